@@ -1,0 +1,124 @@
+/*
+ * What front and core share of one connection. Both sides are in one process
+ * and built together (they compare versions when the core is loaded), so all
+ * numbers are in the machine's own byte order and layout.
+ *
+ * Included by the front's C and, through cgo, by internal/core: it must stay
+ * free of anything that cgo cannot read. The fields that both sides change
+ * are read and written with atomic operations only: __atomic_* here,
+ * sync/atomic there.
+ */
+#ifndef ROMANESCO_LINK_H
+#define ROMANESCO_LINK_H
+
+#include <stdint.h>
+
+/* Bytes of a ring; a power of two. Pages that are never used cost nothing. */
+#define LINK_RING_BYTES (1u << 20)
+/* A record larger than this travels as a LINK_FAR record. */
+#define LINK_NEAR_MAX (LINK_RING_BYTES / 8)
+/* No event may be larger than this, in the ring or on the wire. */
+#define LINK_EVENT_MAX (16u << 20)
+/* Events that may wait in the outbound ring. */
+#define LINK_QUEUE_MAX 16384u
+
+/* Longest peer class and longest error text, with the final NUL. */
+#define LINK_CLASS_MAX 256
+#define LINK_ERROR_MAX 512
+
+/*
+ * A ring has one producer and one consumer. head and tail count bytes since
+ * the beginning; they are equal when it is empty. Records are contiguous, of
+ * a multiple of eight bytes, and start with struct link_record.
+ */
+struct link_ring {
+    uint64_t head; /* written by the producer, after the bytes */
+    uint64_t pad0[7];
+    uint64_t tail; /* written by the consumer, after it is done with the bytes */
+    uint64_t pad1[7];
+    uint64_t size;
+    unsigned char *data;
+    uint64_t pad2[6];
+};
+
+/* What a record is. */
+enum link_kind {
+    LINK_SKIP = 0,    /* filler up to the end of the ring */
+    LINK_EVENT = 1,   /* struct link_event */
+    LINK_RAW = 2,     /* outbound: an event in the wire's bytes: struct link_raw */
+    LINK_REQUEST = 3, /* outbound: names of events to ask for: struct link_raw, names
+                         that each end in NUL */
+    LINK_FAR = 4      /* struct link_far: the record is elsewhere */
+};
+
+struct link_record {
+    uint32_t size; /* with this header; a multiple of 8 */
+    uint32_t kind; /* enum link_kind */
+};
+
+/*
+ * An event: this header, the name with a NUL, padded to 8; the arguments, each
+ * a flat value (flat.h); then, inbound only, the wire's bytes of the event.
+ */
+struct link_event {
+    struct link_record rec;
+    double time;
+    uint32_t num_args;
+    uint32_t name_len; /* without the NUL */
+    uint32_t raw_len;  /* bytes of the wire's form, 0 when there is none */
+    uint32_t reserved;
+};
+
+struct link_raw {
+    struct link_record rec;
+    uint64_t len;
+};
+
+/*
+ * A record that is too large for the ring: malloc()ed by the producer and
+ * free()d by the consumer.
+ */
+struct link_far {
+    struct link_record rec;
+    struct link_record *at;
+};
+
+enum link_state {
+    LINK_IDLE = 0,       /* never connected */
+    LINK_CONNECTING = 1, /* the core is at it */
+    LINK_UP = 2,         /* handshake done on both sides */
+    LINK_DOWN = 3,       /* refused or lost; error says why */
+    LINK_CLOSED = 4      /* the core will not touch the link again */
+};
+
+struct link {
+    struct link_ring out; /* from host to core */
+    struct link_ring in;  /* from core to host */
+
+    uint32_t state;         /* enum link_state */
+    uint32_t core_asleep;   /* the core waits for to_core; the producer wakes it */
+    uint32_t host_signaled; /* to_host is, or is about to be, readable */
+    uint32_t core_starved;  /* the core waits for room in the inbound ring */
+    uint64_t done;          /* events that the core is through with, see events */
+    uint64_t unwanted;      /* of these: the peer had not asked for them */
+    uint64_t refused;       /* of these: could not be put on the wire */
+
+    /* The core's before the state becomes LINK_UP or LINK_DOWN, the host's after. */
+    char peer_class[LINK_CLASS_MAX];
+    char error[LINK_ERROR_MAX];
+};
+
+/* What a connection is to be; the core copies it before link_connect returns. */
+struct link_config {
+    const char *peer;      /* "host:port", or NULL when socket is given */
+    int socket;            /* connected stream socket to take a copy of, or -1 */
+    int to_core;           /* eventfds; the core takes copies of them */
+    int to_host;
+    const char *class_name; /* or NULL */
+    const char *requests;  /* event names, each with its NUL, one after another */
+    uint32_t requests_len;
+    uint32_t use_cache;    /* let the peer refer to objects that it sent before */
+    uint32_t timeout_ms;   /* for resolving, connecting and the handshake together */
+};
+
+#endif

@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"romanesco/internal/event"
+)
+
+// maxEncodeDepth bounds how deep what we send may nest: what the receiving
+// side of another Romanesco takes by default, types inside values included.
+const maxEncodeDepth = 60
+
+// appendType appends the type of v. A type that has a name goes by it alone:
+// the peer knows it, and we do not know the rest.
+func appendType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	if v.TypeName != "" {
+		return appendString(append(dst, 0), v.TypeName), nil
+	}
+	if depth > maxEncodeDepth {
+		return dst, fmt.Errorf("%w: nested deeper than %d", ErrUnencodable, maxEncodeDepth)
+	}
+	switch v.Type {
+	case event.Record:
+		return appendRecordType(dst, v, depth)
+	case event.Vector:
+		dst = appendTypeHead(dst, typeVector, event.Vector)
+		if y := firstSet(v.Elems); y != nil {
+			return appendType(dst, y, depth+1)
+		}
+		return appendTypeHead(dst, typeBase, tagVoid), nil // Bro: "of unspecified type"
+	case event.List:
+		return appendListType(dst, v.Elems, depth)
+	case event.Set, event.Table:
+		return appendTableType(dst, v, depth)
+	case event.Enum:
+		// libbroccoli sends a plain type, whose names Bro then looks up in
+		// memory that is not there. This one has no names.
+		dst = appendTypeHead(dst, typeEnum, event.Enum)
+		return append(dst, 0, 0, 0, 0, 0, 0, 0, 0 /* counter */, 0, 0, 0, 0 /* names */, 0), nil
+	case event.Unknown:
+		// A field that is not set: this type agrees with every other.
+		return appendTypeHead(dst, typeBase, event.Any), nil
+	}
+	return appendTypeHead(dst, typeBase, v.Type), nil
+}
+
+// appendTypeHead appends what all types have in common: the two tags, whether
+// values are in network order, that this is not Bro's own object for a basic
+// type, and an empty name.
+func appendTypeHead(dst []byte, c class, tag event.Type) []byte {
+	c |= flagKept
+	var order byte
+	if tag == event.Port {
+		order = 1
+	}
+	return append(dst, 1 /* in full, not by name */, 1, 0, 0, 0, 0, byte(c>>8), byte(c), 0,
+		byte(tag), byte(storageOf(tag)), order, 0, 0, 0, 0, 0)
+}
+
+func appendRecordType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	dst = appendTypeHead(dst, typeRecord, event.Record)
+	n := uint32(len(v.Elems))
+	dst = binary.BigEndian.AppendUint32(dst, n)
+	dst = binary.BigEndian.AppendUint32(append(dst, 1), n)
+	var err error
+	for i := range v.Elems {
+		f := &v.Elems[i]
+		dst = append(dst, 0) // no attributes
+		if dst, err = appendType(dst, f, depth+1); err != nil {
+			return dst, fmt.Errorf("type of field %q: %w", f.Field, err)
+		}
+		dst = appendString(dst, f.Field)
+	}
+	return dst, nil
+}
+
+// appendListType appends a list of types, as a script spells one out. (One that
+// Bro has inferred can be "pure", and then has its type twice.)
+func appendListType(dst []byte, elems []event.Value, depth int) ([]byte, error) {
+	dst = append(appendTypeHead(dst, typeList, event.List), 0)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(elems)))
+	var err error
+	for i := range elems {
+		if dst, err = appendType(dst, &elems[i], depth+1); err != nil {
+			return dst, fmt.Errorf("type of element %d: %w", i, err)
+		}
+	}
+	return dst, nil
+}
+
+// appendTableType appends the type of a table or set, as its first entry has
+// it. That of an empty one has no indices; Bro calls it unspecified.
+func appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	c := typeTable
+	if v.Type == event.Set {
+		c = typeSet
+	}
+	dst = appendTypeHead(dst, c, event.Table) // sets are tables to Bro, without a yield
+	var err error
+	dst = appendBool(dst, v.Type == event.Table)
+	if v.Type == event.Table {
+		yield := &event.Value{}
+		if len(v.Elems) > 1 {
+			yield = &v.Elems[1]
+		}
+		if dst, err = appendType(dst, yield, depth+1); err != nil {
+			return dst, fmt.Errorf("type of the table's values: %w", err)
+		}
+	}
+	var key []event.Value
+	if len(v.Elems) > 0 {
+		key = indices(v.Elems)
+	}
+	if dst, err = appendListType(dst, key, depth+1); err != nil {
+		return dst, fmt.Errorf("type of the keys: %w", err)
+	}
+	if c == typeSet {
+		dst = append(dst, 0) // not made from a list of elements in a script
+	}
+	return dst, nil
+}
+
+// indices returns the indices of the entry that elems begins with.
+func indices(elems []event.Value) []event.Value {
+	if elems[0].Type == event.List {
+		return elems[0].Elems
+	}
+	return elems[:1]
+}
+
+func firstSet(elems []event.Value) *event.Value {
+	for i := range elems {
+		if elems[i].Type != event.Unknown {
+			return &elems[i]
+		}
+	}
+	return nil
+}
+
+func appendBool(dst []byte, b bool) []byte {
+	if b {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}

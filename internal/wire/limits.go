@@ -1,0 +1,53 @@
+package wire
+
+// Limits bounds what a peer can make us hold. The zero value of a field means
+// its default.
+type Limits struct {
+	// MaxChunk is the number of bytes in the payload of one message, all of
+	// its parts together.
+	MaxChunk int
+	// MaxDepth is how deep values, types and expressions may nest.
+	MaxDepth int
+	// MaxElems is the number of values and cached objects in one event, those
+	// counted that it takes from the cache, each time that it takes them.
+	MaxElems int
+	// MaxBytes is the number of bytes in the strings of one event, counted
+	// in the same way.
+	MaxBytes int
+	// MaxCache is the number of objects that the cache keeps from one event
+	// to the next, MaxCacheBytes roughly the memory that they take.
+	MaxCache      int
+	MaxCacheBytes int
+}
+
+// DefaultLimits returns bounds far above what a policy script sends.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxChunk:      16 << 20,
+		MaxDepth:      64,
+		MaxElems:      1 << 18,
+		MaxBytes:      32 << 20,
+		MaxCache:      1 << 14,
+		MaxCacheBytes: 32 << 20,
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	def := DefaultLimits()
+	for _, f := range []struct {
+		have *int
+		def  int
+	}{
+		{&l.MaxChunk, def.MaxChunk},
+		{&l.MaxDepth, def.MaxDepth},
+		{&l.MaxElems, def.MaxElems},
+		{&l.MaxBytes, def.MaxBytes},
+		{&l.MaxCache, def.MaxCache},
+		{&l.MaxCacheBytes, def.MaxCacheBytes},
+	} {
+		if *f.have <= 0 {
+			*f.have = f.def
+		}
+	}
+	return l
+}

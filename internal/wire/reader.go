@@ -1,0 +1,264 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	readSize = 32 << 10
+	// keepSize is the buffer that a Reader holds on to between messages.
+	keepSize = 256 << 10
+	// strangeMax is the longest first chunk that might still be a peculiar
+	// Bro. Anything that begins with text or with a TLS record announces far
+	// more when read as a length.
+	strangeMax = 64
+	// maxEmptyReads is how often a source may say "nothing, and no error".
+	maxEmptyReads = 100
+)
+
+// Reader takes messages off a stream. It buffers: nothing else may read from
+// the source.
+//
+// Where a header is due but a chunk is not 8 bytes long, that chunk is
+// skipped, as libbroccoli does, but only once in a connection: a second time
+// the stream is out of step. A message of a type unknown to Bro is returned
+// without payload. If the chunk after it is not a header of a known type, it
+// is taken for its payload and skipped; this too is what libbroccoli does,
+// save that an 8-byte payload does not become a message.
+type Reader struct {
+	src  io.Reader
+	max  int
+	buf  []byte // buf[r:w] has been read and not consumed
+	r, w int
+
+	header  bool    // a header has been consumed, its payload has not
+	typ     MsgType // of that header
+	parts   []byte  // the payload so far when it comes in parts
+	inParts bool
+	started bool // something other than a strange chunk has been seen
+	skipped bool // the one strange chunk has been used up
+	unknown bool // the last message was of an unknown type
+	skip    int  // bytes of a skipped chunk still to come
+	err     error
+}
+
+// NewReader returns a Reader of the messages in r.
+func NewReader(r io.Reader, lim Limits) *Reader {
+	return &Reader{src: r, max: lim.withDefaults().MaxChunk}
+}
+
+// Buffered returns the number of bytes that have been read from the source but
+// not been returned: part of a message, or messages.
+func (r *Reader) Buffered() int { return r.w - r.r + len(r.parts) }
+
+// Next returns the next message. The payload holds until the next call. The
+// error is io.EOF only where the stream ends between messages.
+//
+// After an error of the source, a deadline for instance, Next may be called
+// again and goes on where it was; errors in the stream itself are for good.
+func (r *Reader) Next() (MsgType, []byte, error) {
+	if r.err != nil {
+		return 0, nil, r.err
+	}
+	t, payload, err := r.next()
+	if err == nil {
+		return t, payload, nil
+	}
+	if errors.Is(err, ErrFraming) || errors.Is(err, ErrLimit) || errors.Is(err, ErrNotBroccoli) {
+		r.err = err
+		r.buf, r.parts, r.r, r.w = nil, nil, 0, 0
+	}
+	return 0, nil, err
+}
+
+func (r *Reader) next() (MsgType, []byte, error) {
+	if !r.header {
+		if err := r.readHeader(); err != nil {
+			return 0, nil, err
+		}
+		if !r.typ.HasPayload() {
+			r.header = false
+			return r.typ, nil, nil
+		}
+	}
+	payload, err := r.readPayload()
+	if err != nil {
+		return 0, nil, err
+	}
+	r.header = false
+	return r.typ, payload, nil
+}
+
+// readHeader consumes a header chunk, and what has to be skipped before it.
+func (r *Reader) readHeader() error {
+	if r.inParts { // the last payload came in parts, and is done with
+		r.inParts, r.parts = false, r.parts[:0]
+		if cap(r.parts) > keepSize {
+			r.parts = nil
+		}
+	}
+	for {
+		if err := r.discard(); err != nil {
+			return err
+		}
+		if err := r.need(lengthSize); err != nil {
+			return err
+		}
+		n := binary.BigEndian.Uint32(r.buf[r.r:])
+		if n != headerSize {
+			if err := r.strange(n); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.need(lengthSize + headerSize); err != nil {
+			return err
+		}
+		t := MsgType(r.buf[r.r+lengthSize])
+		r.r += lengthSize + headerSize
+		if !r.started && !t.Known() {
+			return fmt.Errorf("%w: it begins with a message of %v", ErrNotBroccoli, t)
+		}
+		if r.unknown && !t.Known() {
+			r.unknown = false
+			continue
+		}
+		r.started, r.unknown = true, !t.Known()
+		r.header, r.typ = true, t
+		return nil
+	}
+}
+
+// strange decides about a chunk of n bytes where a header was due, and
+// arranges for it to be skipped if it may be.
+func (r *Reader) strange(n uint32) error {
+	switch {
+	case !r.started && n > strangeMax:
+		return fmt.Errorf("%w: it begins with % x (%q)", ErrNotBroccoli,
+			r.buf[r.r:r.r+lengthSize], r.buf[r.r:r.r+lengthSize])
+	case uint64(n) > uint64(r.max):
+		return fmt.Errorf("%w: chunk of %d bytes where a header was due, at most %d",
+			ErrFraming, n, r.max)
+	case r.unknown:
+		r.unknown = false
+	case !r.skipped:
+		r.skipped = true
+	default:
+		return fmt.Errorf("%w: second chunk of %d bytes where a header was due", ErrFraming, n)
+	}
+	r.skip = lengthSize + int(n)
+	return nil
+}
+
+// discard drops the rest of a skipped chunk, without holding it.
+func (r *Reader) discard() error {
+	for r.skip > 0 {
+		if r.r == r.w {
+			if err := r.need(1); err != nil {
+				return err
+			}
+		}
+		n := min(r.skip, r.w-r.r)
+		r.r += n
+		r.skip -= n
+	}
+	return nil
+}
+
+// readPayload consumes a payload chunk, or the parts of one.
+func (r *Reader) readPayload() ([]byte, error) {
+	for {
+		if err := r.need(lengthSize); err != nil {
+			return nil, err
+		}
+		n := binary.BigEndian.Uint32(r.buf[r.r:])
+		size, more := int(n&^partial), n&partial != 0
+		if size > r.max-len(r.parts) {
+			return nil, fmt.Errorf("%w: %v of %d bytes, at most %d",
+				ErrLimit, r.typ, len(r.parts)+size, r.max)
+		}
+		if more && size == 0 {
+			return nil, fmt.Errorf("%w: empty part of a %v", ErrFraming, r.typ)
+		}
+		if err := r.need(lengthSize + size); err != nil {
+			return nil, err
+		}
+		chunk := r.buf[r.r+lengthSize : r.r+lengthSize+size : r.r+lengthSize+size]
+		r.r += lengthSize + size
+		if !more && !r.inParts {
+			return chunk, nil
+		}
+		r.inParts = true
+		r.parts = append(r.parts, chunk...)
+		if !more {
+			return r.parts, nil
+		}
+	}
+}
+
+// need returns once n bytes lie in buf[r:w]. The buffer grows with what has
+// arrived, not with n.
+func (r *Reader) need(n int) error {
+	for empty := 0; r.w-r.r < n; {
+		r.makeRoom(n)
+		got, err := r.src.Read(r.buf[r.w:])
+		if got < 0 || got > len(r.buf)-r.w {
+			return fmt.Errorf("%w: the source says it has read %d bytes", ErrFraming, got)
+		}
+		r.w += got
+		if got > 0 {
+			empty = 0
+			continue // an error that came along comes again
+		}
+		if err == io.EOF {
+			return r.eof(n)
+		}
+		if err != nil {
+			return err
+		}
+		if empty++; empty == maxEmptyReads {
+			return io.ErrNoProgress
+		}
+	}
+	return nil
+}
+
+// eof tells the end of the stream from its being cut off.
+func (r *Reader) eof(n int) error {
+	if !r.header && r.w == r.r && r.skip == 0 {
+		return io.EOF
+	}
+	where := "a header chunk"
+	if r.header {
+		where = "a " + r.typ.String()
+	}
+	return fmt.Errorf("stream ends in %s, %d of %d bytes: %w", where, r.w-r.r, n, io.ErrUnexpectedEOF)
+}
+
+// makeRoom makes sure that there is room after w, on the way to n bytes.
+func (r *Reader) makeRoom(n int) {
+	if r.r == r.w {
+		r.r, r.w = 0, 0
+		if len(r.buf) > keepSize && n <= keepSize {
+			r.buf = nil
+		}
+	}
+	if r.w < len(r.buf) && len(r.buf)-r.r >= n {
+		return
+	}
+	if r.r > 0 && n <= len(r.buf) {
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.r = 0
+		return
+	}
+	if r.w < len(r.buf) {
+		return // n is more than fits, but first things first
+	}
+	// Twice what is there, but not more than is asked for.
+	grown := make([]byte, max(readSize, min(2*len(r.buf), n)))
+	r.w = copy(grown, r.buf[r.r:r.w])
+	r.r, r.buf = 0, grown
+}

@@ -1,0 +1,339 @@
+// Package peer speaks the Bro communication protocol over one established
+// stream: the handshake, then events both ways. Who connected and who listened
+// makes no difference to it. It imports the wire and the event model, and
+// nothing of C.
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/event"
+	"romanesco/internal/wire"
+)
+
+// Errors of a handshake or a connection; those of package wire come as they are.
+var (
+	// ErrVersion says that the peer speaks another version of the protocol.
+	ErrVersion = errors.New("versions differ")
+	// ErrRefused says that the peer answered with an error or closed.
+	ErrRefused = errors.New("peer refuses")
+)
+
+// Config is what one side brings to a connection.
+type Config struct {
+	// Class is the class announced to the peer, empty for none.
+	Class string
+	// Requests are the names of the events asked of the peer.
+	Requests []string
+	// Cache allows the peer to refer to objects that it has sent before.
+	Cache bool
+	// Whole says that chunks are not split: over TLS.
+	Whole  bool
+	Limits wire.Limits
+	// Logf, when set, is told what a person debugging a connection needs.
+	Logf func(format string, args ...any)
+}
+
+// phase is how far one side is.
+type phase uint8
+
+const (
+	phaseVersion phase = iota
+	phaseHandshake
+	phaseSync
+	phaseRunning
+)
+
+var phaseNames = [...]string{"version", "handshake", "sync", "running"}
+
+func (p phase) String() string { return phaseNames[p] }
+
+// Conn is one connection. One goroutine may call Next, others at the same
+// time the methods that send.
+type Conn struct {
+	cfg     Config
+	net     net.Conn
+	in      *wire.Reader
+	dec     *wire.Decoder
+	enc     wire.Encoder
+	phase   phase // of the peer
+	sync    bool  // the peer wants to be told our state, of which there is none
+	version wire.Version
+	req     wire.Request
+	wants   atomic.Pointer[map[string]bool]
+
+	mu  sync.Mutex // guards what is sent, in its order
+	out []byte
+}
+
+// flushSize is from how many bytes on Send writes by itself.
+const flushSize = 64 << 10
+
+// Open does the handshake on an established stream, within the time of ctx. The
+// stream is closed when it fails.
+func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
+	if cfg.Logf == nil {
+		cfg.Logf = func(string, ...any) {}
+	}
+	c := &Conn{
+		cfg: cfg, net: nc,
+		in:  wire.NewReader(nc, cfg.Limits),
+		dec: wire.NewDecoder(cfg.Limits),
+		enc: wire.Encoder{Whole: cfg.Whole},
+	}
+	none := map[string]bool{}
+	c.wants.Store(&none)
+	// A deadline in the past wakes whoever waits in the stream.
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	err := c.handshake()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = nc.Close()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("handshake, phase %v: no answer in time: %w", c.phase, context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("handshake, phase %v: %w", c.phase, err)
+	}
+	return c, nil
+}
+
+func (c *Conn) handshake() error {
+	v := wire.Version{
+		Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion,
+		CacheSize: wire.CacheSize, Class: c.cfg.Class,
+	}
+	if err := c.write(func(b []byte) []byte { return v.AppendTo(b) }); err != nil {
+		return err
+	}
+	for c.phase != phaseRunning {
+		t, payload, err := c.in.Next()
+		if err == io.EOF {
+			return fmt.Errorf("%w: it closed the connection", ErrRefused)
+		}
+		if err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+		if t == wire.MsgSerial {
+			continue // nothing has been asked for yet
+		}
+		if err := c.control(t, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// control handles a message other than SERIAL. What is not understood is
+// skipped.
+func (c *Conn) control(t wire.MsgType, payload []byte) error {
+	switch t {
+	case wire.MsgVersion:
+		return c.peerVersion(payload)
+	case wire.MsgRequest:
+		return c.peerRequest(payload)
+	case wire.MsgRequestSync:
+		c.sync = true
+	case wire.MsgPhaseDone:
+		return c.peerPhaseDone()
+	case wire.MsgPing:
+		var p wire.Ping
+		if err := p.Decode(payload); err != nil {
+			return err
+		}
+		return c.write(func(b []byte) []byte { return (*wire.Pong)(&p).AppendTo(b) })
+	case wire.MsgError:
+		c.cfg.Logf("peer reports an error: %.200q", payload)
+	case wire.MsgClose, wire.MsgCloseAll, wire.MsgTerminate:
+		return fmt.Errorf("%w: it sent %v", ErrRefused, t)
+	default:
+		c.cfg.Logf("skipped %v of %d bytes", t, len(payload))
+	}
+	return nil
+}
+
+func (c *Conn) peerVersion(payload []byte) error {
+	if c.phase != phaseVersion {
+		return fmt.Errorf("%w: second VERSION", wire.ErrMalformed)
+	}
+	if err := c.version.Decode(payload); err != nil {
+		return err
+	}
+	v := &c.version
+	if v.Protocol != wire.ProtocolVersion {
+		return fmt.Errorf("%w: peer speaks protocol %d, we speak %d", ErrVersion, v.Protocol, wire.ProtocolVersion)
+	}
+	if v.DataFormat != wire.DataFormatVersion && v.DataFormat != 0 {
+		return fmt.Errorf("%w: peer uses data format %d, we use %d", ErrVersion, v.DataFormat, wire.DataFormatVersion)
+	}
+	c.dec.SetCacheSize(v.CacheSize)
+	c.enter(phaseHandshake)
+	caps := wire.Caps{Flags: wire.CapBroccoli}
+	if !c.cfg.Cache {
+		caps.Flags |= wire.CapDontCache
+	}
+	return c.write(func(b []byte) []byte {
+		b = c.enc.AppendRequest(b, &wire.Request{Events: c.cfg.Requests})
+		return wire.PhaseDone{}.AppendTo(caps.AppendTo(b))
+	})
+}
+
+func (c *Conn) peerRequest(payload []byte) error {
+	if err := c.req.Decode(payload); err != nil {
+		return err
+	}
+	old := *c.wants.Load()
+	next := make(map[string]bool, len(old)+len(c.req.Events))
+	for name := range old {
+		next[name] = true
+	}
+	for _, name := range c.req.Events {
+		next[name] = true
+	}
+	c.wants.Store(&next)
+	c.cfg.Logf("peer requests %d events", len(c.req.Events))
+	return nil
+}
+
+func (c *Conn) peerPhaseDone() error {
+	switch {
+	case c.phase == phaseVersion:
+		return fmt.Errorf("%w: PHASE_DONE before VERSION", wire.ErrMalformed)
+	case c.phase == phaseHandshake && c.sync:
+		// The peer waits for our state; we have none, and say so at once.
+		c.enter(phaseSync)
+		if err := c.write(func(b []byte) []byte { return wire.PhaseDone{}.AppendTo(b) }); err != nil {
+			return err
+		}
+		c.enter(phaseRunning)
+	case c.phase == phaseHandshake:
+		c.enter(phaseRunning)
+	}
+	return nil
+}
+
+func (c *Conn) enter(p phase) {
+	c.phase = p
+	c.cfg.Logf("phase: %v", p)
+}
+
+// PeerClass returns the class that the peer has announced.
+func (c *Conn) PeerClass() string { return c.version.Class }
+
+// Wants reports whether the peer has asked for events of that name.
+func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
+
+// Next reads up to the next event and decodes it into ev, whose parts hold
+// until the next call; it answers what else comes. A payload that cannot be
+// decoded is told to Logf and skipped. The error is io.EOF at a clean end.
+func (c *Conn) Next(ev *event.Event) error {
+	for {
+		t, payload, err := c.in.Next()
+		if err != nil {
+			if err == io.EOF {
+				return err
+			}
+			return fmt.Errorf("reading from peer: %w", err)
+		}
+		if t != wire.MsgSerial {
+			if err := c.control(t, payload); err != nil {
+				return err
+			}
+			continue
+		}
+		if c.serial(payload, ev) {
+			return nil
+		}
+	}
+}
+
+// serial reports whether payload was an event.
+func (c *Conn) serial(payload []byte, ev *event.Event) bool {
+	if len(payload) == 0 {
+		return false
+	}
+	var err error
+	switch payload[0] {
+	case wire.SerialEvent:
+		if err = c.dec.Event(payload[1:], ev); err == nil {
+			return true
+		}
+	case wire.SerialID:
+		_, err = c.dec.ID(payload[1:]) // later events may refer to its parts
+	}
+	if err != nil {
+		c.cfg.Logf("skipped: %v", err)
+	}
+	return false
+}
+
+// Buffered returns how many bytes of the peer's have been read and wait in
+// our memory to be decoded.
+func (c *Conn) Buffered() int { return c.in.Buffered() }
+
+// Send encodes an event; Flush writes it. An event that cannot be encoded is
+// an error that wraps wire.ErrUnencodable, and the connection stays sound.
+func (c *Conn) Send(ev *event.Event) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if c.out, err = c.enc.AppendEvent(c.out, ev); err != nil {
+		return err
+	}
+	return c.flushAbove(flushSize)
+}
+
+// SendRaw sends an event in the form of event.Event.Raw.
+func (c *Conn) SendRaw(raw []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = c.enc.AppendRawEvent(c.out, raw)
+	return c.flushAbove(flushSize)
+}
+
+// Request asks the peer for further events.
+func (c *Conn) Request(names []string) error {
+	return c.write(func(b []byte) []byte {
+		return c.enc.AppendRequest(b, &wire.Request{Events: names})
+	})
+}
+
+// Flush writes what has been sent.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flushAbove(1)
+}
+
+func (c *Conn) write(add func([]byte) []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = add(c.out)
+	return c.flushAbove(1)
+}
+
+func (c *Conn) flushAbove(size int) error {
+	if len(c.out) < size {
+		return nil
+	}
+	_, err := c.net.Write(c.out)
+	c.out = c.out[:0]
+	if cap(c.out) > 4*flushSize {
+		c.out = nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing to peer: %w", err)
+	}
+	return nil
+}
+
+// Close closes the stream; a Next that waits returns.
+func (c *Conn) Close() error { return c.net.Close() }

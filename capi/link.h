@@ -99,6 +99,8 @@ struct link {
     uint32_t core_asleep;   /* the core waits for to_core; the producer wakes it */
     uint32_t host_signaled; /* to_host is, or is about to be, readable */
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
+    uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
+    uint32_t reserved;
     uint64_t done;          /* events that the core is through with, see events */
     uint64_t unwanted;      /* of these: the peer had not asked for them */
     uint64_t refused;       /* of these: could not be put on the wire */
@@ -118,6 +120,7 @@ struct link_config {
     const char *requests;  /* event names, each with its NUL, one after another */
     uint32_t requests_len;
     uint32_t use_cache;    /* let the peer refer to objects that it sent before */
+    uint32_t debug;        /* tell stderr what happens */
     uint32_t timeout_ms;   /* for resolving, connecting and the handshake together */
 };
 

@@ -1,0 +1,557 @@
+#include "conn.h"
+
+#include "conf.h"
+#include "core.h"
+#include "debug.h"
+#include "init.h"
+#include "ring.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* For resolving, connecting and the handshake together, as in the original. */
+#define CONNECT_TIMEOUT_MS 10000
+/* How long bro_conn_delete() may take to write what was accepted. */
+#define FLUSH_TIMEOUT_MS 5000
+
+static BroConn *
+conn_alloc(int flags)
+{
+    BroConn *bc = calloc(1, sizeof *bc);
+
+    if (!bc)
+        return NULL;
+    bc->socket = bc->to_core = bc->to_host = -1;
+    bc->flags = flags;
+    bc->link_type = -1;
+    bc->generation = core_generation();
+    pthread_mutex_init(&bc->lock, NULL);
+    return bc;
+}
+
+/**
+ * Makes a handle for a connection to a peer; nothing is sent until
+ * bro_conn_connect(). peer is "host:port", with a name or an address of
+ * IPv4 or IPv6; brackets around the latter are allowed. flags: BRO_CFLAG_*.
+ * The caller frees it with bro_conn_delete(). Returns NULL without a peer or
+ * without memory.
+ */
+BRO_API BroConn *
+bro_conn_new_str(const char *peer, int flags)
+{
+    const char *colon;
+    BroConn *bc;
+    int bare_v6;
+
+    require_init("bro_conn_new_str");
+    if (!peer || !*peer)
+        return NULL;
+    bc = conn_alloc(flags);
+    if (!bc)
+        return NULL;
+    colon = strrchr(peer, ':');
+    bare_v6 = colon && peer[0] != '[' && memchr(peer, ':', (size_t)(colon - peer));
+    if (bare_v6) {
+        if (asprintf(&bc->peer, "[%.*s]%s", (int)(colon - peer), peer, colon) < 0)
+            bc->peer = NULL;
+    } else {
+        bc->peer = strdup(peer);
+    }
+    if (!bc->peer) {
+        free(bc);
+        return NULL;
+    }
+    return bc;
+}
+
+static BroConn *
+new_addr(int family, const void *addr, uint16 port, int flags)
+{
+    char text[INET6_ADDRSTRLEN], peer[INET6_ADDRSTRLEN + 16];
+
+    if (!addr || !inet_ntop(family, addr, text, sizeof text))
+        return NULL;
+    snprintf(peer, sizeof peer, family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, ntohs(port));
+    return bro_conn_new_str(peer, flags);
+}
+
+/**
+ * The same as bro_conn_new_str() for an IPv4 address. Address and port are in
+ * network byte order.
+ */
+BRO_API BroConn *
+bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags)
+{
+    return new_addr(AF_INET, ip_addr, port, flags);
+}
+
+/**
+ * The same as bro_conn_new_str() for an IPv6 address. Address and port are in
+ * network byte order.
+ */
+BRO_API BroConn *
+bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
+{
+    return new_addr(AF_INET6, ip_addr, port, flags);
+}
+
+/**
+ * The same for a stream socket that is connected already, by either side. The
+ * library works on a copy of the descriptor; socket stays the caller's to close.
+ */
+BRO_API BroConn *
+bro_conn_new_socket(int socket, int flags)
+{
+    BroConn *bc;
+
+    require_init("bro_conn_new_socket");
+    if (socket < 0)
+        return NULL;
+    bc = conn_alloc(flags);
+    if (!bc)
+        return NULL;
+    bc->socket = socket;
+    return bc;
+}
+
+/**
+ * Sets the class under which the peer knows this connection, before
+ * bro_conn_connect(). A Bro requests events only from a peer whose class is the
+ * one that it has configured. The name is copied; NULL takes the class away.
+ */
+BRO_API void
+bro_conn_set_class(BroConn *bc, const char *classname)
+{
+    if (!bc)
+        return;
+    free(bc->class_name);
+    bc->class_name = classname ? strndup(classname, LINK_CLASS_MAX - 1) : NULL;
+}
+
+static uint32_t
+state_of(const BroConn *bc)
+{
+    if (!bc || !bc->link || bc->generation != core_generation())
+        return LINK_IDLE;
+    return __atomic_load_n(&bc->link->state, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * Returns the class that the peer has announced, "" for none, NULL while there
+ * has been no connection. It holds until the next connect or bro_conn_delete().
+ */
+BRO_API const char *
+bro_conn_get_peer_class(const BroConn *bc)
+{
+    uint32_t state = state_of(bc);
+
+    return state == LINK_UP || state == LINK_DOWN ? bc->link->peer_class : NULL;
+}
+
+/**
+ * Tells how many bytes wait to be sent and to be processed.
+ */
+BRO_API void
+bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
+{
+    if (!cs)
+        return;
+    memset(cs, 0, sizeof *cs);
+    if (state_of(bc) == LINK_IDLE)
+        return;
+    cs->tx_buflen = (int)ring_used(&bc->link->out);
+    cs->rx_buflen = (int)ring_used(&bc->link->in) +
+                    (int)__atomic_load_n(&bc->link->rx_buffered, __ATOMIC_RELAXED);
+}
+
+/* The memory that is shared with the core: pages that nobody touches cost nothing. */
+static struct link *
+link_new(void)
+{
+    size_t size = sizeof(struct link) + 2 * (size_t)LINK_RING_BYTES;
+    struct link *l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (l == MAP_FAILED)
+        return NULL;
+    l->out.size = l->in.size = LINK_RING_BYTES;
+    l->out.data = (unsigned char *)(l + 1);
+    l->in.data = l->out.data + LINK_RING_BYTES;
+    return l;
+}
+
+static void
+far_free(struct link_record *rec)
+{
+    if (rec->kind == LINK_FAR)
+        free(((struct link_far *)rec)->at);
+}
+
+static void
+ring_clear(struct link_ring *r)
+{
+    struct link_record *rec;
+    uint64_t next;
+
+    while ((rec = ring_next(r, &next))) {
+        far_free(rec);
+        ring_release(r, next);
+    }
+}
+
+static void
+link_free(struct link *l)
+{
+    if (!l)
+        return;
+    ring_clear(&l->out);
+    ring_clear(&l->in);
+    munmap(l, sizeof(struct link) + 2 * (size_t)LINK_RING_BYTES);
+}
+
+static int
+prepare(BroConn *bc)
+{
+    if (!bc->link)
+        bc->link = link_new();
+    if (bc->to_core < 0)
+        bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bc->to_host < 0)
+        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bc->link && bc->to_core >= 0 && bc->to_host >= 0)
+        return TRUE;
+    DEBUG("cannot prepare a connection: %s", strerror(errno));
+    return FALSE;
+}
+
+/* Ends what the core has of a connection, so that the link may be used again. */
+static void
+hang_up(BroConn *bc, uint32_t timeout_ms)
+{
+    if (!bc->connected)
+        return;
+    bc->connected = FALSE;
+    if (!core_close(bc->link, timeout_ms))
+        DEBUG("not everything that was accepted has been written");
+}
+
+static int
+connect_with(BroConn *bc, const char *requests, uint32_t len)
+{
+    struct link_config cfg = {
+        .peer = bc->peer,
+        .socket = bc->socket,
+        .to_core = bc->to_core,
+        .to_host = bc->to_host,
+        .class_name = bc->class_name,
+        .requests = requests,
+        .requests_len = len,
+        .use_cache = (bc->flags & BRO_CFLAG_CACHE) != 0,
+        .debug = bro_debug_messages != 0,
+        .timeout_ms = CONNECT_TIMEOUT_MS,
+    };
+
+    __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
+    bc->connected = core_connect(bc->link, &cfg);
+    if (!bc->connected) {
+        __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
+        DEBUG("%s", bc->link->error);
+    }
+    return bc->connected;
+}
+
+/**
+ * Connects to the peer and does the handshake; asks for the events that are
+ * registered. Waits, for at most 10 seconds; a peer that refuses is known at
+ * once. Returns TRUE when the connection is up, or was already. With
+ * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ */
+BRO_API int
+bro_conn_connect(BroConn *bc)
+{
+    uint32_t len;
+    char *requests;
+    int ok;
+
+    if (!bc || bc->generation != core_generation())
+        return FALSE;
+    if (state_of(bc) == LINK_UP)
+        return TRUE;
+    if (conf_int("/broccoli/use_ssl", FALSE)) {
+        /* Asked for TLS, a connection must never be cleartext instead. */
+        DEBUG("use_ssl is set, and this release has no TLS yet");
+        return FALSE;
+    }
+    hang_up(bc, 0);
+    if (!prepare(bc))
+        return FALSE;
+    requests = registry_names(bc, &len);
+    ok = requests && connect_with(bc, requests, len);
+    free(requests);
+    return ok;
+}
+
+/**
+ * Ends the connection, if there is one, and connects anew. Events that wait
+ * to be sent are kept.
+ */
+BRO_API int
+bro_conn_reconnect(BroConn *bc)
+{
+    if (!bc)
+        return FALSE;
+    if (bc->generation == core_generation())
+        hang_up(bc, 0);
+    if (bc->link)
+        bc->link->state = LINK_IDLE;
+    return bro_conn_connect(bc);
+}
+
+static void
+conn_free(BroConn *bc)
+{
+    registry_free(bc);
+    attachments_free(bc);
+    link_free(bc->link);
+    if (bc->to_core >= 0)
+        close(bc->to_core);
+    if (bc->to_host >= 0)
+        close(bc->to_host);
+    pthread_mutex_destroy(&bc->lock);
+    free(bc->class_name);
+    free(bc->peer);
+    free(bc);
+}
+
+/**
+ * Writes what has been accepted, for at most 5 seconds, ends the connection
+ * and frees the handle. A callback may delete its own connection. Returns
+ * FALSE for NULL.
+ */
+BRO_API int
+bro_conn_delete(BroConn *bc)
+{
+    if (!bc)
+        return FALSE;
+    if (bc->running) { /* called from a handler: bro_conn_process_input frees it */
+        bc->doomed = TRUE;
+        return TRUE;
+    }
+    if (bc->generation == core_generation())
+        hang_up(bc, FLUSH_TIMEOUT_MS);
+    conn_free(bc);
+    return TRUE;
+}
+
+/**
+ * Reports whether the connection is up. Any thread may ask.
+ */
+BRO_API int
+bro_conn_alive(const BroConn *bc)
+{
+    return state_of(bc) == LINK_UP;
+}
+
+/**
+ * Returns a descriptor that is readable exactly when bro_conn_process_input()
+ * has something to do, for select(), poll() and the like; nothing else may be
+ * done with it. Returns -1 while there is no connection, and once it is lost and
+ * all that had arrived was processed.
+ */
+BRO_API int
+bro_conn_get_fd(BroConn *bc)
+{
+    uint32_t state = state_of(bc);
+
+    if (state == LINK_UP || (state == LINK_DOWN && ring_used(&bc->link->in)))
+        return bc->to_host;
+    return -1;
+}
+
+static void
+wake_core(BroConn *bc)
+{
+    uint64_t one = 1;
+
+    if (__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST) &&
+        write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN)
+        DEBUG("cannot wake the core: %s", strerror(errno));
+}
+
+/* Runs the handlers of one record. */
+static void
+process(BroConn *bc, const struct link_record *rec)
+{
+    if (rec->kind == LINK_FAR)
+        rec = ((const struct link_far *)rec)->at;
+    if (rec->kind == LINK_EVENT)
+        registry_dispatch(bc, (const struct link_event *)rec);
+}
+
+/* Makes the descriptor unreadable: the ring was empty. What comes in between is
+ * seen by the look at the ring that follows. */
+static void
+quiet(BroConn *bc)
+{
+    uint64_t count;
+
+    if (state_of(bc) != LINK_UP)
+        return; /* readable it tells of the loss */
+    if (read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
+        DEBUG("cannot read the descriptor: %s", strerror(errno));
+    __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
+}
+
+/**
+ * Runs the handlers of all events that have arrived, or of one with
+ * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
+ * at a time may call it for a connection.
+ */
+BRO_API int
+bro_conn_process_input(BroConn *bc)
+{
+    struct link_record *rec;
+    int some = FALSE, quieted = FALSE;
+    uint64_t next;
+
+    if (state_of(bc) < LINK_UP || bc->running)
+        return FALSE;
+    for (;;) {
+        rec = ring_next(&bc->link->in, &next);
+        if (!rec && quieted)
+            break;
+        if (!rec) {
+            quiet(bc);
+            quieted = TRUE;
+            continue;
+        }
+        if (some && (bc->flags & BRO_CFLAG_YIELD))
+            break;
+        some = TRUE;
+        process(bc, rec);
+        far_free(rec);
+        ring_release(&bc->link->in, next);
+        if (__atomic_exchange_n(&bc->link->core_starved, 0, __ATOMIC_SEQ_CST))
+            wake_core(bc);
+        if (bc->doomed) {
+            bro_conn_delete(bc);
+            return TRUE;
+        }
+    }
+    return some;
+}
+
+static uint64_t
+queued(const BroConn *bc)
+{
+    return bc->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
+}
+
+int
+conn_put(BroConn *bc, const void *rec, size_t size)
+{
+    struct link_far far = {{sizeof far, LINK_FAR}, NULL};
+    uint64_t head;
+    void *at;
+
+    if (size > LINK_NEAR_MAX) {
+        far.at = malloc(size);
+        if (!far.at)
+            return FALSE;
+        memcpy(far.at, rec, size);
+        rec = &far;
+        size = sizeof far;
+    }
+    at = ring_reserve(&bc->link->out, size, &head);
+    if (!at) {
+        free(far.at);
+        return FALSE;
+    }
+    memcpy(at, rec, size);
+    ring_commit(&bc->link->out, head);
+    wake_core(bc);
+    return TRUE;
+}
+
+int
+conn_put_event(BroConn *bc, const void *rec, size_t size)
+{
+    int ok = FALSE;
+
+    if (bc->generation != core_generation())
+        return FALSE;
+    if (state_of(bc) != LINK_UP && (!(bc->flags & BRO_CFLAG_ALWAYS_QUEUE) || !prepare(bc)))
+        return FALSE;
+    pthread_mutex_lock(&bc->lock);
+    if (queued(bc) < LINK_QUEUE_MAX && conn_put(bc, rec, size)) {
+        bc->accepted++;
+        ok = TRUE;
+    }
+    pthread_mutex_unlock(&bc->lock);
+    return ok;
+}
+
+/**
+ * Returns how many events have been accepted and not yet been encoded for the peer.
+ */
+BRO_API int
+bro_event_queue_length(BroConn *bc)
+{
+    int n;
+
+    if (!bc || !bc->link)
+        return 0;
+    pthread_mutex_lock(&bc->lock);
+    n = (int)queued(bc);
+    pthread_mutex_unlock(&bc->lock);
+    return n;
+}
+
+/**
+ * Returns how many events the queue may hold. Large events fill it sooner: it
+ * has 1 MiB.
+ */
+BRO_API int
+bro_event_queue_length_max(BroConn *bc)
+{
+    (void)bc;
+    return LINK_QUEUE_MAX;
+}
+
+/**
+ * Makes sure that the queue is being written, without waiting for it: that
+ * happens in the background anyway. Returns how many events are in it.
+ */
+BRO_API int
+bro_event_queue_flush(BroConn *bc)
+{
+    if (state_of(bc) == LINK_UP)
+        wake_core(bc);
+    return bro_event_queue_length(bc);
+}
+
+/**
+ * Registers the events of src, with their functions, at dst as well.
+ */
+BRO_API void
+bro_conn_adopt_events(BroConn *src, BroConn *dst)
+{
+    struct handler *h;
+
+    if (!src || !dst || src == dst)
+        return;
+    for (h = src->handlers; h; h = h->next) {
+        if (h->removed)
+            continue;
+        if (h->compact)
+            bro_event_registry_add_compact(dst, h->event, h->compact, h->user_data);
+        else
+            bro_event_registry_add(dst, h->event, h->expanded, h->user_data);
+    }
+}

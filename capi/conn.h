@@ -1,0 +1,66 @@
+/*
+ * A connection as the front has it.
+ */
+#ifndef ROMANESCO_CONN_H
+#define ROMANESCO_CONN_H
+
+#include "api.h"
+#include "link.h"
+
+#include <pthread.h>
+
+/* A function that wants events of a name. The list is in the order of registration. */
+struct handler {
+    struct handler *next;
+    char *event;
+    BroEventFunc expanded;        /* one of these two */
+    BroCompactEventFunc compact;
+    void *user_data;
+    int removed; /* to be freed once no handler runs */
+};
+
+/* What the host has attached to a connection under a key. */
+struct attachment {
+    struct attachment *next;
+    char *key;
+    void *val;
+};
+
+struct bro_conn {
+    char *peer; /* host:port, NULL when socket is used */
+    int socket;
+    int flags;
+    char *class_name;
+    struct link *link; /* NULL until the first connect */
+    int to_core, to_host;
+    unsigned generation; /* of the process that made it: see core_generation */
+    int connected;       /* the core has the link */
+
+    pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
+    uint64_t accepted;    /* events that went into the outbound ring */
+    struct handler *handlers;
+    struct attachment *attachments;
+    int link_type; /* of packets */
+
+    /* Only the thread in bro_conn_process_input touches these. */
+    int running; /* handlers on the stack */
+    int doomed;  /* deleted by one of them */
+};
+
+/* Puts a record, whose first bytes are struct link_record, into the outbound
+ * ring, copying it. FALSE when there is no room for it. */
+int conn_put(BroConn *bc, const void *rec, size_t size);
+
+/* The same for an event in either form: refused when nobody will ever take it. */
+int conn_put_event(BroConn *bc, const void *rec, size_t size);
+
+/* Runs the handlers of an event. */
+void registry_dispatch(BroConn *bc, const struct link_event *ev);
+
+/* The names of all registered events, each with its NUL; the caller frees it. */
+char *registry_names(BroConn *bc, uint32_t *len);
+void registry_sweep(BroConn *bc);
+void registry_free(BroConn *bc);
+void attachments_free(BroConn *bc);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * The core: loading it, and calling it. Each call runs on a thread of ours that
+ * has every signal blocked, and the caller waits for it: Go never runs on a
+ * thread of the host, and a signal of the host never on a thread of Go.
+ */
+#ifndef ROMANESCO_CORE_H
+#define ROMANESCO_CORE_H
+
+#include "link.h"
+
+/* TRUE once connected; otherwise l->error says why. */
+int core_connect(struct link *l, const struct link_config *cfg);
+
+/* Writes what was accepted, for at most timeout_ms, and ends the connection. */
+int core_close(struct link *l, uint32_t timeout_ms);
+
+/* How many fork()s lie between the process that loaded this library and this one. */
+unsigned core_generation(void);
+
+#endif

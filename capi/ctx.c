@@ -1,0 +1,45 @@
+#include "api.h"
+#include "conf.h"
+#include "init.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int initialised;
+
+void
+require_init(const char *function)
+{
+    if (__atomic_load_n(&initialised, __ATOMIC_ACQUIRE))
+        return;
+    /* What the original does, and what its callers know. */
+    fprintf(stderr, "libbroccoli: %s() called before bro_init(): call bro_init(NULL) first\n", function);
+    exit(-1);
+}
+
+/**
+ * Prepares the library; to be called before all else, from one thread. It reads
+ * the configuration. ctx may be NULL; what it holds is not used: it served to
+ * give OpenSSL locks, and this library brings its own TLS.
+ * Calling it again is harmless. Returns TRUE.
+ */
+BRO_API int
+bro_init(const BroCtx *ctx)
+{
+    (void)ctx;
+    conf_init();
+    __atomic_store_n(&initialised, TRUE, __ATOMIC_RELEASE);
+    return TRUE;
+}
+
+/**
+ * Clears ctx, so that its members can be set one by one.
+ */
+BRO_API void
+bro_ctx_init(BroCtx *ctx)
+{
+    if (ctx)
+        memset(ctx, 0, sizeof *ctx);
+}

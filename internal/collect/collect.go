@@ -1,0 +1,153 @@
+// Package collect receives events from many peers and writes them as lines. It
+// imports the connection and the event model; the programs that use it own
+// flags, signals and files.
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/catalog"
+	"romanesco/internal/event"
+	"romanesco/internal/peer"
+)
+
+// handshakeTime is how long a peer may take until the connection is up.
+const handshakeTime = 10 * time.Second
+
+// Format makes a line, without its end, of an event.
+type Format func(b []byte, ev *event.Event, peer string, names []string) []byte
+
+// Collector asks each peer for events and writes what arrives. Its fields are
+// set before the first use.
+type Collector struct {
+	Catalog  catalog.Catalog
+	Requests []string
+	Format   Format
+	Logf     func(format string, args ...any)
+
+	mu  sync.Mutex // guards out
+	out io.Writer
+
+	events, peers atomic.Uint64
+	failed        atomic.Pointer[error]
+}
+
+// New returns a Collector that writes JSON to out.
+func New(out io.Writer, c catalog.Catalog, requests []string) *Collector {
+	return &Collector{
+		Catalog: c, Requests: requests, Format: appendJSON,
+		Logf: func(string, ...any) {}, out: out,
+	}
+}
+
+// Totals returns how many events and peers there have been.
+func (c *Collector) Totals() (events, peers uint64) { return c.events.Load(), c.peers.Load() }
+
+// Serve accepts peers until ctx ends, and returns when all of them are done
+// with: nil, or why it could not go on.
+func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = nc.Close()
+			}
+			return c.failure()
+		}
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
+				c.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
+				time.Sleep(100 * time.Millisecond)
+				continue
+			}
+			return fmt.Errorf("accepting: %w", err)
+		}
+		wg.Go(func() {
+			if err := c.Handle(ctx, nc); err != nil {
+				c.Logf("%s: %v", nc.RemoteAddr(), err)
+			}
+			if c.failure() != nil {
+				cancel()
+			}
+		})
+	}
+}
+
+func (c *Collector) failure() error {
+	if p := c.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Handle receives the events of one peer, to whom either side has connected,
+// until it or ctx ends.
+func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
+	open, cancel := context.WithTimeout(ctx, handshakeTime)
+	p, err := peer.Open(open, nc, peer.Config{Requests: c.Requests, Cache: true})
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
+	defer stop()
+	c.peers.Add(1)
+	c.Logf("%s: connected, class %q", nc.RemoteAddr(), p.PeerClass())
+	err = c.receive(p, nc.RemoteAddr().String())
+	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// batchSize is how much of a peer's lines is written at once while more of its
+// bytes are there.
+const batchSize = 64 << 10
+
+func (c *Collector) receive(p *peer.Conn, from string) error {
+	var ev event.Event
+	var lines []byte
+	for {
+		err := p.Next(&ev)
+		if err != nil {
+			return errors.Join(err, c.write(lines))
+		}
+		c.events.Add(1)
+		lines = append(c.Format(lines, &ev, from, c.Catalog[ev.Name]), '\n')
+		if p.Buffered() == 0 || len(lines) >= batchSize {
+			if err := c.write(lines); err != nil {
+				return err
+			}
+			lines = lines[:0]
+		}
+	}
+}
+
+func (c *Collector) write(lines []byte) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.out.Write(lines); err != nil {
+		err = fmt.Errorf("writing events: %w", err)
+		c.failed.CompareAndSwap(nil, &err)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package main
+
+/*
+#include "link.h"
+*/
+import "C"
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"romanesco/internal/ring"
+)
+
+// link is the core's view of struct link. What both sides change is only
+// touched with atomic operations.
+type link struct {
+	c       *C.struct_link
+	out, in *ring.Ring
+}
+
+func view(c *C.struct_link) *link {
+	return &link{
+		c:   c,
+		out: ring.New((*ring.Header)(unsafe.Pointer(&c.out))),
+		in:  ring.New((*ring.Header)(unsafe.Pointer(&c.in))),
+	}
+}
+
+func word(p *C.uint32_t) *uint32  { return (*uint32)(unsafe.Pointer(p)) }
+func long(p *C.uint64_t) *uint64  { return (*uint64)(unsafe.Pointer(p)) }
+func (l *link) state() *uint32    { return word(&l.c.state) }
+func (l *link) asleep() *uint32   { return word(&l.c.core_asleep) }
+func (l *link) starved() *uint32  { return word(&l.c.core_starved) }
+func (l *link) signaled() *uint32 { return word(&l.c.host_signaled) }
+func (l *link) done() *uint64     { return long(&l.c.done) }
+func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
+func (l *link) refused() *uint64  { return long(&l.c.refused) }
+func (l *link) buffered() *uint32 { return word(&l.c.rx_buffered) }
+
+// up publishes the peer's class, then the state.
+func (l *link) up(class string) {
+	put(l.c.peer_class[:], class)
+	atomic.StoreUint32(l.state(), C.LINK_UP)
+}
+
+// down says why, then that the connection is gone. The first reason stays.
+func (l *link) down(err error) {
+	if atomic.LoadUint32(l.state()) == C.LINK_DOWN {
+		return
+	}
+	put(l.c.error[:], err.Error())
+	atomic.StoreUint32(l.state(), C.LINK_DOWN)
+}
+
+// put copies s as a C string, cut where it does not fit.
+func put(dst []C.char, s string) {
+	n := copy(unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), len(dst)-1), s)
+	dst[n] = 0
+}

@@ -3,7 +3,7 @@
 #include "flat.h"
 #include "init.h"
 
-#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,13 +155,14 @@ bro_event_send_raw(BroConn *bc, const uchar *data, int data_len)
         return FALSE;
     if (data_len == 0)
         return TRUE;
-    raw = flat_grow(&rec, sizeof *raw + (size_t)data_len);
+    raw = flat_grow(&rec, sizeof *raw + 1 + (size_t)data_len);
     if (!raw)
         return FALSE;
     raw->rec.size = (uint32_t)rec.len;
     raw->rec.kind = LINK_RAW;
-    raw->len = (uint64_t)data_len;
-    memcpy(raw + 1, data, (size_t)data_len);
+    raw->len = 1 + (uint64_t)data_len;
+    *(char *)(raw + 1) = 'e';
+    memcpy((char *)(raw + 1) + 1, data, (size_t)data_len);
     ok = conn_put_event(bc, rec.data, rec.len);
     flat_free(&rec);
     return ok;

@@ -45,7 +45,7 @@ struct link_ring {
 enum link_kind {
     LINK_SKIP = 0,    /* filler up to the end of the ring */
     LINK_EVENT = 1,   /* struct link_event */
-    LINK_RAW = 2,     /* outbound: an event in the wire's bytes: struct link_raw */
+    LINK_RAW = 2,     /* outbound: the payload of a SERIAL message: struct link_raw */
     LINK_REQUEST = 3, /* outbound: names of events to ask for: struct link_raw, names
                          that each end in NUL */
     LINK_FAR = 4      /* struct link_far: the record is elsewhere */

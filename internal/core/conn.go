@@ -249,7 +249,7 @@ func (c *conn) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 			return err
 		}
 		defer atomic.AddUint64(c.link.done(), 1)
-		return c.peer.SendRaw(b)
+		return c.peer.SendSerial(b)
 	case flat.KindEvent:
 		defer atomic.AddUint64(c.link.done(), 1)
 		return c.event(rec, dec, ev)

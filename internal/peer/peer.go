@@ -291,11 +291,12 @@ func (c *Conn) Send(ev *event.Event) error {
 	return c.flushAbove(flushSize)
 }
 
-// SendRaw sends an event in the form of event.Event.Raw.
-func (c *Conn) SendRaw(raw []byte) error {
+// SendSerial sends what stands in the wire's form already: the kind of the
+// object (wire.SerialEvent, for instance), then the object.
+func (c *Conn) SendSerial(payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out = c.enc.AppendRawEvent(c.out, raw)
+	c.out = c.enc.AppendMessage(c.out, wire.MsgSerial, payload)
 	return c.flushAbove(flushSize)
 }
 

@@ -1,0 +1,262 @@
+# Builds, tests and installs Romanesco. "make" leaves build/ like an installed tree.
+
+VERSION    := $(shell cat VERSION)
+SONAME     := libbroccoli.so.5
+REALNAME   := libbroccoli.so.5.1.0
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+DESTDIR    ?=
+BUILD      ?= build
+FUZZTIME   ?= 30s
+
+CC         ?= cc
+AR         ?= ar
+LD         ?= ld
+OBJCOPY    ?= objcopy
+GO         ?= go
+CFLAGS     ?= -O2 -g
+WARNINGS   := -Wall -Wextra -Werror
+
+# Absolute where Go or a linked program needs it.
+OUT        := $(abspath $(BUILD))
+
+FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE \
+	-Iinclude -Icapi -MMD -MP \
+	-DROMANESCO_VERSION='"$(VERSION)"' \
+	-DBROCCOLI_LIBDIR='"$(LIBDIR)"' \
+	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
+FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
+	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
+FRONT_LIBS  := -ldl -lpthread
+
+SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+FRONT_C  := $(sort $(wildcard capi/*.c))
+FRONT_O  := $(FRONT_C:capi/%.c=$(BUILD)/front/%.o)
+CHECK_O  := $(FRONT_C:capi/%.c=$(BUILD)/check/%.o)
+CHECKS   := $(patsubst capi/test/%.c,$(BUILD)/check/%,$(sort $(wildcard capi/test/*_test.c)))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard examples/*.c)))
+
+LIB := $(BUILD)/lib
+# Go programs of the project that run during the build.
+TOOL := $(GO) run ./internal/tools
+
+# "make V=1" shows the commands.
+ifneq ($(V),)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: all
+all: front core collector examples package
+
+.PHONY: help
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make            everything, into build/
+#: make front      the C library alone
+#: make core       the Go core alone
+#: make header     include/broccoli.h, from capi/broccoli.h.in and capi/*.c
+#: make demo       the examples against each other
+#: make test       all tests, sanitizers and a few seconds of each fuzz target
+#: make fuzz       each fuzz target for FUZZTIME (30s)
+#: make lint       gofmt, go vet and staticcheck
+#: make style      clang-format, changing nothing
+#: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, below DESTDIR
+#: make deb        a Debian package in build/
+#: make clean
+
+# --- Prerequisites --------------------------------------------------------------------------
+
+.PHONY: prerequisites
+prerequisites:
+	@CC='$(CC)' GO='$(GO)' LD='$(LD)' OBJCOPY='$(OBJCOPY)' internal/tools/prerequisites
+
+# --- The header -----------------------------------------------------------------------------
+
+# The header keeps its time when nothing changes in it; the stamp carries the time of the look.
+HEADER := $(BUILD)/header.stamp
+
+.PHONY: header
+header: $(HEADER)
+
+$(HEADER): capi/broccoli.h.in $(FRONT_C) $(wildcard internal/tools/header/*.go) | prerequisites
+	@mkdir -p $(@D) include
+	$(say) HEADER include/broccoli.h
+	$(Q)$(TOOL)/header
+	@touch $@
+
+# --- The front: C ---------------------------------------------------------------------------
+
+.PHONY: front
+front: $(LIB)/$(REALNAME) $(LIB)/$(SONAME) $(LIB)/libbroccoli.so $(LIB)/libbroccoli.a \
+	$(BUILD)/include/broccoli.h
+
+# Changes when the flags do.
+FLAGS := $(BUILD)/flags
+.PHONY: flags
+flags: ;
+$(FLAGS): flags | prerequisites
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS) $(FRONT_FLAGS) $(LDFLAGS))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS) $(FRONT_FLAGS) $(LDFLAGS))' > $@
+
+$(BUILD)/front/%.o: capi/%.c $(FLAGS) | $(HEADER)
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(FRONT_FLAGS) -c -o $@ $<
+
+$(LIB)/$(REALNAME): $(FRONT_O) capi/libbroccoli.map
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared $(FRONT_LINK) -o $@ $(FRONT_O) $(FRONT_LIBS)
+
+$(LIB)/$(SONAME) $(LIB)/libbroccoli.so: $(LIB)/$(REALNAME)
+	$(Q)ln -sf $(REALNAME) $@
+
+# One object, so that names which are hidden in the shared library are hidden here too.
+$(LIB)/libbroccoli.a: $(FRONT_O)
+	@mkdir -p $(@D)
+	$(say) AR $@
+	$(Q)$(LD) -r -o $(BUILD)/front.o $(FRONT_O)
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/front.o
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(BUILD)/front.o
+
+$(BUILD)/include/broccoli.h: $(HEADER)
+	@mkdir -p $(@D)
+	@cmp -s include/broccoli.h $@ || install -m 644 include/broccoli.h $@
+
+# --- The core and the collector: Go ---------------------------------------------------------
+
+# Go knows best what must be built again; a result that is the same keeps its time.
+.PHONY: core
+core: $(BUILD)/_overlay/overlay.json | $(HEADER)
+	@mkdir -p $(BUILD)/core $(LIB)
+	$(say) GO $(LIB)/libbroccoli-core.so
+	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
+		-ldflags '-s -w -X=runtime.godebugDefault=asyncpreemptoff=1 -X main.version=$(VERSION)' \
+		-o $(BUILD)/core/libbroccoli-core.so ./internal/core
+	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
+		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so
+
+# The underscore keeps "./..." of the go command out. Made anew each time, since the Go toolchain may have changed.
+.PHONY: $(BUILD)/_overlay/overlay.json
+$(BUILD)/_overlay/overlay.json: | prerequisites
+	$(Q)$(TOOL)/overlay -o $(OUT)/_overlay
+
+.PHONY: collector
+collector: | prerequisites
+	@mkdir -p $(BUILD)/bin
+	$(say) GO $(BUILD)/bin/broccoli-collector
+	$(Q)CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' \
+		-o $(BUILD)/bin/broccoli-collector ./examples/collector
+
+# --- Examples -------------------------------------------------------------------------------
+
+.PHONY: examples
+examples: $(EXAMPLES)
+
+$(BUILD)/examples/%: examples/%.c | front
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -I$(BUILD)/include -MMD -MP -o $@ $< \
+		-L$(LIB) -Wl,-rpath,'$$ORIGIN/../lib' -lbroccoli
+
+.PHONY: demo
+demo: all
+	examples/demo.sh
+
+# --- What other builds find us with -----------------------------------------------------------
+
+# $(call fill,TEMPLATE,RESULT,PREFIX,LIBDIR,SYSCONFDIR)
+fill = mkdir -p $(dir $2) && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$3|g' \
+	-e 's|@LIBDIR@|$4|g' -e 's|@SYSCONFDIR@|$5|g' packaging/$1 > $2
+
+.PHONY: package
+package: | prerequisites
+	@$(call fill,broccoli-config.in,$(BUILD)/bin/broccoli-config,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
+	@chmod 755 $(BUILD)/bin/broccoli-config
+	@$(call fill,broccoli.pc.in,$(LIB)/pkgconfig/broccoli.pc,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
+	@$(call fill,BroccoliConfig.cmake.in,$(LIB)/cmake/Broccoli/BroccoliConfig.cmake,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
+	@$(call fill,BroccoliConfigVersion.cmake.in,$(LIB)/cmake/Broccoli/BroccoliConfigVersion.cmake,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)
+	install -m 755 $(LIB)/$(REALNAME) $(LIB)/libbroccoli-core.so $(DESTDIR)$(LIBDIR)
+	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
+	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
+	install -m 644 $(BUILD)/include/broccoli.h $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/bin/broccoli-collector $(DESTDIR)$(PREFIX)/bin
+	@$(call fill,broccoli-config.in,$(DESTDIR)$(PREFIX)/bin/broccoli-config,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	@chmod 755 $(DESTDIR)$(PREFIX)/bin/broccoli-config
+	@$(call fill,broccoli.pc.in,$(DESTDIR)$(LIBDIR)/pkgconfig/broccoli.pc,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	@$(call fill,BroccoliConfig.cmake.in,$(DESTDIR)$(LIBDIR)/cmake/Broccoli/BroccoliConfig.cmake,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	@$(call fill,BroccoliConfigVersion.cmake.in,$(DESTDIR)$(LIBDIR)/cmake/Broccoli/BroccoliConfigVersion.cmake,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+
+.PHONY: deb
+deb: | prerequisites
+	MAKE='$(MAKE)' VERSION='$(VERSION)' BUILD='$(BUILD)' packaging/deb
+
+# --- Tests ----------------------------------------------------------------------------------
+
+.PHONY: test
+test: all lint test-c test-go test-fuzz
+
+.PHONY: test-go
+test-go: all
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -race ./...
+
+# The front's own tests, each a program, with the front's objects under the sanitizers.
+.PHONY: test-c
+test-c: $(CHECKS)
+	@for t in $(CHECKS); do \
+		printf '%s: ' "$${t##*/}"; \
+		UBSAN_OPTIONS=print_stacktrace=1 "$$t" || exit 1; \
+	done
+
+$(BUILD)/check/%.o: capi/%.c $(FLAGS) | $(HEADER)
+	@mkdir -p $(@D)
+	$(say) CHECK $<
+	$(Q)$(CC) $(CPPFLAGS) -O1 -g $(SANITIZE) $(FRONT_FLAGS) -c -o $@ $<
+
+$(BUILD)/check/%_test: capi/test/%_test.c $(CHECK_O) $(FLAGS)
+	@mkdir -p $(@D)
+	$(say) CHECK $<
+	$(Q)$(CC) $(CPPFLAGS) -O1 -g $(SANITIZE) $(FRONT_FLAGS) -o $@ $< $(CHECK_O) $(FRONT_LIBS)
+
+.PHONY: test-fuzz
+test-fuzz: | prerequisites
+	$(TOOL)/fuzz -time 3s
+
+.PHONY: fuzz
+fuzz: | prerequisites
+	$(TOOL)/fuzz -time $(FUZZTIME)
+
+.PHONY: lint
+lint: | prerequisites $(HEADER)
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt -w would change:" $$bad; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# Apart from lint, since each release of clang-format has its own taste.
+.PHONY: style
+style:
+	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch])
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(FRONT_O:.o=.d) $(CHECK_O:.o=.d) $(CHECKS:%=%.d) $(EXAMPLES:%=%.d)

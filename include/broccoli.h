@@ -1,0 +1,1097 @@
+/*
+ * broccoli.h - send events to Bro and Zeek, and receive theirs.
+ *
+ * Copyright (c) 2026, the Romanesco authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ *
+ * A program that sends one event
+ *
+ *     #include <broccoli.h>
+ *
+ *     int
+ *     main(void)
+ *     {
+ *         BroConn *bc;
+ *         BroEvent *ev;
+ *         BroString user;
+ *         uint64 tries = 3;
+ *
+ *         bro_init(NULL);
+ *         bc = bro_conn_new_str("127.0.0.1:47758", BRO_CFLAG_NONE);
+ *         if (!bc || !bro_conn_connect(bc))
+ *             return 1;
+ *
+ *         bro_string_set(&user, "alice");
+ *         ev = bro_event_new("login_failed");
+ *         bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &user);
+ *         bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &tries);
+ *         bro_event_send(bc, ev);
+ *         bro_event_free(ev);
+ *         bro_string_cleanup(&user);
+ *
+ *         bro_conn_delete(bc);
+ *         return 0;
+ *     }
+ *
+ * Build it with: cc login.c $(pkg-config --cflags --libs broccoli)
+ *
+ * To receive events, name them with bro_event_registry_add() before
+ * bro_conn_connect(), wait until the descriptor of bro_conn_get_fd() is
+ * readable, and call bro_conn_process_input(): it runs your callbacks.
+ *
+ *
+ * Values
+ *
+ * A value is passed as a BRO_TYPE_* and a pointer, here as everywhere, to:
+ *
+ *     BRO_TYPE_BOOL                        int
+ *     BRO_TYPE_INT, _COUNT, _COUNTER       uint64
+ *     BRO_TYPE_ENUM                        uint64, and the enum's name as type_name
+ *     BRO_TYPE_DOUBLE, _TIME, _INTERVAL    double, times in seconds
+ *     BRO_TYPE_STRING                      BroString
+ *     BRO_TYPE_PORT                        BroPort
+ *     BRO_TYPE_IPADDR                      BroAddr
+ *     BRO_TYPE_SUBNET                      BroSubnet
+ *     BRO_TYPE_RECORD                      BroRecord
+ *     BRO_TYPE_TABLE                       BroTable
+ *     BRO_TYPE_SET                         BroSet
+ *     BRO_TYPE_VECTOR                      BroVector
+ *
+ * What you pass in is copied and stays yours. What a getter returns and what a
+ * callback is given belongs to the library: use it until the object that it
+ * came from changes or goes, in a callback until that returns. A type_name may
+ * be NULL unless it is an enum's. int results are TRUE or FALSE unless a
+ * function says otherwise.
+ *
+ *
+ * Lifecycle
+ *
+ * bro_init() comes first, once for the process; again does no harm. Nothing
+ * runs in the background, and no thread is started, before the first connect.
+ * A handle lives until bro_conn_delete(), connected or not, and may be
+ * connected again. Everything that a function named _new, _clone or _copy
+ * returned has a function named _free.
+ *
+ *
+ * Threads
+ *
+ * Handles are independent of each other, and one handle may be used by several
+ * threads; only bro_conn_delete() must be the last call for it. Callbacks run
+ * on the thread that called bro_conn_process_input(). Events, records and other
+ * values are plain objects: use each from one thread at a time.
+ *
+ * bro_event_send() never waits for the network.
+ *
+ *
+ * Signals
+ *
+ * The library's own threads block every signal that somebody might send to your
+ * program: your handlers run on your threads only. The functions are not for
+ * use inside a signal handler.
+ *
+ *
+ * fork() and exec()
+ *
+ * After fork() parent and child may both go on with a handle. The parent keeps
+ * the connection. The child opens one of its own, to the same peer and with the
+ * same settings and requested events, when it first uses the handle; without
+ * use, it costs the child nothing. exec() leaves nothing behind.
+ *
+ *
+ * Packets
+ *
+ * Include <pcap.h> before this header, or define BROCCOLI_WITH_PCAP, to see
+ * inside a BroPacket. All other functions for packets need neither.
+ */
+#ifndef BROCCOLI_H
+#define BROCCOLI_H
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/*
+ * BRO_PCAP_SUPPORT says that struct bro_packet is complete. Who has declared
+ * struct pcap_pkthdr without libpcap defines BROCCOLI_HAVE_PCAP_PKTHDR.
+ */
+#if !defined(BRO_PCAP_SUPPORT) && \
+    (defined(BROCCOLI_WITH_PCAP) || defined(BROCCOLI_HAVE_PCAP_PKTHDR) || defined(lib_pcap_pcap_h))
+#define BRO_PCAP_SUPPORT
+#endif
+#if defined(BRO_PCAP_SUPPORT) && !defined(BROCCOLI_HAVE_PCAP_PKTHDR)
+#include <pcap.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef FALSE
+#define FALSE (0)
+#endif
+
+#ifndef TRUE
+#define TRUE (!FALSE)
+#endif
+
+/* --- Types of values --------------------------------------------------------------------- */
+
+/* As a question: any type. As an answer: a value that is not set. */
+#define BRO_TYPE_UNKNOWN 0
+#define BRO_TYPE_BOOL 1
+#define BRO_TYPE_INT 2
+#define BRO_TYPE_COUNT 3
+#define BRO_TYPE_COUNTER 4
+#define BRO_TYPE_DOUBLE 5
+#define BRO_TYPE_TIME 6
+#define BRO_TYPE_INTERVAL 7
+#define BRO_TYPE_STRING 8
+#define BRO_TYPE_PATTERN 9
+#define BRO_TYPE_ENUM 10
+#define BRO_TYPE_TIMER 11
+#define BRO_TYPE_PORT 12
+#define BRO_TYPE_IPADDR 13
+#define BRO_TYPE_SUBNET 14
+#define BRO_TYPE_ANY 15
+#define BRO_TYPE_TABLE 16
+#define BRO_TYPE_UNION 17
+#define BRO_TYPE_RECORD 18
+#define BRO_TYPE_LIST 19
+#define BRO_TYPE_FUNC 20
+#define BRO_TYPE_FILE 21
+#define BRO_TYPE_VECTOR 22
+#define BRO_TYPE_ERROR 23
+/* These two exist here only: Bro itself has no packets, and its sets are tables. */
+#define BRO_TYPE_PACKET 24
+#define BRO_TYPE_SET 25
+#define BRO_TYPE_MAX 26
+
+/* --- Flags of a connection, to be combined with | ---------------------------------------- */
+
+#define BRO_CFLAG_NONE 0
+/* Connect again by itself when the connection is lost. */
+#define BRO_CFLAG_RECONNECT (1 << 0)
+/* Keep events that are sent while there is no connection, and deliver them later. */
+#define BRO_CFLAG_ALWAYS_QUEUE (1 << 1)
+/* Without effect: a handle may be used after fork() in any case. */
+#define BRO_CFLAG_SHAREABLE (1 << 2)
+/* Ask the peer to send every object in full. This is the default. */
+#define BRO_CFLAG_DONTCACHE (1 << 3)
+/* bro_conn_process_input() handles one event and returns. */
+#define BRO_CFLAG_YIELD (1 << 4)
+/* Let the peer refer to objects that it has sent before. */
+#define BRO_CFLAG_CACHE (1 << 5)
+
+/* --- Scalars ----------------------------------------------------------------------------- */
+
+typedef uint64_t uint64;
+typedef uint32_t uint32;
+typedef uint16_t uint16;
+typedef uint8_t uint8;
+typedef unsigned char uchar;
+
+/* uint comes from <sys/types.h>, but not where the C library keeps strictly to a standard. */
+#if defined(__GLIBC__)
+#if !defined(__USE_MISC)
+typedef unsigned int uint;
+#endif
+#elif !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE)
+typedef unsigned int uint;
+#endif
+
+/* --- Handles ----------------------------------------------------------------------------- */
+
+typedef struct bro_conn BroConn;
+typedef struct bro_event BroEvent;
+typedef struct bro_buf BroBuf;
+typedef struct bro_record BroRecord;
+typedef struct bro_table BroTable;
+typedef struct bro_table BroSet;
+typedef struct bro_vector BroVector;
+typedef struct bro_packet BroPacket;
+
+/* --- Structures -------------------------------------------------------------------------- */
+
+/* Bytes, which may contain NUL. The library puts another NUL behind them. */
+typedef struct bro_string {
+    uint32 str_len; /* without that NUL */
+    uchar *str_val;
+} BroString;
+
+typedef struct bro_port {
+    uint64 port_num; /* in host byte order */
+    int port_proto;  /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_ICMP */
+} BroPort;
+
+/* An IPv6 address, or an IPv4 address in its mapped form ::ffff:a.b.c.d. */
+typedef struct bro_addr {
+    uint32 addr[4]; /* in network byte order */
+} BroAddr;
+
+typedef struct bro_subnet {
+    BroAddr sn_net;
+    uint32 sn_width; /* length of the prefix in bits */
+} BroSubnet;
+
+/* What waits to be sent and to be processed, see bro_conn_get_connstats(). */
+typedef struct bro_conn_stats {
+    int tx_buflen; /* bytes */
+    int rx_buflen; /* bytes */
+} BroConnStats;
+
+/* An argument of an event. */
+typedef struct bro_ev_arg {
+    void *arg_data; /* NULL when it is not set */
+    int arg_type;   /* BRO_TYPE_* */
+} BroEvArg;
+
+/* An event as a compact callback gets it. */
+typedef struct bro_ev_meta {
+    const char *ev_name;
+    double ev_ts; /* when the event was made, in seconds since the epoch */
+    int ev_numargs;
+    BroEvArg *ev_args;
+    const uchar *ev_start; /* the event as it came, fit for bro_event_send_raw() */
+    const uchar *ev_end;   /* the byte behind it */
+} BroEvMeta;
+
+struct pcap_pkthdr;
+
+#ifdef BRO_PCAP_SUPPORT
+struct bro_packet {
+    double pkt_time;
+    uint32 pkt_hdr_size;
+    uint32 pkt_link_type; /* DLT_* */
+    struct pcap_pkthdr pkt_pcap_hdr;
+    const unsigned char *pkt_data;
+    const char *pkt_tag;
+};
+#endif
+
+/* --- Callbacks --------------------------------------------------------------------------- */
+
+/* Gets the arguments of an event one by one, each as a pointer. */
+typedef void (*BroEventFunc)(BroConn *bc, void *user_data, ...);
+
+/* Gets all of an event at once, whatever arguments it has. */
+typedef void (*BroCompactEventFunc)(BroConn *bc, void *user_data, BroEvMeta *meta);
+
+typedef void (*BroPacketFunc)(BroConn *bc, void *user_data, const BroPacket *packet);
+
+/* Return TRUE to go on with the next element, FALSE to end. */
+typedef int (*BroTableCallback)(void *key, void *val, void *user_data);
+typedef int (*BroSetCallback)(void *val, void *user_data);
+
+/*
+ * Locks for an OpenSSL before 1.1. This library contains no OpenSSL and never
+ * calls them; they are here for programs that fill in a BroCtx.
+ */
+struct CRYPTO_dynlock_value;
+typedef void (*OpenSSL_lock_func)(int mode, int n, const char *file, int line);
+typedef unsigned long (*OpenSSL_thread_id_func)(void);
+typedef struct CRYPTO_dynlock_value *(*OpenSSL_dynlock_create_func)(const char *file, int line);
+typedef void (*OpenSSL_dynlock_lock_func)(int mode, struct CRYPTO_dynlock_value *mutex,
+                                          const char *file, int line);
+typedef void (*OpenSSL_dynlock_free_func)(struct CRYPTO_dynlock_value *mutex, const char *file,
+                                          int line);
+
+/* For bro_init(); set it up with bro_ctx_init(). */
+typedef struct bro_ctx {
+    OpenSSL_lock_func lock_func;
+    OpenSSL_thread_id_func id_func;
+    OpenSSL_dynlock_create_func dl_create_func;
+    OpenSSL_dynlock_lock_func dl_lock_func;
+    OpenSSL_dynlock_free_func dl_free_func;
+} BroCtx;
+
+/* --- Start ------------------------------------------------------------------------------- */
+
+/**
+ * Prepares the library; to be called before all else, from one thread. It reads
+ * the configuration. ctx may be NULL; what it holds is not used: it served to
+ * give OpenSSL locks, and this library brings its own TLS.
+ * Calling it again is harmless. Returns TRUE.
+ */
+int bro_init(const BroCtx *ctx);
+
+/**
+ * Clears ctx, so that its members can be set one by one.
+ */
+void bro_ctx_init(BroCtx *ctx);
+
+/* --- Connections ------------------------------------------------------------------------- */
+
+/**
+ * Makes a handle for a connection to a peer; nothing is sent until
+ * bro_conn_connect(). peer is "host:port", with a name or an address of
+ * IPv4 or IPv6; brackets around the latter are allowed. flags: BRO_CFLAG_*.
+ * The caller frees it with bro_conn_delete(). Returns NULL without a peer or
+ * without memory.
+ */
+BroConn *bro_conn_new_str(const char *peer, int flags);
+
+/**
+ * The same as bro_conn_new_str() for an IPv4 address. Address and port are in
+ * network byte order.
+ */
+BroConn *bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags);
+
+/**
+ * The same as bro_conn_new_str() for an IPv6 address. Address and port are in
+ * network byte order.
+ */
+BroConn *bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags);
+
+/**
+ * The same for a stream socket that is connected already, by either side. The
+ * library works on a copy of the descriptor; socket stays the caller's to close.
+ */
+BroConn *bro_conn_new_socket(int socket, int flags);
+
+/**
+ * Sets the class under which the peer knows this connection, before
+ * bro_conn_connect(). A Bro requests events only from a peer whose class is the
+ * one that it has configured. The name is copied; NULL takes the class away.
+ */
+void bro_conn_set_class(BroConn *bc, const char *classname);
+
+/**
+ * Returns the class that the peer has announced, "" for none, NULL while there
+ * has been no connection. It holds until the next connect or bro_conn_delete().
+ */
+const char *bro_conn_get_peer_class(const BroConn *bc);
+
+/**
+ * Tells how many bytes wait to be sent and to be processed.
+ */
+void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
+
+/**
+ * Connects to the peer and does the handshake; asks for the events that are
+ * registered. Waits, for at most 10 seconds; a peer that refuses is known at
+ * once. Returns TRUE when the connection is up, or was already. With
+ * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ */
+int bro_conn_connect(BroConn *bc);
+
+/**
+ * Ends the connection, if there is one, and connects anew. Events that wait
+ * to be sent are kept.
+ */
+int bro_conn_reconnect(BroConn *bc);
+
+/**
+ * Writes what has been accepted, for at most 5 seconds, ends the connection
+ * and frees the handle. A callback may delete its own connection. Returns
+ * FALSE for NULL.
+ */
+int bro_conn_delete(BroConn *bc);
+
+/**
+ * Reports whether the connection is up. Any thread may ask.
+ */
+int bro_conn_alive(const BroConn *bc);
+
+/**
+ * Returns a descriptor that is readable exactly when bro_conn_process_input()
+ * has something to do, for select(), poll() and the like; nothing else may be
+ * done with it. Returns -1 while there is no connection, and once it is lost and
+ * all that had arrived was processed.
+ */
+int bro_conn_get_fd(BroConn *bc);
+
+/**
+ * Runs the handlers of all events that have arrived, or of one with
+ * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
+ * at a time may call it for a connection.
+ */
+int bro_conn_process_input(BroConn *bc);
+
+/**
+ * Returns how many events have been accepted and not yet been encoded for the peer.
+ */
+int bro_event_queue_length(BroConn *bc);
+
+/**
+ * Returns how many events the queue may hold. Large events fill it sooner: it
+ * has 1 MiB.
+ */
+int bro_event_queue_length_max(BroConn *bc);
+
+/**
+ * Makes sure that the queue is being written, without waiting for it: that
+ * happens in the background anyway. Returns how many events are in it.
+ */
+int bro_event_queue_flush(BroConn *bc);
+
+/**
+ * Registers the events of src, with their functions, at dst as well.
+ */
+void bro_conn_adopt_events(BroConn *src, BroConn *dst);
+
+/**
+ * Attaches a pointer of the caller's to a connection under a key, in place of
+ * one that is there. The key is copied, the value stays the caller's.
+ */
+void bro_conn_data_set(BroConn *bc, const char *key, void *val);
+
+/**
+ * Returns what was attached under the key, or NULL.
+ */
+void *bro_conn_data_get(BroConn *bc, const char *key);
+
+/**
+ * Takes away what was attached under the key, and returns it, or NULL.
+ */
+void *bro_conn_data_del(BroConn *bc, const char *key);
+
+/* --- Events to send ---------------------------------------------------------------------- */
+
+/**
+ * Makes an event of that name without arguments. Its time is the time of the
+ * call. The caller frees it with bro_event_free().
+ * Returns NULL when event_name is NULL or empty, or without memory.
+ */
+BroEvent *bro_event_new(const char *event_name);
+
+/**
+ * Frees an event. Values that were added to it were copied and stay the caller's.
+ */
+void bro_event_free(BroEvent *be);
+
+/**
+ * Adds an argument: a copy of *val, whose C type goes with type (BRO_TYPE_*).
+ * type_name names the type where Bro's scripts do, as for enums; NULL otherwise.
+ * Returns FALSE, and leaves the event as it was, when the value is NULL or
+ * cannot be sent.
+ */
+int bro_event_add_val(BroEvent *be, int type, const char *type_name, const void *val);
+
+/**
+ * Replaces argument val_num, counted from 0, by a copy of *val.
+ * Returns FALSE, and leaves the event as it was, when there is no such
+ * argument or the value cannot be sent.
+ */
+int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name,
+                      const void *val);
+
+/**
+ * Sends an event. Never blocks: TRUE means that the event was accepted and
+ * will be written in the background (or that the peer did not ask for it),
+ * FALSE that it was not: the queue is full, or there is no connection and
+ * BRO_CFLAG_ALWAYS_QUEUE was not given. The event stays the caller's.
+ * May be called from several threads.
+ */
+int bro_event_send(BroConn *bc, BroEvent *be);
+
+/**
+ * Sends an event as it came in: the bytes from ev_start to ev_end of a
+ * BroEvMeta. Returns as bro_event_send() does, and TRUE when there is nothing to send.
+ */
+int bro_event_send_raw(BroConn *bc, const uchar *data, int data_len);
+
+/* --- Events to receive ------------------------------------------------------------------- */
+
+/**
+ * Registers func for events of that name. It is called from
+ * bro_conn_process_input(), with a pointer to each of the event's arguments
+ * after user_data; these hold until it returns. Several functions may be
+ * registered for one event; they run in that order. Events that are registered
+ * before bro_conn_connect() are asked of the peer by it, others by
+ * bro_event_registry_request().
+ */
+void bro_event_registry_add(BroConn *bc, const char *event_name, BroEventFunc func,
+                            void *user_data);
+
+/**
+ * The same as bro_event_registry_add() for a function that takes the arguments
+ * with their types, in a BroEvMeta. The BroEvMeta and what it points to hold
+ * until the function returns.
+ */
+void bro_event_registry_add_compact(BroConn *bc, const char *event_name,
+                                    BroCompactEventFunc func, void *user_data);
+
+/**
+ * Removes every function that is registered for events of that name. The peer
+ * goes on sending them, if it was asked; they are dropped.
+ */
+void bro_event_registry_remove(BroConn *bc, const char *event_name);
+
+/**
+ * Asks the peer for all events that are registered now. Before the connection
+ * is up there is nothing to do: bro_conn_connect() asks.
+ */
+void bro_event_registry_request(BroConn *bc);
+
+/* --- Strings ----------------------------------------------------------------------------- */
+
+/**
+ * Makes an empty string of the structure at bs, whatever it held: nothing is
+ * freed. Do this to a BroString on the stack before anything that may free its
+ * contents, that is, before bro_string_assign() and bro_string_cleanup().
+ */
+void bro_string_init(BroString *bs);
+
+/**
+ * Sets bs to a copy of the C string s, without the final NUL. What bs held
+ * before is not freed, so bs need not be initialized; call bro_string_cleanup()
+ * first if it has contents. The copy belongs to bs: release it with
+ * bro_string_cleanup(). Returns TRUE, or FALSE with bs untouched when an
+ * argument is NULL, the string is longer than an int can say, or memory is short.
+ */
+int bro_string_set(BroString *bs, const char *s);
+
+/**
+ * Sets bs to a copy of data_len bytes at data, which may be any bytes, NULs
+ * among them. A NUL that str_len does not count is put behind the copy, so that
+ * text can be used as a C string. Otherwise like bro_string_set(). Returns
+ * FALSE also when data_len is negative.
+ */
+int bro_string_set_data(BroString *bs, const uchar *data, int data_len);
+
+/**
+ * Returns the bytes of bs, which stay its property and are good until it is
+ * changed or released. They end in a NUL if the library made them. NULL when bs
+ * is NULL or empty since bro_string_init().
+ */
+const uchar *bro_string_get_data(const BroString *bs);
+
+/**
+ * Returns how many bytes bs has, without the final NUL; 0 when bs is NULL.
+ */
+uint32 bro_string_get_length(const BroString *bs);
+
+/**
+ * Returns a new string that is a copy of bs, to be released with
+ * bro_string_free(). NULL when bs is NULL or memory is short.
+ */
+BroString *bro_string_copy(BroString *bs);
+
+/**
+ * Replaces the contents of dst by a copy of those of src, and frees the old
+ * ones: dst must have been initialized. When memory is short dst stays as it
+ * was. Nothing happens when one of them is NULL, or both are the same.
+ */
+void bro_string_assign(BroString *src, BroString *dst);
+
+/**
+ * Frees the contents of bs, not bs itself, and leaves it empty. To be called
+ * for a BroString that the caller owns, never for one that a callback or
+ * another function of the library handed out. NULL is allowed.
+ */
+void bro_string_cleanup(BroString *bs);
+
+/**
+ * Frees a string that bro_string_copy() returned, with its contents. NULL is
+ * allowed.
+ */
+void bro_string_free(BroString *bs);
+
+/* --- Records ----------------------------------------------------------------------------- */
+
+/**
+ * Returns a new record without fields, to be released with bro_record_free(),
+ * or NULL when memory is short. The fields that are added make its type, by
+ * their order, names and types. A record also serves as the key of a table or
+ * set that is indexed by several values: see bro_table_insert().
+ *
+ * Records, tables, sets and vectors have no lock. Several threads may use
+ * different ones at the same time; whoever shares one must see to it that no
+ * other thread uses it while it is changed.
+ */
+BroRecord *bro_record_new(void);
+
+/**
+ * Frees a record and all that it holds. To be called for records that
+ * bro_record_new() returned, not for those that callbacks or other functions
+ * of the library hand out. NULL is allowed.
+ */
+void bro_record_free(BroRecord *rec);
+
+/**
+ * Returns how many fields the record has, those that are not set among them;
+ * 0 when rec is NULL.
+ */
+int bro_record_get_length(BroRecord *rec);
+
+/**
+ * Adds a field to the end of a record.
+ *
+ * name is its name; NULL stands for "", a field that is found by its position
+ * only. type is a BRO_TYPE_* constant that also says what val points to:
+ *
+ *   BRO_TYPE_BOOL                                    int, 0 for false
+ *   BRO_TYPE_INT                                     int64_t or uint64
+ *   BRO_TYPE_COUNT, BRO_TYPE_COUNTER, BRO_TYPE_ENUM  uint64
+ *   BRO_TYPE_DOUBLE                                  double
+ *   BRO_TYPE_TIME                                    double, seconds since the epoch
+ *   BRO_TYPE_INTERVAL                                double, seconds
+ *   BRO_TYPE_STRING                                  BroString
+ *   BRO_TYPE_PATTERN                                 BroString, without the slashes
+ *   BRO_TYPE_PORT                                    BroPort, in host byte order
+ *   BRO_TYPE_IPADDR, BRO_TYPE_SUBNET                 BroAddr, BroSubnet, the address
+ *                                                    in network byte order
+ *   BRO_TYPE_RECORD, BRO_TYPE_LIST                   BroRecord
+ *   BRO_TYPE_TABLE, BRO_TYPE_SET, BRO_TYPE_VECTOR    BroTable, BroSet, BroVector
+ *
+ * The numbers are of 64 bits even where a smaller value would do. type_name
+ * is the name of the type in the peer's scripts where it goes by one, which an
+ * enum has to, and NULL otherwise. val is copied with all that it holds and
+ * remains the caller's. When val is NULL the field is there but not set.
+ *
+ * Returns TRUE, or FALSE with the record as it was: when rec is NULL, values of
+ * the type cannot be handed over, a port or the width of a subnet is out of
+ * range, containers nest deeper than 64 levels, or memory is short.
+ */
+int bro_record_add_val(BroRecord *rec, const char *name, int type, const char *type_name,
+                       const void *val);
+
+/**
+ * Returns the value of the field at position num, which counts from 0.
+ *
+ * type is read and written: unless it is NULL or points to BRO_TYPE_UNKNOWN,
+ * the field must be of that type. In any case *type is the type of the field
+ * afterwards, BRO_TYPE_UNKNOWN for one that is not set. What the result points
+ * to depends on the type as with bro_record_add_val(), only that a
+ * BRO_TYPE_BOOL may also be read as a uint64 on little-endian machines.
+ *
+ * The value stays the record's: do not free or change it. It is good until the
+ * field is replaced or the record freed. NULL when there is no such field, it
+ * is not set or of another type, or an argument is not valid.
+ */
+void *bro_record_get_nth_val(BroRecord *rec, int num, int *type);
+
+/**
+ * Returns the name of the field at position num, "" for one without a name. It
+ * is the record's and good until that is freed. NULL when there is no such
+ * field.
+ */
+const char *bro_record_get_nth_name(BroRecord *rec, int num);
+
+/**
+ * Returns the value of the first field that is called name, as
+ * bro_record_get_nth_val() does. NULL also when name is NULL or empty.
+ */
+void *bro_record_get_named_val(BroRecord *rec, const char *name, int *type);
+
+/**
+ * Replaces the value of the field at position num, whatever type it had; the
+ * name stays. The arguments are as with bro_record_add_val(), only that val
+ * must not be NULL. Pointers to the old value are no longer good. Returns TRUE,
+ * or FALSE with the record as it was, also when there is no such field.
+ */
+int bro_record_set_nth_val(BroRecord *rec, int num, int type, const char *type_name,
+                           const void *val);
+
+/**
+ * Replaces the value of the first field that is called name, as
+ * bro_record_set_nth_val() does. It adds none: FALSE when there is no field of
+ * that name.
+ */
+int bro_record_set_named_val(BroRecord *rec, const char *name, int type,
+                             const char *type_name, const void *val);
+
+/* --- Tables ------------------------------------------------------------------------------ */
+
+/**
+ * Returns a new table without entries, to be released with bro_table_free(), or
+ * NULL when memory is short. The types of its keys and of its values are those
+ * of the first entry.
+ */
+BroTable *bro_table_new(void);
+
+/**
+ * Frees a table and all that it holds. To be called for tables that
+ * bro_table_new() returned, not for those that callbacks or other functions of
+ * the library hand out. NULL is allowed.
+ */
+void bro_table_free(BroTable *tbl);
+
+/**
+ * Adds an entry to a table, or replaces the value of the entry that has the
+ * same key.
+ *
+ * What key and val point to depends on key_type and val_type as with
+ * bro_record_add_val(). A table that is indexed by several values has keys of
+ * BRO_TYPE_LIST: key then points to a BroRecord whose fields, all of them set,
+ * are these values in turn; their names do not matter. Two records are the same
+ * key when they have the same types and values, and so are two strings that
+ * have the same bytes.
+ *
+ * key and val are copied with all that they hold and remain the caller's.
+ * Returns TRUE, or FALSE with the table as it was: when an argument is NULL, the
+ * types are not those of the entries that are there, a value is not valid
+ * (see bro_record_add_val()), or memory is short.
+ */
+int bro_table_insert(BroTable *tbl, int key_type, const void *key, int val_type,
+                     const void *val);
+
+/**
+ * Returns the value that belongs to a key, which is to be of the type of the
+ * table's keys: a BroRecord when they are of BRO_TYPE_LIST. The value stays the
+ * table's: do not free or change it. It is good until it is replaced or the
+ * table freed; bro_table_get_types() tells its type. NULL when an argument is
+ * NULL, there is no such entry, or tbl is a set.
+ */
+void *bro_table_find(BroTable *tbl, const void *key);
+
+/**
+ * Returns how many entries the table has, -1 when tbl is NULL.
+ */
+int bro_table_get_size(BroTable *tbl);
+
+/**
+ * Calls cb for the entries of a table, in the order in which their keys were
+ * first inserted, until it returns FALSE. It gets the key, the value and
+ * user_data. Key and value stay the table's: the callback must not free or
+ * change them, and it must not insert into the table or free it. Nothing
+ * happens when tbl or cb is NULL.
+ */
+void bro_table_foreach(BroTable *tbl, BroTableCallback cb, void *user_data);
+
+/**
+ * Stores the types of a table's keys and values in *key_type and *val_type,
+ * each of which may be NULL. Both are BRO_TYPE_UNKNOWN while the table is empty.
+ * Nothing is stored when tbl is NULL.
+ */
+void bro_table_get_types(BroTable *tbl, int *key_type, int *val_type);
+
+/* --- Sets -------------------------------------------------------------------------------- */
+
+/**
+ * Returns a new set without members, to be released with bro_set_free(), or
+ * NULL when memory is short. The type of its members is that of the first one.
+ */
+BroSet *bro_set_new(void);
+
+/**
+ * Frees a set and all that it holds. To be called for sets that bro_set_new()
+ * returned, not for those that callbacks or other functions of the library hand
+ * out. NULL is allowed.
+ */
+void bro_set_free(BroSet *set);
+
+/**
+ * Adds a member to a set; one that is there already counts once. type and val
+ * are as key_type and key of bro_table_insert(): BRO_TYPE_LIST and a BroRecord
+ * for a set that is indexed by several values. val is copied and remains the
+ * caller's. Returns TRUE, or FALSE with the set as it was: when an argument is
+ * NULL, the type is not that of the other members, the value is not valid, or
+ * memory is short.
+ */
+int bro_set_insert(BroSet *set, int type, const void *val);
+
+/**
+ * Returns TRUE when the set has the member that key points to, which is to be
+ * of the type of the set's members, and FALSE otherwise or when an argument is
+ * NULL.
+ */
+int bro_set_find(BroSet *set, const void *key);
+
+/**
+ * Returns how many members the set has, -1 when set is NULL.
+ */
+int bro_set_get_size(BroSet *set);
+
+/**
+ * Calls cb for the members of a set, in the order in which they were inserted,
+ * until it returns FALSE. It gets the member, which stays the set's, and
+ * user_data, under the same rules as the callback of bro_table_foreach().
+ * Nothing happens when set or cb is NULL.
+ */
+void bro_set_foreach(BroSet *set, BroSetCallback cb, void *user_data);
+
+/**
+ * Stores the type of a set's members in *type: BRO_TYPE_UNKNOWN while it is
+ * empty. Nothing is stored when an argument is NULL.
+ */
+void bro_set_get_type(BroSet *set, int *type);
+
+/* --- Vectors ----------------------------------------------------------------------------- */
+
+/**
+ * Returns a new vector without elements, to be released with bro_vector_free(),
+ * or NULL when memory is short.
+ */
+BroVector *bro_vector_new(void);
+
+/**
+ * Frees a vector and all that it holds. To be called for vectors that
+ * bro_vector_new() returned, not for those that callbacks or other functions
+ * of the library hand out. NULL is allowed.
+ */
+void bro_vector_free(BroVector *vec);
+
+/**
+ * Returns how many elements the vector has, those that are not set among them;
+ * 0 when vec is NULL.
+ */
+int bro_vector_get_length(BroVector *vec);
+
+/**
+ * Adds an element to the end of a vector. type, type_name and val are as with
+ * bro_record_add_val(): val is copied, and an element whose val is NULL is there
+ * but not set. A vector in Bro has elements of one type; that they agree is not
+ * checked here. Returns TRUE, or FALSE with the vector as it was.
+ */
+int bro_vector_add_val(BroVector *vec, int type, const char *type_name, const void *val);
+
+/**
+ * Returns the element at position num, which counts from 0. type and the result
+ * are as with bro_record_get_nth_val(): the value stays the vector's and is good
+ * until the element is replaced or the vector freed. NULL when there is no such
+ * element, or it is not set or of another type than *type asks for.
+ */
+void *bro_vector_get_nth_val(BroVector *vec, int num, int *type);
+
+/**
+ * Replaces the element at position num, whatever type it had. The arguments are
+ * as with bro_vector_add_val(), only that val must not be NULL. Pointers to the
+ * old value are no longer good. Returns TRUE, or FALSE with the vector as it
+ * was, also when there is no such element.
+ */
+int bro_vector_set_nth_val(BroVector *vec, int num, int type, const char *type_name,
+                           const void *val);
+
+/* --- Buffers ----------------------------------------------------------------------------- */
+
+/**
+ * Returns a new, empty buffer that grows as needed, to be released with
+ * bro_buf_free(), or NULL when memory is short. A buffer has a content pointer
+ * at which the bro_buf_ptr_*() functions read and write; it starts at 0 and is
+ * between 0 and the end of the used part. A buffer has no lock: it is for one
+ * thread at a time.
+ */
+BroBuf *bro_buf_new(void);
+
+/**
+ * Frees a buffer and its contents. NULL is allowed.
+ */
+void bro_buf_free(BroBuf *buf);
+
+/**
+ * Adds a copy of data_len bytes at data to the end of the used part, without
+ * moving the content pointer. data must not be in the buffer itself. Pointers
+ * into the buffer are no longer good afterwards. Returns TRUE, or FALSE with the
+ * buffer as it was: when an argument is NULL, data_len is negative, the buffer
+ * would get larger than an int can say, or memory is short.
+ */
+int bro_buf_append(BroBuf *buf, void *data, int data_len);
+
+/**
+ * Removes what is before the content pointer, which is 0 afterwards: what was
+ * read is no longer needed. Pointers into the buffer then point to other bytes.
+ */
+void bro_buf_consume(BroBuf *buf);
+
+/**
+ * Empties the buffer and sets the content pointer to 0. The memory is kept for
+ * what comes next.
+ */
+void bro_buf_reset(BroBuf *buf);
+
+/**
+ * Returns the start of the buffer's contents, of which the first
+ * bro_buf_get_used_size() bytes are in use. The memory is the buffer's, and the
+ * pointer is good until something is added. NULL when buf is NULL.
+ */
+uchar *bro_buf_get(BroBuf *buf);
+
+/**
+ * Returns the end of the used part, that is, a pointer to the first byte behind
+ * it, or NULL when buf is NULL. It is good as long as that of bro_buf_get().
+ */
+uchar *bro_buf_get_end(BroBuf *buf);
+
+/**
+ * Returns how many bytes are allocated for the contents, which is at least what
+ * is in use; 0 when buf is NULL.
+ */
+uint bro_buf_get_size(BroBuf *buf);
+
+/**
+ * Returns how many bytes are in use, from the start of the buffer; 0 when buf
+ * is NULL.
+ */
+uint bro_buf_get_used_size(BroBuf *buf);
+
+/**
+ * Returns the place in the contents where the content pointer is, or NULL when
+ * buf is NULL. It is good as long as that of bro_buf_get().
+ */
+uchar *bro_buf_ptr_get(BroBuf *buf);
+
+/**
+ * Returns the content pointer as bytes from the start of the buffer; 0 when buf
+ * is NULL.
+ */
+uint32 bro_buf_ptr_tell(BroBuf *buf);
+
+/**
+ * Moves the content pointer by offset bytes from whence, as fseek() does:
+ * SEEK_SET is the start of the buffer, SEEK_CUR the content pointer, SEEK_END
+ * the end of the used part. Returns TRUE, or FALSE without moving it when that
+ * would be outside of the used part, whence is none of these, or buf is NULL.
+ */
+int bro_buf_ptr_seek(BroBuf *buf, int offset, int whence);
+
+/**
+ * Returns TRUE when size bytes can be read at the content pointer, and FALSE
+ * when there are less, size is negative or buf is NULL.
+ */
+int bro_buf_ptr_check(BroBuf *buf, int size);
+
+/**
+ * Copies size bytes from the content pointer to data and moves it behind them:
+ * all of them and returns TRUE, or none and returns FALSE, because there are
+ * less, size is negative or an argument is NULL. Reading 0 bytes always
+ * succeeds.
+ */
+int bro_buf_ptr_read(BroBuf *buf, void *data, int size);
+
+/**
+ * Writes size bytes from data at the content pointer, over what is there, and
+ * moves it behind them; the buffer grows when they reach beyond its end. data
+ * must not be in the buffer itself. Returns TRUE, or FALSE with the buffer as it
+ * was, for the reasons of bro_buf_append().
+ */
+int bro_buf_ptr_write(BroBuf *buf, void *data, int size);
+
+/* --- Configuration files ----------------------------------------------------------------- */
+
+/**
+ * Chooses the domain in which the bro_conf_get_*() functions look first, for
+ * the whole process: the section [domain] of the configuration file, in
+ * whatever case either is written. NULL or "" chooses the default domain, which
+ * is what comes before all sections; one that the file does not have leaves it
+ * as the only one. The name is not kept.
+ *
+ * The configuration is read once, by bro_init() or the first call that needs
+ * it, from the first of these that can be used: the file that
+ * BROCCOLI_CONFIG_FILE names in the environment, ~/.broccoli.conf, and the file
+ * that the library was installed with. The first two must be regular files of
+ * the user's own that nobody else may read; a program that runs with more
+ * rights than its user does not look at them. These functions may be called
+ * from any thread.
+ */
+void bro_conf_set_domain(const char *domain);
+
+/**
+ * Stores the integer that the configuration has for the key val_name in *val.
+ * It is looked for in the current domain, then in the default one. yes, on and
+ * true are 1, and no, off and false are 0; a number with a point or in quotes
+ * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
+ * or an argument is NULL.
+ */
+int bro_conf_get_int(const char *val_name, int *val);
+
+/**
+ * Stores the floating-point number that the configuration has for the key
+ * val_name in *val. It is looked for as by bro_conf_get_int(), and must be
+ * written with a point and digits on both sides of it. Returns TRUE, or FALSE
+ * with *val as it was when there is none or an argument is NULL.
+ */
+int bro_conf_get_dbl(const char *val_name, double *val);
+
+/**
+ * Returns the string that the configuration has for the key val_name, or NULL
+ * when there is none or val_name is NULL. It is looked for as by
+ * bro_conf_get_int(); what is written without quotes and reads as a number or
+ * as yes or no is no string. The string is the library's and good as long as
+ * the process lives.
+ */
+const char *bro_conf_get_str(const char *val_name);
+
+/* --- Packets ----------------------------------------------------------------------------- */
+
+/**
+ * Sets the link type (DLT_* of libpcap) of the packets that are sent over the
+ * connection.
+ */
+void bro_conn_set_packet_ctxt(BroConn *bc, int link_type);
+
+/**
+ * Tells the link type of the packets that are sent over the connection, -1 when
+ * none was set.
+ */
+void bro_conn_get_packet_ctxt(BroConn *bc, int *link_type);
+
+/**
+ * Makes a packet of a copy of the hdr->caplen bytes at data. tag, which may be
+ * NULL, is for the receiver. The caller frees it with bro_packet_free().
+ * Returns NULL for arguments that are NULL or a caplen above 1 MiB.
+ */
+BroPacket *bro_packet_new(const struct pcap_pkthdr *hdr, const unsigned char *data,
+                          const char *tag);
+
+/**
+ * Makes a copy of a packet, to be freed with bro_packet_free().
+ */
+BroPacket *bro_packet_clone(const BroPacket *packet);
+
+/**
+ * Frees a packet.
+ */
+void bro_packet_free(BroPacket *packet);
+
+/**
+ * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
+ * Never blocks; returns as bro_event_send() does, and FALSE when the link type
+ * was not set or is not one of BSD loopback, Ethernet, FDDI, raw IP and
+ * Linux cooked. The packet stays the caller's.
+ */
+int bro_packet_send(BroConn *bc, BroPacket *packet);
+
+/* --- Time and addresses ------------------------------------------------------------------ */
+
+/**
+ * The twelve bytes that an IPv4 address begins with in its IPv6 form
+ * (::ffff:0:0/96): a BroAddr that begins with them holds an IPv4 address in its
+ * last word.
+ */
+extern const uint8 BRO_IPV4_MAPPED_PREFIX[12];
+
+/**
+ * Returns the time of the system's clock in seconds since the epoch, as values
+ * of BRO_TYPE_TIME have it.
+ */
+double bro_util_current_time(void);
+
+/**
+ * Returns the time or duration at tv in seconds, the microseconds as the
+ * fraction; 0.0 when tv is NULL.
+ */
+double bro_util_timeval_to_double(const struct timeval *tv);
+
+/**
+ * Returns TRUE when a holds an IPv4 address, that is, begins with
+ * BRO_IPV4_MAPPED_PREFIX, and FALSE when it holds an IPv6 address or is NULL.
+ */
+int bro_util_is_v4_addr(const BroAddr *a);
+
+/* --- Debugging --------------------------------------------------------------------------- */
+
+/**
+ * Set to 1 to have the calls into the library reported on standard error, to 0
+ * (the default) for silence. May be changed at any time; /broccoli/debug_calltrace
+ * in the configuration file sets it during bro_init().
+ */
+extern int bro_debug_calltrace;
+
+/**
+ * Set to 1 to have the library explain on standard error what it does and why
+ * it refuses something, to 0 (the default) for silence. May be changed at any
+ * time; /broccoli/debug_messages in the configuration file sets it during
+ * bro_init().
+ */
+extern int bro_debug_messages;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

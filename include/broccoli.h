@@ -622,26 +622,14 @@ int bro_record_get_length(BroRecord *rec);
  * Adds a field to the end of a record.
  *
  * name is its name; NULL stands for "", a field that is found by its position
- * only. type is a BRO_TYPE_* constant that also says what val points to:
- *
- *   BRO_TYPE_BOOL                                    int, 0 for false
- *   BRO_TYPE_INT                                     int64_t or uint64
- *   BRO_TYPE_COUNT, BRO_TYPE_COUNTER, BRO_TYPE_ENUM  uint64
- *   BRO_TYPE_DOUBLE                                  double
- *   BRO_TYPE_TIME                                    double, seconds since the epoch
- *   BRO_TYPE_INTERVAL                                double, seconds
- *   BRO_TYPE_STRING                                  BroString
- *   BRO_TYPE_PATTERN                                 BroString, without the slashes
- *   BRO_TYPE_PORT                                    BroPort, in host byte order
- *   BRO_TYPE_IPADDR, BRO_TYPE_SUBNET                 BroAddr, BroSubnet, the address
- *                                                    in network byte order
- *   BRO_TYPE_RECORD, BRO_TYPE_LIST                   BroRecord
- *   BRO_TYPE_TABLE, BRO_TYPE_SET, BRO_TYPE_VECTOR    BroTable, BroSet, BroVector
- *
- * The numbers are of 64 bits even where a smaller value would do. type_name
- * is the name of the type in the peer's scripts where it goes by one, which an
- * enum has to, and NULL otherwise. val is copied with all that it holds and
- * remains the caller's. When val is NULL the field is there but not set.
+ * only. type is a BRO_TYPE_* that says what val points to, as with all values;
+ * numbers are of 64 bits even where a smaller one would do, ports are in host
+ * byte order and addresses in network byte order. A BRO_TYPE_PATTERN is a
+ * BroString, the expression without its slashes, and a BRO_TYPE_LIST, which is
+ * the key of a table with several indices, a BroRecord. type_name is the name of
+ * the type in the peer's scripts where it goes by one, which an enum has to, and
+ * NULL otherwise. val is copied with all that it holds and remains the caller's.
+ * When val is NULL the field is there but not set.
  *
  * Returns TRUE, or FALSE with the record as it was: when rec is NULL, values of
  * the type cannot be handed over, a port or the width of a subnet is out of

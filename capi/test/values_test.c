@@ -120,7 +120,6 @@ test_string_copy(void)
     CHECK(is_text(c, "one") && c->str_val != a.str_val);
     bro_string_assign(&a, &b);
     CHECK(is_text(&b, "one") && b.str_val != a.str_val);
-    CHECK(bro_string_set(&b, "two") || 1);
     bro_string_free(c);
     bro_string_cleanup(&a);
     bro_string_cleanup(&b);
@@ -197,7 +196,8 @@ test_buf_append(void)
     CHECK(bro_buf_get(buf)[11 + 777 * 1000 + 999] == (777 & 0xff));
     bro_buf_reset(buf);
     CHECK(bro_buf_get_used_size(buf) == 0 && bro_buf_ptr_tell(buf) == 0);
-    CHECK(!bro_buf_append(buf, block, INT_MAX) || 0); /* would read too far, but never gets there */
+    CHECK(bro_buf_append(buf, block, 1));
+    CHECK(!bro_buf_append(buf, block, INT_MAX)); /* larger than any buffer may get */
     bro_buf_free(buf);
     bro_buf_free(NULL);
 }
@@ -1170,7 +1170,7 @@ test_round_trip(int times)
         CHECK(val_copy(&copy, &got));
         ok = flat_put(&again, copy.type, copy.type_name, val_data(&copy));
         CHECK(ok && again.len == f.len && memcmp(again.data, f.data, f.len) == 0);
-        CHECK(flat_get(f.data, f.data + f.len - 8, &copy) == NULL || !"cut");
+        CHECK(flat_get(f.data, f.data + f.len - 8, &copy) == NULL);
         damage(&f);
         val_clear(&v);
         val_clear(&got);

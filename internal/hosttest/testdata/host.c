@@ -1,0 +1,188 @@
+/*
+ * A host process that does one thing and prints what came of it:
+ *
+ *   host connect PEER         TRUE or FALSE, and the milliseconds it took
+ *   host masks PEER           SigBlk of each thread after connect, the main one first
+ *   host echo PEER            sends back every "echo" event that arrives, as "echoed",
+ *                             raw as well, until the peer closes
+ *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
+ *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
+ */
+#include <broccoli.h>
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static BroConn *
+connected(const char *peer, int flags)
+{
+    BroConn *bc = bro_conn_new_str(peer, flags);
+
+    if (!bc || !bro_conn_connect(bc)) {
+        puts("FALSE");
+        exit(1);
+    }
+    return bc;
+}
+
+static int
+do_connect(const char *peer)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+    double start = now_ms();
+    int ok = bro_conn_connect(bc);
+
+    printf("%s %.3f\n", ok ? "TRUE" : "FALSE", now_ms() - start);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
+static int
+do_masks(const char *peer)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_NONE);
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+    char path[300], line[256];
+
+    while ((task = readdir(tasks))) {
+        FILE *f;
+
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        f = fopen(path, "r");
+        while (f && fgets(line, sizeof line, f))
+            if (strncmp(line, "SigBlk:", 7) == 0)
+                fputs(line, stdout);
+        if (f)
+            fclose(f);
+    }
+    closedir(tasks);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
+static void
+on_echo(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    BroEvent *ev = bro_event_new("echoed");
+    int i;
+
+    (void)user_data;
+    for (i = 0; i < meta->ev_numargs; i++)
+        if (!bro_event_add_val(ev, meta->ev_args[i].arg_type, NULL, meta->ev_args[i].arg_data))
+            fprintf(stderr, "argument %d of type %d was refused\n", i, meta->ev_args[i].arg_type);
+    if (!bro_event_send(bc, ev) ||
+        !bro_event_send_raw(bc, meta->ev_start, (int)(meta->ev_end - meta->ev_start)))
+        fputs("refused\n", stderr);
+    bro_event_free(ev);
+}
+
+static int
+do_echo(const char *peer)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+
+    bro_event_registry_add_compact(bc, "echo", on_echo, NULL);
+    if (!bro_conn_connect(bc))
+        return 1;
+    for (;;) {
+        struct pollfd p = {bro_conn_get_fd(bc), POLLIN, 0};
+
+        if (p.fd < 0)
+            break;
+        if (poll(&p, 1, 10000) <= 0)
+            return 2;
+        bro_conn_process_input(bc);
+    }
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
+static int
+do_flood(const char *peer, int n, int size)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_NONE);
+    BroString str;
+    char *text = malloc((size_t)size + 1);
+    double longest = 0;
+    int i;
+
+    memset(text, 'x', (size_t)size);
+    text[size] = 0;
+    bro_string_init(&str);
+    bro_string_set(&str, text);
+    for (i = 0; i < n; i++) {
+        uint64 number = (uint64)i;
+        BroEvent *ev = bro_event_new("flood");
+        double start;
+        int ok;
+
+        bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &number);
+        bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &str);
+        do {
+            struct timespec pause = {0, 100000};
+
+            start = now_ms();
+            ok = bro_event_send(bc, ev);
+            if (now_ms() - start > longest)
+                longest = now_ms() - start;
+            if (!ok && !bro_conn_alive(bc))
+                return 3;
+            if (!ok)
+                nanosleep(&pause, NULL);
+        } while (!ok);
+        bro_event_free(ev);
+    }
+    bro_string_cleanup(&str);
+    free(text);
+    bro_conn_delete(bc);
+    printf("sent %d, longest call %.3f ms\n", n, longest);
+    return 0;
+}
+
+static int
+do_queue(const char *peer)
+{
+    BroConn *never = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_ALWAYS_QUEUE);
+    BroEvent *ev = bro_event_new("queued");
+    int refused = !bro_event_send(never, ev), taken = bro_event_send(bc, ev);
+
+    printf("%d %d %d\n", refused, taken, bro_event_queue_length(bc));
+    bro_event_free(ev);
+    bro_conn_delete(never);
+    if (!bro_conn_connect(bc))
+        return 1;
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 3)
+        return 64;
+    bro_init(NULL);
+    if (strcmp(argv[1], "connect") == 0)
+        return do_connect(argv[2]);
+    if (strcmp(argv[1], "masks") == 0)
+        return do_masks(argv[2]);
+    if (strcmp(argv[1], "echo") == 0)
+        return do_echo(argv[2]);
+    if (strcmp(argv[1], "queue") == 0)
+        return do_queue(argv[2]);
+    if (strcmp(argv[1], "flood") == 0 && argc > 4)
+        return do_flood(argv[2], atoi(argv[3]), atoi(argv[4]));
+    return 64;
+}

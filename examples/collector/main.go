@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/collect"
@@ -36,6 +37,8 @@ type options struct {
 	listen, format, eventsFile string
 	events                     []string
 	patterns                   []string
+	connect                    []string
+	retry                      time.Duration
 	version                    bool
 }
 
@@ -51,6 +54,11 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.format, "format", "auto", "json, summary, or auto: a summary on a terminal")
 	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
+	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
+	f.Func("connect", "`address` of a peer to connect to, host:port (may be repeated)", func(s string) error {
+		o.connect = append(o.connect, s)
+		return nil
+	})
 	f.Func("event", "`name` of a further event to ask for (may be repeated)", func(s string) error {
 		o.events = append(o.events, s)
 		return nil
@@ -87,9 +95,26 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("listening on %s: %w", o.listen, err)
 	}
 	c.Logf("listening on %s for %d events", l.Addr(), len(names))
-	err = c.Serve(ctx, l)
+	err = o.receive(ctx, c, l)
 	events, peers := c.Totals()
 	c.Logf("%d events from %d peers", events, peers)
+	return err
+}
+
+// receive listens and connects until ctx ends or one of these fails.
+func (o *options) receive(ctx context.Context, c *collect.Collector, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, 1+len(o.connect))
+	go func() { errs <- c.Serve(ctx, l) }()
+	for _, addr := range o.connect {
+		go func() { errs <- c.Connect(ctx, addr, o.retry) }()
+	}
+	var err error
+	for range cap(errs) {
+		err = errors.Join(err, <-errs)
+		cancel()
+	}
 	return err
 }
 

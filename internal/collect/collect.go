@@ -87,6 +87,28 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
+// Connect connects to a peer that listens, again and again with a pause of
+// retry between the attempts, until ctx ends.
+func (c *Collector) Connect(ctx context.Context, addr string, retry time.Duration) error {
+	d := net.Dialer{Timeout: handshakeTime}
+	for {
+		nc, err := d.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			err = c.Handle(ctx, nc)
+		}
+		if c.failure() != nil || ctx.Err() != nil {
+			return c.failure()
+		}
+		if err != nil {
+			c.Logf("%s: %v", addr, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retry):
+		}
+	}
+}
+
 func (c *Collector) failure() error {
 	if p := c.failed.Load(); p != nil {
 		return *p

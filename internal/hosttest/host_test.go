@@ -300,3 +300,25 @@ func TestAlwaysQueue(t *testing.T) {
 	require.Equal(t, "1 1 1\n", string(out))
 	require.NoError(t, wait())
 }
+
+// TestHostListens: the host accepts, and the collector's side connects.
+func TestHostListens(t *testing.T) {
+	cmd := host(t, "listen", "0")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var port int
+	_, err = fmt.Fscan(out, &port)
+	require.NoError(t, err)
+	nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	p, err := peer.Open(ctx, nc, peer.Config{Requests: []string{"from_listener"}})
+	require.NoError(t, err)
+	var ev event.Event
+	require.NoError(t, p.Next(&ev))
+	require.Equal(t, "from_listener", ev.Name)
+	require.NoError(t, drain(p))
+	require.NoError(t, cmd.Wait())
+}

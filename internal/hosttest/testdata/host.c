@@ -7,6 +7,7 @@
  *                             raw as well, until the peer closes
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
+ *   host listen 0             prints a free port, waits for a peer there and sends it an event
  */
 #include <broccoli.h>
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static double
@@ -168,6 +170,31 @@ do_queue(const char *peer)
     return bro_conn_delete(bc) ? 0 : 1;
 }
 
+static int
+do_listen(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM, 0), peer;
+    BroEvent *ev = bro_event_new("from_listener");
+    BroConn *bc;
+    int ok;
+
+    if (bind(s, (struct sockaddr *)&at, len) < 0 || listen(s, 1) < 0 ||
+        getsockname(s, (struct sockaddr *)&at, &len) < 0)
+        return 1;
+    printf("%d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    peer = accept(s, NULL, NULL);
+    bc = bro_conn_new_socket(peer, BRO_CFLAG_NONE);
+    ok = bro_conn_connect(bc) && bro_event_send(bc, ev);
+    bro_event_free(ev);
+    bro_conn_delete(bc);
+    close(peer);
+    close(s);
+    return ok ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -182,6 +209,8 @@ main(int argc, char **argv)
         return do_echo(argv[2]);
     if (strcmp(argv[1], "queue") == 0)
         return do_queue(argv[2]);
+    if (strcmp(argv[1], "listen") == 0)
+        return do_listen();
     if (strcmp(argv[1], "flood") == 0 && argc > 4)
         return do_flood(argv[2], atoi(argv[3]), atoi(argv[4]));
     return 64;

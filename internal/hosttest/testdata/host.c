@@ -5,6 +5,7 @@
  *   host masks PEER           SigBlk of each thread after connect, the main one first
  *   host echo PEER            sends back every "echo" event that arrives, as "echoed",
  *                             raw as well, until the peer closes
+ *   host mirror PEER NAME...  builds anew every event of these names that arrives, and sends it
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
@@ -92,12 +93,27 @@ on_echo(BroConn *bc, void *user_data, BroEvMeta *meta)
     bro_event_free(ev);
 }
 
+static void
+on_mirror(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    BroEvent *ev = bro_event_new(meta->ev_name);
+    int i;
+
+    (void)user_data;
+    for (i = 0; i < meta->ev_numargs; i++)
+        bro_event_add_val(ev, meta->ev_args[i].arg_type, NULL, meta->ev_args[i].arg_data);
+    bro_event_send(bc, ev);
+    bro_event_free(ev);
+}
+
+/* Calls func for every event of these names until the peer closes. */
 static int
-do_echo(const char *peer)
+do_receive(const char *peer, BroCompactEventFunc func, char **names)
 {
     BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
 
-    bro_event_registry_add_compact(bc, "echo", on_echo, NULL);
+    for (; *names; names++)
+        bro_event_registry_add_compact(bc, *names, func, NULL);
     if (!bro_conn_connect(bc))
         return 1;
     for (;;) {
@@ -198,6 +214,8 @@ do_listen(void)
 int
 main(int argc, char **argv)
 {
+    char *echo[] = {"echo", NULL};
+
     if (argc < 3)
         return 64;
     bro_init(NULL);
@@ -206,7 +224,9 @@ main(int argc, char **argv)
     if (strcmp(argv[1], "masks") == 0)
         return do_masks(argv[2]);
     if (strcmp(argv[1], "echo") == 0)
-        return do_echo(argv[2]);
+        return do_receive(argv[2], on_echo, echo);
+    if (strcmp(argv[1], "mirror") == 0)
+        return do_receive(argv[2], on_mirror, argv + 3);
     if (strcmp(argv[1], "queue") == 0)
         return do_queue(argv[2]);
     if (strcmp(argv[1], "listen") == 0)

@@ -1012,10 +1012,13 @@ static const int scalar_types[] = {
 static const int container_types[] = {BRO_TYPE_RECORD, BRO_TYPE_LIST, BRO_TYPE_TABLE,
                                       BRO_TYPE_SET, BRO_TYPE_VECTOR};
 
+/* How many values may still be made before there are scalars only. */
+static int budget;
+
 static int
 random_type(int depth)
 {
-    if (depth > 0 && below(2))
+    if (depth > 0 && budget > 0 && below(2))
         return container_types[below(5)];
     return scalar_types[below(13)];
 }
@@ -1072,7 +1075,7 @@ random_table(int depth, int is_set)
 {
     BroTable *tbl = bro_table_new();
     int key_type = random_type(depth - 1), val_type = random_type(depth - 1);
-    int i, n = below(20);
+    int i, n = budget > 0 ? below(20) : 1;
 
     for (i = 0; i < n; i++) {
         struct val key, v;
@@ -1108,6 +1111,7 @@ static void
 random_val(struct val *v, int type, int depth)
 {
     val_init(v);
+    budget--;
     switch (type) {
     case BRO_TYPE_RECORD:
         v->u.rec = random_record(depth, 0, TRUE);
@@ -1161,6 +1165,7 @@ test_round_trip(int times)
         struct val v, got, copy;
         int ok;
 
+        budget = 200;
         random_val(&v, random_type(5), 5);
         f.len = again.len = 0;
         CHECK(flat_put(&f, v.type, v.type_name, val_data(&v)));

@@ -66,6 +66,8 @@ func TestProgramsSendWhatWasRecorded(t *testing.T) {
 				require.NoError(t, wire.NewDecoder(wire.Limits{}).Event(payload[1:], &ev))
 				names = append(names, ev.Name)
 			}
+			slices.Sort(names)
+			names = slices.Compact(names)
 			got := make(chan []byte, 1)
 			addr, done := accept(t, func(nc net.Conn) error {
 				c := &tee{Conn: nc}
@@ -90,9 +92,7 @@ func TestProgramsSendWhatWasRecorded(t *testing.T) {
 				got <- c.said.Bytes()
 				return p.Close()
 			})
-			slices.Sort(names)
-			args := append([]string{"mirror", addr}, slices.Compact(names)...)
-			require.NoError(t, host(t, args...).Run())
+			require.NoError(t, host(t, append([]string{"mirror", addr}, names...)...).Run())
 			require.NoError(t, <-done)
 			require.Equal(t, want, serials(t, <-got))
 		})

@@ -361,17 +361,16 @@ bro_conn_alive(const BroConn *bc)
 /**
  * Returns a descriptor that is readable exactly when bro_conn_process_input()
  * has something to do, for select(), poll() and the like; nothing else may be
- * done with it. Returns -1 while there is no connection, and once it is lost and
- * all that had arrived was processed.
+ * done with it. Returns -1 while there is no connection. Once the connection is
+ * lost and bro_conn_process_input() has processed all that had arrived, it
+ * closes the descriptor.
  */
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
     uint32_t state = state_of(bc);
 
-    if (state == LINK_UP || (state == LINK_DOWN && ring_used(&bc->link->in)))
-        return bc->to_host;
-    return -1;
+    return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
 }
 
 static void
@@ -395,14 +394,22 @@ process(BroConn *bc, const struct link_record *rec)
 }
 
 /* Makes the descriptor unreadable: the ring was empty. What comes in between is
- * seen by the look at the ring that follows. */
+ * seen by the look at the ring that follows. It is closed when the connection
+ * is lost, as the original closes its socket. */
 static void
 quiet(BroConn *bc)
 {
     uint64_t count;
 
-    if (state_of(bc) != LINK_UP)
-        return; /* readable it tells of the loss */
+    if (state_of(bc) != LINK_UP) {
+        if (ring_used(&bc->link->in))
+            return; /* came in just before the end */
+        /* Programs that never ask whether the connection is alive rely on the
+         * descriptor's being gone: select() fails and their loop ends. */
+        close(bc->to_host);
+        bc->to_host = -1;
+        return;
+    }
     if (read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
         DEBUG("cannot read the descriptor: %s", strerror(errno));
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
@@ -420,7 +427,7 @@ bro_conn_process_input(BroConn *bc)
     int some = FALSE, quieted = FALSE;
     uint64_t next;
 
-    if (state_of(bc) < LINK_UP || bc->running)
+    if (state_of(bc) < LINK_UP || bc->running || bc->to_host < 0)
         return FALSE;
     for (;;) {
         rec = ring_next(&bc->link->in, &next);
@@ -428,6 +435,8 @@ bro_conn_process_input(BroConn *bc)
             break;
         if (!rec) {
             quiet(bc);
+            if (bc->to_host < 0)
+                break;
             quieted = TRUE;
             continue;
         }

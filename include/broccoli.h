@@ -399,8 +399,9 @@ int bro_conn_alive(const BroConn *bc);
 /**
  * Returns a descriptor that is readable exactly when bro_conn_process_input()
  * has something to do, for select(), poll() and the like; nothing else may be
- * done with it. Returns -1 while there is no connection, and once it is lost and
- * all that had arrived was processed.
+ * done with it. Returns -1 while there is no connection. Once the connection is
+ * lost and bro_conn_process_input() has processed all that had arrived, it
+ * closes the descriptor.
  */
 int bro_conn_get_fd(BroConn *bc);
 

@@ -287,6 +287,16 @@ func TestStalledPeerLosesNothing(t *testing.T) {
 	require.NoError(t, wait())
 }
 
+// TestLossEndsCarelessLoops: the descriptor goes with the connection, so that
+// loops of programs which only look at that end, and do not spin.
+func TestLossEndsCarelessLoops(t *testing.T) {
+	addr, wait := serve(t, peer.Config{}, func(p *peer.Conn) error { return p.Close() })
+	out, err := host(t, "careless", addr).Output()
+	require.NoError(t, err)
+	require.Equal(t, "1 -1\n", string(out))
+	require.NoError(t, wait())
+}
+
 func TestAlwaysQueue(t *testing.T) {
 	addr, wait := serve(t, peer.Config{Requests: []string{"queued"}}, func(p *peer.Conn) error {
 		var ev event.Event

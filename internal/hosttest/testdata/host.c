@@ -7,6 +7,7 @@
  *                             raw as well, until the peer closes
  *   host mirror PEER NAME...  builds anew every event of these names that arrives, and sends it
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
+ *   host careless PEER        polls one descriptor until poll() says that it is gone
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
  */
@@ -104,6 +105,23 @@ on_mirror(BroConn *bc, void *user_data, BroEvMeta *meta)
         bro_event_add_val(ev, meta->ev_args[i].arg_type, NULL, meta->ev_args[i].arg_data);
     bro_event_send(bc, ev);
     bro_event_free(ev);
+}
+
+/* As old programs do: they take the descriptor once and never ask whether the
+ * connection is alive. */
+static int
+do_careless(const char *peer)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_NONE);
+    struct pollfd p = {bro_conn_get_fd(bc), POLLIN, 0};
+    int rounds = 0;
+
+    while (poll(&p, 1, 10000) > 0 && !(p.revents & POLLNVAL)) {
+        bro_conn_process_input(bc);
+        rounds++;
+    }
+    printf("%d %d\n", p.revents & POLLNVAL ? 1 : 0, bro_conn_get_fd(bc));
+    return bro_conn_delete(bc) && rounds < 10 ? 0 : 1;
 }
 
 /* Calls func for every event of these names until the peer closes. */
@@ -227,6 +245,8 @@ main(int argc, char **argv)
         return do_receive(argv[2], on_echo, echo);
     if (strcmp(argv[1], "mirror") == 0)
         return do_receive(argv[2], on_mirror, argv + 3);
+    if (strcmp(argv[1], "careless") == 0)
+        return do_careless(argv[2]);
     if (strcmp(argv[1], "queue") == 0)
         return do_queue(argv[2]);
     if (strcmp(argv[1], "listen") == 0)

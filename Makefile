@@ -54,6 +54,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
 .PHONY: all
 all: front core collector examples package
@@ -215,19 +216,20 @@ deb: | prerequisites
 test: all lint test-c test-go test-fuzz
 
 # Nothing in these runs at the same time as anything else, and the race detector is slow.
+# Go would cache results although the library that the tests load is another.
 SEQUENTIAL := ./internal/wire/... ./internal/tools/...
 
 .PHONY: test-go
 test-go: all
-	ROMANESCO_BUILD='$(OUT)' $(GO) test $(SEQUENTIAL)
-	ROMANESCO_BUILD='$(OUT)' $(GO) test -race $$($(GO) list ./... | grep -vE '/internal/(wire|tools)(/|$$)')
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(wire|tools)(/|$$)')
 
 # The front's own tests, each a program, with the front's objects under the sanitizers.
 .PHONY: test-c
 test-c: $(CHECKS)
 	@for t in $(CHECKS); do \
 		printf '%s: ' "$${t##*/}"; \
-		UBSAN_OPTIONS=print_stacktrace=1 "$$t" || exit 1; \
+		UBSAN_OPTIONS=print_stacktrace=1 timeout 300 "$$t" || { echo "$$t failed"; exit 1; }; \
 	done
 
 $(BUILD)/check/%.o: capi/%.c $(FLAGS) | $(HEADER)

@@ -29,6 +29,8 @@
 
 #define HOME_CONFIG_NAME ".broccoli.conf"
 
+const char *conf_installed_path = BROCCOLI_CONFIG_PATH;
+
 /*
  * As what a value may be asked for. Most are one thing only; where a word looks
  * like a number to people, but was always handed out as a string, it is both.
@@ -381,7 +383,8 @@ read_file(const char *path, int own, int by_name)
     }
     if (own && (fstat(fd, &st) < 0 || !is_private(&st))) {
         debug_say("%s is not used: it must be a regular file of your own, and closed to "
-                  "everybody else (-rw------- or -r--------)", path);
+                  "everybody else (-rw------- or -r--------)",
+                  path);
         close(fd);
         return FALSE;
     }
@@ -451,7 +454,7 @@ read_config(void)
     struct item *it;
 
     if (!read_users_choice())
-        read_file(BROCCOLI_CONFIG_PATH, FALSE, FALSE);
+        read_file(conf_installed_path, FALSE, FALSE);
     if ((it = find_item(&default_domain, "/broccoli/debug_messages", KIND_INT)))
         bro_debug_messages = it->num;
     if ((it = find_item(&default_domain, "/broccoli/debug_calltrace", KIND_INT)))

@@ -21,4 +21,7 @@ int conf_int(const char *name, int fallback);
 /* The value as it is written, of whatever type. It is good for ever. */
 const char *conf_str(const char *name, const char *fallback);
 
+/* The file that the library was installed with. Tests have another one. */
+extern const char *conf_installed_path;
+
 #endif

@@ -4,6 +4,7 @@
 #include "core.h"
 #include "debug.h"
 #include "init.h"
+#include "process.h"
 #include "ring.h"
 
 #include <arpa/inet.h>
@@ -20,6 +21,8 @@
 #define CONNECT_TIMEOUT_MS 10000
 /* How long bro_conn_delete() may take to write what was accepted. */
 #define FLUSH_TIMEOUT_MS 5000
+/* The same at exit(), where nobody asked for it. */
+#define EXIT_TIMEOUT_MS 1000
 
 static BroConn *
 conn_alloc(int flags)
@@ -31,8 +34,9 @@ conn_alloc(int flags)
     bc->socket = bc->to_core = bc->to_host = -1;
     bc->flags = flags;
     bc->link_type = -1;
-    bc->generation = core_generation();
+    bc->generation = process_generation();
     pthread_mutex_init(&bc->lock, NULL);
+    process_add(bc);
     return bc;
 }
 
@@ -65,7 +69,7 @@ bro_conn_new_str(const char *peer, int flags)
         bc->peer = strdup(peer);
     }
     if (!bc->peer) {
-        free(bc);
+        bro_conn_delete(bc);
         return NULL;
     }
     return bc;
@@ -138,7 +142,7 @@ bro_conn_set_class(BroConn *bc, const char *classname)
 static uint32_t
 state_of(const BroConn *bc)
 {
-    if (!bc || !bc->link || bc->generation != core_generation())
+    if (!bc || !bc->link)
         return LINK_IDLE;
     return __atomic_load_n(&bc->link->state, __ATOMIC_ACQUIRE);
 }
@@ -180,6 +184,7 @@ link_new(void)
 
     if (l == MAP_FAILED)
         return NULL;
+    l->socket = -1;
     l->out.size = l->in.size = LINK_RING_BYTES;
     l->out.data = (unsigned char *)(l + 1);
     l->in.data = l->out.data + LINK_RING_BYTES;
@@ -266,6 +271,61 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
     return bc->connected;
 }
 
+static int
+connect_now(BroConn *bc)
+{
+    uint32_t len;
+    char *requests;
+    int ok;
+
+    if (!prepare(bc))
+        return FALSE;
+    requests = registry_names(bc, &len);
+    ok = requests && connect_with(bc, requests, len);
+    free(requests);
+    return ok;
+}
+
+/* An eventfd of our own under the number that the host may be waiting on. */
+static void
+renew(int *fd)
+{
+    int fresh;
+
+    if (*fd < 0)
+        return;
+    fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fresh < 0 || dup3(fresh, *fd, O_CLOEXEC) < 0)
+        DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
+    if (fresh >= 0)
+        close(fresh);
+}
+
+/*
+ * Makes a handle this process's own when it was made before a fork(): what
+ * waits in the rings is the parent's to send and to process; a connection that
+ * was up is opened anew.
+ */
+static void
+conn_own(BroConn *bc)
+{
+    int was_up;
+
+    if (bc->generation == process_generation())
+        return;
+    was_up = state_of(bc) == LINK_UP;
+    bc->generation = process_generation();
+    bc->connected = FALSE;
+    pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
+    link_free(bc->link);
+    bc->link = NULL;
+    bc->accepted = 0;
+    renew(&bc->to_core);
+    renew(&bc->to_host);
+    if (was_up && !connect_now(bc))
+        DEBUG("cannot connect again after fork(): %s", bc->link ? bc->link->error : "no memory");
+}
+
 /**
  * Connects to the peer and does the handshake; asks for the events that are
  * registered. Waits, for at most 10 seconds; a peer that refuses is known at
@@ -275,12 +335,9 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
 BRO_API int
 bro_conn_connect(BroConn *bc)
 {
-    uint32_t len;
-    char *requests;
-    int ok;
-
-    if (!bc || bc->generation != core_generation())
+    if (!bc)
         return FALSE;
+    conn_own(bc);
     if (state_of(bc) == LINK_UP)
         return TRUE;
     if (conf_int("/broccoli/use_ssl", FALSE)) {
@@ -289,12 +346,7 @@ bro_conn_connect(BroConn *bc)
         return FALSE;
     }
     hang_up(bc, 0);
-    if (!prepare(bc))
-        return FALSE;
-    requests = registry_names(bc, &len);
-    ok = requests && connect_with(bc, requests, len);
-    free(requests);
-    return ok;
+    return connect_now(bc);
 }
 
 /**
@@ -306,8 +358,8 @@ bro_conn_reconnect(BroConn *bc)
 {
     if (!bc)
         return FALSE;
-    if (bc->generation == core_generation())
-        hang_up(bc, 0);
+    conn_own(bc);
+    hang_up(bc, 0);
     if (bc->link)
         bc->link->state = LINK_IDLE;
     return bro_conn_connect(bc);
@@ -316,6 +368,7 @@ bro_conn_reconnect(BroConn *bc)
 static void
 conn_free(BroConn *bc)
 {
+    process_remove(bc);
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
@@ -343,10 +396,17 @@ bro_conn_delete(BroConn *bc)
         bc->doomed = TRUE;
         return TRUE;
     }
-    if (bc->generation == core_generation())
+    if (bc->generation == process_generation())
         hang_up(bc, FLUSH_TIMEOUT_MS);
     conn_free(bc);
     return TRUE;
+}
+
+void
+conn_flush_at_exit(BroConn *bc)
+{
+    if (bc->generation == process_generation())
+        hang_up(bc, EXIT_TIMEOUT_MS);
 }
 
 /**
@@ -368,8 +428,12 @@ bro_conn_alive(const BroConn *bc)
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
-    uint32_t state = state_of(bc);
+    uint32_t state;
 
+    if (!bc)
+        return -1;
+    conn_own(bc);
+    state = state_of(bc);
     return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
 }
 
@@ -427,7 +491,10 @@ bro_conn_process_input(BroConn *bc)
     int some = FALSE, quieted = FALSE;
     uint64_t next;
 
-    if (state_of(bc) < LINK_UP || bc->running || bc->to_host < 0)
+    if (!bc || bc->running)
+        return FALSE;
+    conn_own(bc);
+    if (state_of(bc) < LINK_UP || bc->to_host < 0)
         return FALSE;
     for (;;) {
         rec = ring_next(&bc->link->in, &next);
@@ -493,8 +560,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
     int ok = FALSE;
 
-    if (bc->generation != core_generation())
-        return FALSE;
+    conn_own(bc);
     if (state_of(bc) != LINK_UP && (!(bc->flags & BRO_CFLAG_ALWAYS_QUEUE) || !prepare(bc)))
         return FALSE;
     pthread_mutex_lock(&bc->lock);
@@ -514,7 +580,7 @@ bro_event_queue_length(BroConn *bc)
 {
     int n;
 
-    if (!bc || !bc->link)
+    if (!bc || !bc->link || bc->generation != process_generation())
         return 0;
     pthread_mutex_lock(&bc->lock);
     n = (int)queued(bc);
@@ -540,7 +606,7 @@ bro_event_queue_length_max(BroConn *bc)
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
 {
-    if (state_of(bc) == LINK_UP)
+    if (state_of(bc) == LINK_UP && bc->generation == process_generation())
         wake_core(bc);
     return bro_event_queue_length(bc);
 }

@@ -33,8 +33,9 @@ struct bro_conn {
     char *class_name;
     struct link *link; /* NULL until the first connect */
     int to_core, to_host;
-    unsigned generation; /* of the process that made it: see core_generation */
+    unsigned generation; /* of the process that it works in, see process.h */
     int connected;       /* the core has the link */
+    BroConn *older;      /* the list of process.c */
 
     pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
     uint64_t accepted;    /* events that went into the outbound ring */
@@ -53,6 +54,9 @@ int conn_put(BroConn *bc, const void *rec, size_t size);
 
 /* The same for an event in either form: refused when nobody will ever take it. */
 int conn_put_event(BroConn *bc, const void *rec, size_t size);
+
+/* Writes what has been accepted, for a short time. */
+void conn_flush_at_exit(BroConn *bc);
 
 /* Runs the handlers of an event. */
 void registry_dispatch(BroConn *bc, const struct link_event *ev);

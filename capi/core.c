@@ -3,40 +3,36 @@
 #include "api.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
 
 #define CORE_NAME "libbroccoli-core.so"
 
 static struct {
     pthread_mutex_t lock;
     void *handle;
+    int dead; /* an ancestor has loaded one, whose memory is still there */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
     const char *(*version)(void);
     int (*connect)(struct link *l, const struct link_config *cfg);
     int (*close)(struct link *l, uint32_t timeout_ms);
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static unsigned generation;
-
-static void
-forked(void)
+void
+core_forget(void)
 {
-    generation++;
-}
-
-__attribute__((constructor)) static void
-watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, forked);
-}
-
-unsigned
-core_generation(void)
-{
-    return generation;
+    pthread_mutex_init(&core.lock, NULL); /* a thread that is no more may have held it */
+    if (core.handle)
+        core.dead = TRUE;
+    core.handle = NULL;
 }
 
 /* A copy of dlerror()'s text: the next call overwrites it. */
@@ -65,19 +61,65 @@ beside_us(char *path, size_t size)
 }
 
 static void *
+open_path(const char *path)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+
+    if (!handle)
+        note_dlerror();
+    return handle;
+}
+
+/* Copies a file into memory that has a descriptor; -1 with the reason noted. */
+static int
+memory_copy(const char *path)
+{
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    int to = memfd_create(CORE_NAME, MFD_CLOEXEC);
+    ssize_t n = -1;
+
+    if (from >= 0 && to >= 0)
+        while ((n = sendfile(to, from, NULL, 1 << 30)) > 0)
+            ;
+    if (n < 0) {
+        snprintf(core.error, sizeof core.error, "cannot copy the core %s: %s", path, strerror(errno));
+        if (to >= 0)
+            close(to);
+        to = -1;
+    }
+    if (from >= 0)
+        close(from);
+    return to;
+}
+
+/* Loads a second core: the loader knows a file by its inode, and would give us
+ * the dead one back. */
+static void *
+open_copy(const char *path)
+{
+    char proc[64];
+    void *handle;
+    int fd = memory_copy(path);
+
+    if (fd < 0)
+        return NULL;
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+    handle = open_path(proc);
+    close(fd);
+    return handle;
+}
+
+static void *
 open_core(void)
 {
-    char path[4096];
+    void *(*open_it)(const char *path) = core.dead ? open_copy : open_path;
+    char path[PATH_MAX];
     void *handle = NULL;
 
     /* Never by a bare name: the search path of the host is not ours to trust. */
     if (beside_us(path, sizeof path))
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!handle) {
-        note_dlerror();
-        handle = dlopen(BROCCOLI_LIBDIR "/" CORE_NAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    }
-    return handle;
+        handle = open_it(path);
+    return handle ? handle : open_it(BROCCOLI_LIBDIR "/" CORE_NAME);
 }
 
 static int
@@ -146,11 +188,6 @@ run(struct errand *e)
     sigset_t all, before;
     int failed;
 
-    if (generation != 0) {
-        snprintf(e->link->error, sizeof e->link->error,
-                 "this process was forked from one that had loaded libbroccoli; connect before fork() or after exec()");
-        return FALSE;
-    }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, NULL, courier, e);

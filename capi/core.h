@@ -14,7 +14,8 @@ int core_connect(struct link *l, const struct link_config *cfg);
 /* Writes what was accepted, for at most timeout_ms, and ends the connection. */
 int core_close(struct link *l, uint32_t timeout_ms);
 
-/* How many fork()s lie between the process that loaded this library and this one. */
-unsigned core_generation(void);
+/* After fork(), in the child: the core that the parent had is gone, its threads
+ * with it. The next call loads a copy. */
+void core_forget(void);
 
 #endif

@@ -17,7 +17,7 @@ struct reader {
 static int put_payload(struct flat *f, int type, const void *data, int depth);
 static int get_value(struct reader *r, struct val *v, int depth);
 
-static int
+__attribute__((noinline, cold)) static int
 enlarge(struct flat *f, size_t need)
 {
     size_t cap = f->cap > 0 ? 2 * f->cap : 1024;
@@ -136,12 +136,13 @@ put_value(struct flat *f, int type, const char *type_name, const void *data, int
 
     if (depth > FLAT_MAX_DEPTH || name_len > UINT16_MAX)
         return FALSE;
-    if (!(h = flat_grow(f, sizeof(*h))))
+    if (!(h = flat_grow(f, sizeof(*h) + (name_len > 0 ? name_len + 1 : 0))))
         return FALSE;
     h->type = (uint8_t)type;
+    h->reserved = 0;
     h->name_len = (uint16_t)name_len;
-    if (name_len > 0 && !put_bytes(f, type_name, name_len + 1))
-        return FALSE;
+    if (name_len > 0)
+        memcpy(h + 1, type_name, name_len + 1);
     if (data && !put_payload(f, type, data, depth))
         return FALSE;
     h = (struct flat_header *)(void *)(f->data + start); /* it may have moved */
@@ -444,8 +445,7 @@ get_entry(struct reader *r, BroTable *tbl, int type, int depth)
     val_init(&v);
     if (!get_value(r, &key, depth + 1))
         return FALSE;
-    ok = type == BRO_TYPE_SET ||
-         (get_value(r, &v, depth + 1) && v.type != BRO_TYPE_UNKNOWN);
+    ok = type == BRO_TYPE_SET || (get_value(r, &v, depth + 1) && v.type != BRO_TYPE_UNKNOWN);
     if (ok && table_put(tbl, &key, &v))
         return TRUE;
     val_clear(&key);

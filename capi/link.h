@@ -100,7 +100,7 @@ struct link {
     uint32_t host_signaled; /* to_host is, or is about to be, readable */
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
-    uint32_t reserved;
+    int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
     uint64_t done;          /* events that the core is through with, see events */
     uint64_t unwanted;      /* of these: the peer had not asked for them */
     uint64_t refused;       /* of these: could not be put on the wire */

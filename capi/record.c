@@ -41,8 +41,7 @@ record_copy(const BroRecord *rec)
         const struct field *field = rec->fields[i];
         struct val v;
 
-        if (!val_copy(&v, &field->val) ||
-            !record_add(copy, field->name, strlen(field->name), &v)) {
+        if (!val_copy(&v, &field->val) || !record_add(copy, field->name, strlen(field->name), &v)) {
             val_clear(&v);
             bro_record_free(copy);
             return NULL;

@@ -75,10 +75,10 @@ struct bro_table {
     int len;
     int cap;
     int depth;
-    int key_type; /* BRO_TYPE_UNKNOWN while it is empty */
-    int val_type; /* the same in a set */
-    uint32_t *slots;     /* 1 + an index into entries, or 0; probed one by one */
-    uint32_t num_slots;  /* a power of two, or 0 */
+    int key_type;       /* BRO_TYPE_UNKNOWN while it is empty */
+    int val_type;       /* the same in a set */
+    uint32_t *slots;    /* 1 + an index into entries, or 0; probed one by one */
+    uint32_t num_slots; /* a power of two, or 0 */
 };
 
 void val_init(struct val *v);

@@ -93,10 +93,9 @@
  *
  * fork() and exec()
  *
- * After fork() parent and child may both go on with a handle. The parent keeps
- * the connection. The child opens one of its own, to the same peer and with the
- * same settings and requested events, when it first uses the handle; without
- * use, it costs the child nothing. exec() leaves nothing behind.
+ * A connection stays with the process that made it, which notices nothing of a
+ * fork(). The child cannot use the library: what it connects or sends fails.
+ * exec() leaves nothing behind.
  *
  *
  * Packets
@@ -173,11 +172,11 @@ extern "C" {
 /* --- Flags of a connection, to be combined with | ---------------------------------------- */
 
 #define BRO_CFLAG_NONE 0
-/* Connect again by itself when the connection is lost. */
+/* Connect again when the connection is lost. Without effect yet: call bro_conn_reconnect(). */
 #define BRO_CFLAG_RECONNECT (1 << 0)
 /* Keep events that are sent while there is no connection, and deliver them later. */
 #define BRO_CFLAG_ALWAYS_QUEUE (1 << 1)
-/* Without effect: a handle may be used after fork() in any case. */
+/* Without effect. */
 #define BRO_CFLAG_SHAREABLE (1 << 2)
 /* Ask the peer to send every object in full. This is the default. */
 #define BRO_CFLAG_DONTCACHE (1 << 3)

@@ -265,9 +265,10 @@ test_buf_null(void)
 static void
 test_types(void)
 {
-    static const int refused[] = {BRO_TYPE_TIMER, BRO_TYPE_ANY, BRO_TYPE_UNION, BRO_TYPE_FUNC,
-                                  BRO_TYPE_FILE, BRO_TYPE_ERROR, BRO_TYPE_PACKET, BRO_TYPE_MAX,
-                                  -1, INT_MAX, INT_MIN};
+    static const int refused[] = {BRO_TYPE_TIMER,  BRO_TYPE_ANY,  BRO_TYPE_UNION,
+                                  BRO_TYPE_FUNC,   BRO_TYPE_FILE, BRO_TYPE_ERROR,
+                                  BRO_TYPE_PACKET, BRO_TYPE_MAX,  -1,
+                                  INT_MAX,         INT_MIN};
     BroRecord *rec = bro_record_new();
     BroString str = text("s"), empty = {0, NULL}, broken = {1, NULL};
     BroPort port = {443, IPPROTO_TCP};
@@ -451,7 +452,7 @@ test_record_set(void)
 static void
 test_record_nested(void)
 {
-    BroRecord *inner = bro_record_new(), *outer = bro_record_new(), *got, *deep;
+    BroRecord *inner = bro_record_new(), *outer = bro_record_new(), *got;
     BroTable *tbl = bro_table_new();
     BroVector *vec = bro_vector_new();
     int type = BRO_TYPE_RECORD;
@@ -480,19 +481,28 @@ test_record_nested(void)
                                  bro_record_get_named_val(got, "rec", NULL)));
     CHECK(bro_record_get_length(bro_record_get_named_val(outer, "self", NULL)) == 2);
     bro_record_free(outer);
+}
 
-    deep = bro_record_new();
-    for (type = 0; bro_record_add_val(deep, "r", BRO_TYPE_RECORD, NULL, deep); type++) {
-        BroRecord *next = bro_record_new();
+/* As deep as it may get, and no deeper: neither by adding nor by replacing. */
+static void
+test_record_depth(void)
+{
+    BroRecord *rec = bro_record_new(), *outer;
+    int i;
 
-        CHECK(bro_record_add_val(next, "r", BRO_TYPE_RECORD, NULL,
-                                 bro_record_get_nth_val(deep, 0, NULL)));
-        bro_record_free(deep);
-        deep = next;
+    for (i = 0; i < FLAT_MAX_DEPTH; i++) {
+        outer = bro_record_new();
+        CHECK(bro_record_add_val(outer, "r", BRO_TYPE_RECORD, NULL, rec));
+        bro_record_free(rec);
+        rec = outer;
     }
-    CHECK(type == FLAT_MAX_DEPTH - 1 || type == FLAT_MAX_DEPTH);
-    CHECK(!bro_record_set_nth_val(deep, 0, BRO_TYPE_RECORD, NULL, deep));
-    bro_record_free(deep);
+    outer = bro_record_new();
+    CHECK(!bro_record_add_val(outer, "r", BRO_TYPE_RECORD, NULL, rec));
+    CHECK(add_count(outer, "r", 1));
+    CHECK(!bro_record_set_named_val(outer, "r", BRO_TYPE_RECORD, NULL, rec));
+    CHECK(*(uint64 *)bro_record_get_nth_val(outer, 0, NULL) == 1);
+    bro_record_free(outer);
+    bro_record_free(rec);
 }
 
 /* --- Vectors ----------------------------------------------------------------------------- */
@@ -546,6 +556,8 @@ static void
 test_vector_depth(void)
 {
     BroVector *vec = bro_vector_new(), *outer;
+    struct flat f = {NULL, 0, 0};
+    struct val v;
     int i;
 
     for (i = 0; i < FLAT_MAX_DEPTH; i++) {
@@ -554,6 +566,10 @@ test_vector_depth(void)
         bro_vector_free(vec);
         vec = outer;
     }
+    CHECK(flat_put(&f, BRO_TYPE_VECTOR, NULL, vec));
+    CHECK(flat_get(f.data, f.data + f.len, &v) != NULL);
+    val_clear(&v);
+    flat_free(&f);
     outer = bro_vector_new();
     CHECK(!bro_vector_add_val(outer, BRO_TYPE_VECTOR, NULL, vec));
     CHECK(bro_vector_add_val(outer, BRO_TYPE_VECTOR, NULL, outer));
@@ -902,9 +918,10 @@ test_flat_strings(void)
 static void
 test_flat_refused(void)
 {
-    static const int types[] = {BRO_TYPE_UNKNOWN, BRO_TYPE_TIMER, BRO_TYPE_ANY, BRO_TYPE_UNION,
-                                BRO_TYPE_FUNC, BRO_TYPE_FILE, BRO_TYPE_ERROR, BRO_TYPE_PACKET,
-                                BRO_TYPE_MAX, -1, 256 + BRO_TYPE_INT};
+    static const int types[] = {
+        BRO_TYPE_UNKNOWN,  BRO_TYPE_TIMER, BRO_TYPE_ANY,    BRO_TYPE_UNION, BRO_TYPE_FUNC,
+        BRO_TYPE_FILE,     BRO_TYPE_ERROR, BRO_TYPE_PACKET, BRO_TYPE_MAX,   -1,
+        256 + BRO_TYPE_INT};
     struct flat f = {NULL, 0, 0};
     BroTable *tbl = bro_table_new();
     BroSet *set = bro_set_new();
@@ -1006,11 +1023,11 @@ below(int n)
 }
 
 static const int scalar_types[] = {
-    BRO_TYPE_BOOL, BRO_TYPE_INT, BRO_TYPE_COUNT, BRO_TYPE_COUNTER, BRO_TYPE_DOUBLE,
+    BRO_TYPE_BOOL, BRO_TYPE_INT,      BRO_TYPE_COUNT,  BRO_TYPE_COUNTER, BRO_TYPE_DOUBLE,
     BRO_TYPE_TIME, BRO_TYPE_INTERVAL, BRO_TYPE_STRING, BRO_TYPE_PATTERN, BRO_TYPE_ENUM,
-    BRO_TYPE_PORT, BRO_TYPE_IPADDR, BRO_TYPE_SUBNET};
-static const int container_types[] = {BRO_TYPE_RECORD, BRO_TYPE_LIST, BRO_TYPE_TABLE,
-                                      BRO_TYPE_SET, BRO_TYPE_VECTOR};
+    BRO_TYPE_PORT, BRO_TYPE_IPADDR,   BRO_TYPE_SUBNET};
+static const int container_types[] = {BRO_TYPE_RECORD, BRO_TYPE_LIST, BRO_TYPE_TABLE, BRO_TYPE_SET,
+                                      BRO_TYPE_VECTOR};
 
 /* How many values may still be made before there are scalars only. */
 static int budget;
@@ -1162,7 +1179,7 @@ test_round_trip(int times)
     int i;
 
     for (i = 0; i < times; i++) {
-        struct val v, got, copy;
+        struct val v, got, copy, cut;
         int ok;
 
         budget = 200;
@@ -1175,7 +1192,7 @@ test_round_trip(int times)
         CHECK(val_copy(&copy, &got));
         ok = flat_put(&again, copy.type, copy.type_name, val_data(&copy));
         CHECK(ok && again.len == f.len && memcmp(again.data, f.data, f.len) == 0);
-        CHECK(flat_get(f.data, f.data + f.len - 8, &copy) == NULL);
+        CHECK(flat_get(f.data, f.data + f.len - 8, &cut) == NULL);
         damage(&f);
         val_clear(&v);
         val_clear(&got);
@@ -1255,6 +1272,7 @@ main(int argc, char **argv)
     test_record_get();
     test_record_set();
     test_record_nested();
+    test_record_depth();
     test_vector();
     test_vector_depth();
     test_table();

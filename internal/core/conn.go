@@ -65,11 +65,22 @@ func open(l *link, s settings) (*conn, error) {
 		_ = p.Close()
 		return nil, err
 	}
-	l.up(p.PeerClass())
+	l.up(p.PeerClass(), descriptor(nc))
 	c.wg.Add(2)
 	go c.run("sending", c.send)
 	go c.run("receiving", c.receive)
 	return c, nil
+}
+
+// descriptor returns the number of the descriptor of a connection.
+func descriptor(nc net.Conn) int {
+	n := -1
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { n = int(fd) })
+		}
+	}
+	return n
 }
 
 func logger(s settings) func(string, ...any) {
@@ -147,7 +158,7 @@ func (c *conn) run(what string, f func() error) {
 		err = errors.New("the peer closed the connection")
 	}
 	c.link.down(fmt.Errorf("%s: %w", what, err))
-	_ = c.peer.Close()
+	_ = c.hangUp()
 	c.end()
 	c.signal()
 }
@@ -155,6 +166,13 @@ func (c *conn) run(what string, f func() error) {
 func (c *conn) end() {
 	c.ended.Do(func() { close(c.ending) })
 	_ = c.toCore.SetReadDeadline(time.Unix(1, 0))
+}
+
+// hangUp closes the socket. Its number must not be in the link any more when
+// another descriptor can have it.
+func (c *conn) hangUp() error {
+	atomic.StoreInt32((*int32)(unsafe.Pointer(&c.link.c.socket)), -1)
+	return c.peer.Close()
 }
 
 // isEnding reports whether the host, or the other direction, has ended it.
@@ -171,7 +189,7 @@ func (c *conn) isEnding() bool {
 // that was accepted has been written.
 func (c *conn) close(timeout time.Duration) bool {
 	c.end()
-	stop := time.AfterFunc(timeout, func() { _ = c.peer.Close() })
+	stop := time.AfterFunc(timeout, func() { _ = c.hangUp() })
 	defer stop.Stop()
 	c.wg.Wait()
 	_ = c.toCore.Close()
@@ -197,7 +215,7 @@ func (c *conn) send() error {
 		}
 		if ending {
 			c.wrote.Store(true)
-			return c.peer.Close()
+			return c.hangUp()
 		}
 		c.sleep()
 	}

@@ -7,6 +7,9 @@
  *                             raw as well, until the peer closes
  *   host mirror PEER NAME...  builds anew every event of these names that arrives, and sends it
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
+ *   host fork PEER N          connects, then forks N children; each sends, and each child of
+ *                             theirs; the parent sends before and after
+ *   host exit PEER            sends and ends without bro_conn_delete()
  *   host careless PEER        polls one descriptor until poll() says that it is gone
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
@@ -19,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static double
 now_ms(void)
@@ -229,6 +234,55 @@ do_listen(void)
     return ok ? 0 : 1;
 }
 
+static void
+send_named(BroConn *bc, const char *name, int number)
+{
+    BroEvent *ev = bro_event_new(name);
+    uint64 n = (uint64)number;
+
+    bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &n);
+    if (!bro_event_send(bc, ev))
+        printf("%s %d was refused\n", name, number);
+    bro_event_free(ev);
+}
+
+static int
+do_fork(const char *peer, int n)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_NONE);
+    int i, status, failed = 0;
+
+    send_named(bc, "parent", 0);
+    for (i = 0; i < n; i++) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            alarm(60);
+            send_named(bc, "child", i);
+            if (fork() == 0) {
+                alarm(60);
+                send_named(bc, "grandchild", i);
+                exit(bro_conn_delete(bc) ? 0 : 1);
+            }
+            wait(&status);
+            bro_conn_delete(bc);
+            exit(status ? 1 : 0);
+        }
+    }
+    send_named(bc, "parent", 1);
+    while (wait(&status) > 0)
+        failed += status != 0;
+    send_named(bc, "parent", 2);
+    return bro_conn_delete(bc) && !failed ? 0 : 1;
+}
+
+static int
+do_exit(const char *peer)
+{
+    send_named(connected(peer, BRO_CFLAG_NONE), "last", 1);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -245,6 +299,10 @@ main(int argc, char **argv)
         return do_receive(argv[2], on_echo, echo);
     if (strcmp(argv[1], "mirror") == 0)
         return do_receive(argv[2], on_mirror, argv + 3);
+    if (strcmp(argv[1], "fork") == 0 && argc > 3)
+        return do_fork(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "exit") == 0)
+        return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)
         return do_careless(argv[2]);
     if (strcmp(argv[1], "queue") == 0)

@@ -1,0 +1,87 @@
+#include "process.h"
+
+#include "core.h"
+
+#include <unistd.h>
+
+static unsigned generation;
+
+static struct {
+    pthread_mutex_t lock;
+    BroConn *first;
+} live = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+unsigned
+process_generation(void)
+{
+    return generation;
+}
+
+void
+process_add(BroConn *bc)
+{
+    pthread_mutex_lock(&live.lock);
+    bc->older = live.first;
+    live.first = bc;
+    pthread_mutex_unlock(&live.lock);
+}
+
+void
+process_remove(BroConn *bc)
+{
+    BroConn **at;
+
+    pthread_mutex_lock(&live.lock);
+    for (at = &live.first; *at && *at != bc; at = &(*at)->older)
+        ;
+    if (*at)
+        *at = bc->older;
+    pthread_mutex_unlock(&live.lock);
+}
+
+static void
+before_fork(void)
+{
+    pthread_mutex_lock(&live.lock);
+}
+
+static void
+after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&live.lock);
+}
+
+/* Closes what the parent's core has open: the peer is to see the parent's end
+ * of the connection when the parent ends it, and not when the last child does. */
+static void
+after_fork_in_child(void)
+{
+    BroConn *bc;
+
+    for (bc = live.first; bc; bc = bc->older) {
+        if (bc->generation != generation || !bc->connected)
+            continue;
+        if (bc->link->socket >= 0)
+            close(bc->link->socket);
+        bc->link->socket = -1;
+    }
+    generation++;
+    core_forget();
+    pthread_mutex_init(&live.lock, NULL);
+}
+
+__attribute__((constructor)) static void
+watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* Programs that end without bro_conn_delete() have sent their events all the same. */
+__attribute__((destructor)) static void
+flush_at_exit(void)
+{
+    BroConn *bc;
+
+    for (bc = live.first; bc; bc = bc->older)
+        conn_flush_at_exit(bc);
+}

@@ -1,0 +1,70 @@
+package hosttest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/catalog"
+	"romanesco/internal/collect"
+)
+
+// collector runs until stop is called, which returns how often each event came.
+func collector(t *testing.T, names ...string) (addr string, stop func() map[string]int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	c := collect.New(&out, catalog.Catalog{}, names)
+	go func() { done <- c.Serve(ctx, l) }()
+	return l.Addr().String(), func() map[string]int {
+		// The senders have written everything and closed; what is under way
+		// arrives.
+		before := uint64(0)
+		for events, _ := c.Totals(); events != before; events, _ = c.Totals() {
+			before = events
+			time.Sleep(300 * time.Millisecond)
+		}
+		cancel()
+		require.NoError(t, <-done)
+		counts := map[string]int{}
+		for _, line := range bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n")) {
+			var ev struct {
+				Event string
+				Args  []any
+			}
+			require.NoError(t, json.Unmarshal(line, &ev))
+			counts[fmt.Sprint(ev.Event, ev.Args)]++
+		}
+		return counts
+	}
+}
+
+// TestFork: the events of each process arrive, and each exactly once.
+func TestFork(t *testing.T) {
+	const children = 20
+	addr, stop := collector(t, "parent", "child", "grandchild")
+	out, err := host(t, "fork", addr, fmt.Sprint(children)).Output()
+	require.NoError(t, err)
+	require.Empty(t, string(out))
+	want := map[string]int{"parent[0]": 1, "parent[1]": 1, "parent[2]": 1}
+	for i := range children {
+		want[fmt.Sprintf("child[%d]", i)] = 1
+		want[fmt.Sprintf("grandchild[%d]", i)] = 1
+	}
+	require.Equal(t, want, stop())
+}
+
+func TestExitWithoutDelete(t *testing.T) {
+	addr, stop := collector(t, "last")
+	require.NoError(t, host(t, "exit", addr).Run())
+	require.Equal(t, map[string]int{"last[1]": 1}, stop())
+}

@@ -108,7 +108,8 @@ bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
 
 /**
  * The same for a stream socket that is connected already, by either side. The
- * library works on a copy of the descriptor; socket stays the caller's to close.
+ * socket is the library's from here on: bro_conn_delete() closes it, and nobody
+ * else is to read, write or close it.
  */
 BRO_API BroConn *
 bro_conn_new_socket(int socket, int flags)
@@ -322,7 +323,7 @@ conn_own(BroConn *bc)
     bc->accepted = 0;
     renew(&bc->to_core);
     renew(&bc->to_host);
-    if (was_up && !connect_now(bc))
+    if (was_up && bc->peer && !connect_now(bc))
         DEBUG("cannot connect again after fork(): %s", bc->link ? bc->link->error : "no memory");
 }
 
@@ -340,6 +341,8 @@ bro_conn_connect(BroConn *bc)
     conn_own(bc);
     if (state_of(bc) == LINK_UP)
         return TRUE;
+    if (!bc->peer && bc->socket < 0)
+        return FALSE; /* the parent of a fork() has the socket */
     if (conf_int("/broccoli/use_ssl", FALSE)) {
         /* Asked for TLS, a connection must never be cleartext instead. */
         DEBUG("use_ssl is set, and this release has no TLS yet");
@@ -372,6 +375,8 @@ conn_free(BroConn *bc)
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
+    if (bc->socket >= 0)
+        close(bc->socket);
     if (bc->to_core >= 0)
         close(bc->to_core);
     if (bc->to_host >= 0)

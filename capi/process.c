@@ -51,6 +51,14 @@ after_fork_in_parent(void)
     pthread_mutex_unlock(&live.lock);
 }
 
+static void
+close_once(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 /* Closes what the parent's core has open: the peer is to see the parent's end
  * of the connection when the parent ends it, and not when the last child does. */
 static void
@@ -61,9 +69,8 @@ after_fork_in_child(void)
     for (bc = live.first; bc; bc = bc->older) {
         if (bc->generation != generation || !bc->connected)
             continue;
-        if (bc->link->socket >= 0)
-            close(bc->link->socket);
-        bc->link->socket = -1;
+        close_once(&bc->link->socket);
+        close_once(&bc->socket);
     }
     generation++;
     core_forget();

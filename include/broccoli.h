@@ -94,8 +94,11 @@
  * fork() and exec()
  *
  * A connection stays with the process that made it, which notices nothing of a
- * fork(). The child cannot use the library: what it connects or sends fails.
- * exec() leaves nothing behind.
+ * fork(). The first use of the handle in the child opens a connection of the
+ * child's own, to the same peer with the same registrations, class and flags;
+ * that call may wait as bro_conn_connect() does. What the parent has accepted
+ * is the parent's to send. exec() leaves nothing behind. exit() writes what was
+ * accepted, for at most a second for each connection; _exit() does not.
  *
  *
  * Packets
@@ -347,7 +350,8 @@ BroConn *bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags);
 
 /**
  * The same for a stream socket that is connected already, by either side. The
- * library works on a copy of the descriptor; socket stays the caller's to close.
+ * socket is the library's from here on: bro_conn_delete() closes it, and nobody
+ * else is to read, write or close it.
  */
 BroConn *bro_conn_new_socket(int socket, int flags);
 

@@ -74,7 +74,8 @@ func appendPayload(b []byte, v *event.Value, start, depth int) ([]byte, error) {
 		b = native.AppendUint64(b, v.Bits)
 	case event.Port:
 		b = native.AppendUint64(b, v.Bits)
-		b = native.AppendUint64(b, uint64(v.Proto))
+		b = native.AppendUint32(b, uint32(v.Proto))
+		b = native.AppendUint32(b, 0)
 	case event.Addr:
 		b = append(b, v.Addr[:]...)
 	case event.Subnet:

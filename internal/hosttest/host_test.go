@@ -210,6 +210,26 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
+// TestReasonIsTold: with debugging on, standard error says why a connect failed.
+func TestReasonIsTold(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(conf, []byte("/broccoli/debug_messages yes\n"), 0o600))
+	for peer, reason := range map[string]string{
+		"127.0.0.1:1":            "connection refused",
+		"localhost":              "missing port",
+		"no-such-host.invalid:1": "no-such-host.invalid",
+	} {
+		cmd := host(t, "connect", peer)
+		cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+		var told bytes.Buffer
+		cmd.Stderr = &told
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		require.Contains(t, string(out), "FALSE")
+		require.Contains(t, told.String(), reason)
+	}
+}
+
 // TestValuesComeBack sends every kind of value to a program in C, which sends
 // it back by value and in the wire's bytes.
 func TestValuesComeBack(t *testing.T) {
@@ -264,7 +284,7 @@ func everyValue() []event.Value {
 	}
 }
 
-// TestStalledPeerHoldsNobody: while a peer reads nothing, sending goes on until
+// TestStalledPeerLosesNothing: while a peer reads nothing, sending goes on until
 // the queue is full, and every event that was accepted arrives in the end.
 func TestStalledPeerLosesNothing(t *testing.T) {
 	const n, size = 20_000, 1000

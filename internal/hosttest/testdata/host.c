@@ -17,6 +17,7 @@
 #include <broccoli.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,9 +230,8 @@ do_listen(void)
     ok = bro_conn_connect(bc) && bro_event_send(bc, ev);
     bro_event_free(ev);
     bro_conn_delete(bc);
-    close(peer);
     close(s);
-    return ok ? 0 : 1;
+    return ok && fcntl(peer, F_GETFD) < 0 ? 0 : 1; /* the library had taken it over */
 }
 
 static void

@@ -192,21 +192,27 @@ link_new(void)
     return l;
 }
 
+/* Frees what a record of the ring points to, if it does. waiting counts such bytes. */
 static void
-far_free(struct link_record *rec)
+far_free(struct link_record *rec, uint64_t *waiting)
 {
-    if (rec->kind == LINK_FAR)
-        free(((struct link_far *)rec)->at);
+    struct link_record *at;
+
+    if (rec->kind != LINK_FAR)
+        return;
+    at = ((struct link_far *)rec)->at;
+    __atomic_sub_fetch(waiting, at->size, __ATOMIC_SEQ_CST);
+    free(at);
 }
 
 static void
-ring_clear(struct link_ring *r)
+ring_clear(struct link_ring *r, uint64_t *waiting)
 {
     struct link_record *rec;
     uint64_t next;
 
     while ((rec = ring_next(r, &next))) {
-        far_free(rec);
+        far_free(rec, waiting);
         ring_release(r, next);
     }
 }
@@ -216,8 +222,8 @@ link_free(struct link *l)
 {
     if (!l)
         return;
-    ring_clear(&l->out);
-    ring_clear(&l->in);
+    ring_clear(&l->out, &l->far_out);
+    ring_clear(&l->in, &l->far_in);
     munmap(l, sizeof(struct link) + 2 * (size_t)LINK_RING_BYTES);
 }
 
@@ -516,7 +522,7 @@ bro_conn_process_input(BroConn *bc)
             break;
         some = TRUE;
         process(bc, rec);
-        far_free(rec);
+        far_free(rec, &bc->link->far_in);
         ring_release(&bc->link->in, next);
         if (__atomic_exchange_n(&bc->link->core_starved, 0, __ATOMIC_SEQ_CST))
             wake_core(bc);
@@ -542,19 +548,24 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     void *at;
 
     if (size > LINK_NEAR_MAX) {
+        uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+
+        if (waiting && waiting + size > LINK_FAR_MAX)
+            return FALSE;
         far.at = malloc(size);
         if (!far.at)
             return FALSE;
         memcpy(far.at, rec, size);
         rec = &far;
-        size = sizeof far;
     }
-    at = ring_reserve(&bc->link->out, size, &head);
+    at = ring_reserve(&bc->link->out, far.at ? sizeof far : size, &head);
     if (!at) {
         free(far.at);
         return FALSE;
     }
-    memcpy(at, rec, size);
+    memcpy(at, rec, far.at ? sizeof far : size);
+    if (far.at)
+        __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
     ring_commit(&bc->link->out, head);
     wake_core(bc);
     return TRUE;
@@ -594,8 +605,8 @@ bro_event_queue_length(BroConn *bc)
 }
 
 /**
- * Returns how many events the queue may hold. Large events fill it sooner: it
- * has 1 MiB.
+ * Returns how many events the queue may hold. Large ones fill it sooner: it has
+ * 1 MiB for events of up to 128 KiB, and 32 MiB for larger ones.
  */
 BRO_API int
 bro_event_queue_length_max(BroConn *bc)

@@ -17,6 +17,8 @@
 #define LINK_RING_BYTES (1u << 20)
 /* A record larger than this travels as a LINK_FAR record. */
 #define LINK_NEAR_MAX (LINK_RING_BYTES / 8)
+/* Bytes of such records that may wait in one direction; a single one always may. */
+#define LINK_FAR_MAX (32u << 20)
 /* No event may be larger than this, in the ring or on the wire. */
 #define LINK_EVENT_MAX (16u << 20)
 /* Events that may wait in the outbound ring. */
@@ -101,6 +103,8 @@ struct link {
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
     int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
+    uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
+    uint64_t far_in;
     uint64_t done;          /* events that the core is through with, see events */
     uint64_t unwanted;      /* of these: the peer had not asked for them */
     uint64_t refused;       /* of these: could not be put on the wire */

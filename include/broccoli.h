@@ -421,8 +421,8 @@ int bro_conn_process_input(BroConn *bc);
 int bro_event_queue_length(BroConn *bc);
 
 /**
- * Returns how many events the queue may hold. Large events fill it sooner: it
- * has 1 MiB.
+ * Returns how many events the queue may hold. Large ones fill it sooner: it has
+ * 1 MiB for events of up to 128 KiB, and 32 MiB for larger ones.
  */
 int bro_event_queue_length_max(BroConn *bc);
 

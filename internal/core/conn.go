@@ -26,6 +26,10 @@ import (
 // (LINK_NEAR_MAX).
 const nearMax = 1 << 17
 
+// farMax is how many bytes of such records may wait for the host
+// (LINK_FAR_MAX).
+const farMax = 32 << 20
+
 // roomPoll is how often a full inbound ring is looked at when nobody says that
 // there is room again.
 const roomPoll = 20 * time.Millisecond
@@ -253,7 +257,10 @@ func (c *conn) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 		if err != nil {
 			return err
 		}
-		defer freeFar(p)
+		defer func() {
+			atomic.AddUint64(c.link.farOut(), -uint64(len(far)))
+			freeFar(p)
+		}()
 		return c.record(far, dec, ev)
 	case flat.KindRequest:
 		b, err := flat.Raw(rec)
@@ -319,6 +326,9 @@ func (c *conn) receive() error {
 			return err
 		}
 		atomic.StoreUint32(c.link.buffered(), uint32(c.peer.Buffered()))
+		if cap(rec) > 2*nearMax {
+			rec = nil
+		}
 		if rec, err = flat.AppendEvent(rec[:0], &ev); err != nil {
 			continue // a value that C has no form for; the event is lost to it
 		}
@@ -332,20 +342,45 @@ func (c *conn) receive() error {
 // when the connection ends meanwhile.
 func (c *conn) hand(rec []byte) bool {
 	if len(rec) > nearMax {
-		p := farRecord(rec)
-		var far [16]byte
-		binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
-		binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
-		*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
-		if !c.hand(far[:]) {
-			freeFar(p)
-			return false
-		}
-		return true
+		return c.handFar(rec)
 	}
-	for !c.link.in.Put(rec) {
+	ok := c.wait(func() bool { return c.link.in.Put(rec) })
+	if ok {
+		c.signal()
+	}
+	return ok
+}
+
+// handFar hands over a pointer to a copy of the record.
+func (c *conn) handFar(rec []byte) bool {
+	size := uint64(len(rec))
+	waiting := c.link.farIn()
+	if !c.wait(func() bool {
+		n := atomic.LoadUint64(waiting)
+		return n == 0 || n+size <= farMax
+	}) {
+		return false
+	}
+	p := farRecord(rec)
+	var far [16]byte
+	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
+	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
+	*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
+	atomic.AddUint64(waiting, size)
+	if !c.hand(far[:]) {
+		atomic.AddUint64(waiting, -size)
+		freeFar(p)
+		return false
+	}
+	return true
+}
+
+// wait tries again whenever the host has made room, and reports false when the
+// connection ends meanwhile.
+func (c *conn) wait(try func() bool) bool {
+	for !try() {
 		atomic.StoreUint32(c.link.starved(), 1)
-		if c.link.in.Put(rec) {
+		if try() {
 			break
 		}
 		select {
@@ -355,7 +390,6 @@ func (c *conn) hand(rec []byte) bool {
 			return false
 		}
 	}
-	c.signal()
 	return true
 }
 

@@ -38,6 +38,9 @@ func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
 func (l *link) refused() *uint64  { return long(&l.c.refused) }
 func (l *link) buffered() *uint32 { return word(&l.c.rx_buffered) }
 
+func (l *link) farOut() *uint64 { return long(&l.c.far_out) }
+func (l *link) farIn() *uint64  { return long(&l.c.far_in) }
+
 // up publishes the peer's class and our socket, then the state.
 func (l *link) up(class string, socket int) {
 	l.c.socket = C.int32_t(socket)

@@ -73,6 +73,12 @@ type Conn struct {
 	out []byte
 }
 
+// What a peer may ask for; a Bro with all of its scripts asks for a few hundred.
+const (
+	maxWanted = 8 << 10
+	maxName   = 512
+)
+
 // flushSize is from how many bytes on Send writes by itself.
 const flushSize = 64 << 10
 
@@ -196,6 +202,10 @@ func (c *Conn) peerRequest(payload []byte) error {
 		next[name] = true
 	}
 	for _, name := range c.req.Events {
+		if len(name) > maxName || len(next) == maxWanted && !next[name] {
+			c.cfg.Logf("request for event %.80q is ignored: at most %d names of at most %d bytes", name, maxWanted, maxName)
+			break
+		}
 		next[name] = true
 	}
 	c.wants.Store(&next)

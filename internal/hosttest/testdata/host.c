@@ -10,6 +10,8 @@
  *   host fork PEER N          connects, then forks N children; each sends, and each child of
  *                             theirs; the parent sends before and after
  *   host exit PEER            sends and ends without bro_conn_delete()
+ *   host idle PEER MS         connects, processes nothing for MS milliseconds, and prints the
+ *                             most memory that the process has had, in KiB
  *   host careless PEER        polls one descriptor until poll() says that it is gone
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
@@ -234,6 +236,23 @@ do_listen(void)
     return ok && fcntl(peer, F_GETFD) < 0 ? 0 : 1; /* the library had taken it over */
 }
 
+static int
+do_idle(const char *peer, int ms)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_CACHE);
+    FILE *f;
+    char line[256];
+
+    usleep((useconds_t)ms * 1000);
+    f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            printf("%d\n", atoi(line + 6));
+    if (f)
+        fclose(f);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
 static void
 send_named(BroConn *bc, const char *name, int number)
 {
@@ -301,6 +320,8 @@ main(int argc, char **argv)
         return do_receive(argv[2], on_mirror, argv + 3);
     if (strcmp(argv[1], "fork") == 0 && argc > 3)
         return do_fork(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "idle") == 0 && argc > 3)
+        return do_idle(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)

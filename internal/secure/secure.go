@@ -1,0 +1,268 @@
+// Package secure makes the TLS configuration of a connection from the files
+// that broccoli.conf names. Both sides show a certificate of the CA, whoever
+// connects. It imports nothing of this project.
+package secure
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/youmark/pkcs8"
+)
+
+// Settings are the configuration as the user wrote it; README has the table.
+type Settings struct {
+	// CACert, HostCert and HostKey are paths of PEM files. Without HostKey the
+	// key is looked for in HostCert.
+	CACert, HostCert, HostKey string
+	// HostPass decrypts the key. Without it AskPass, if there is one, is
+	// called with the path of an encrypted key.
+	HostPass string
+	AskPass  func(path string) ([]byte, error)
+	// MinVersion is "1.0" to "1.3", empty for 1.2.
+	MinVersion string
+	// RSAKeyExchange allows suites without forward secrecy, which is all that
+	// some old Bros have.
+	RSAKeyExchange bool
+	// PeerName is the name that the peer's certificate must have; empty: any
+	// certificate of the CA will do.
+	PeerName string
+}
+
+var versions = map[string]uint16{
+	"": tls.VersionTLS12, "1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11,
+	"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+}
+
+// Config reads the files. The result serves either role.
+func (s Settings) Config() (*tls.Config, error) {
+	minVersion, ok := versions[s.MinVersion]
+	if !ok {
+		return nil, fmt.Errorf("tls_min_version %q: 1.0, 1.1, 1.2 or 1.3", s.MinVersion)
+	}
+	roots, err := s.roots()
+	if err != nil {
+		return nil, fmt.Errorf("ca_cert: %w", err)
+	}
+	cert, err := s.certificate()
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{
+		MinVersion:   minVersion,
+		Certificates: []tls.Certificate{cert},
+		ClientAuth:   tls.RequireAnyClientCert,
+		// Names are not part of the protocol; VerifyConnection does the rest
+		// of the verification, for both roles alike.
+		InsecureSkipVerify: true,
+		VerifyConnection:   func(cs tls.ConnectionState) error { return s.verify(cs, roots) },
+		// A resumed session would not be verified against a changed CA.
+		SessionTicketsDisabled: true,
+	}
+	if s.RSAKeyExchange {
+		cfg.CipherSuites = withRSAKeyExchange()
+	}
+	return cfg, nil
+}
+
+func withRSAKeyExchange() []uint16 {
+	var ids []uint16
+	for _, suite := range tls.CipherSuites() {
+		ids = append(ids, suite.ID)
+	}
+	return append(ids, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA)
+}
+
+func (s Settings) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
+	if len(cs.PeerCertificates) == 0 {
+		return errors.New("the peer shows no certificate")
+	}
+	between := x509.NewCertPool()
+	for _, c := range cs.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	leaf := cs.PeerCertificates[0]
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	if err != nil {
+		return fmt.Errorf("the peer's certificate (%s) is not one of ca_cert: %w", leaf.Subject, err)
+	}
+	// Old CAs put the name of the host into the common name only.
+	if s.PeerName != "" && leaf.Subject.CommonName != s.PeerName && leaf.VerifyHostname(s.PeerName) != nil {
+		return fmt.Errorf("the peer's certificate is of %s, not of %s", leaf.Subject, s.PeerName)
+	}
+	return nil
+}
+
+func (s Settings) roots() (*x509.CertPool, error) {
+	if s.CACert == "" {
+		return nil, errors.New("not given; TLS needs the certificate of the CA that signed both sides'")
+	}
+	b, err := os.ReadFile(s.CACert)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", s.CACert)
+	}
+	return pool, nil
+}
+
+func (s Settings) certificate() (tls.Certificate, error) {
+	if s.HostCert == "" {
+		return tls.Certificate{}, errors.New("host_cert: not given; TLS needs a certificate of this host")
+	}
+	b, err := os.ReadFile(s.HostCert)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("host_cert: %w", err)
+	}
+	var cert tls.Certificate
+	for block := range blocks(b) {
+		if block.Type == "CERTIFICATE" {
+			cert.Certificate = append(cert.Certificate, block.Bytes)
+		}
+	}
+	if len(cert.Certificate) == 0 {
+		return cert, fmt.Errorf("host_cert: %s has no certificate in PEM", s.HostCert)
+	}
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return cert, fmt.Errorf("host_cert: %s: %w", s.HostCert, err)
+	}
+	key, path, err := s.key(b)
+	if err != nil {
+		return cert, fmt.Errorf("host_key: %s: %w", path, err)
+	}
+	pub, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !pub.Equal(leaf.PublicKey) {
+		return cert, fmt.Errorf("host_key: %s is not the key of the certificate in %s", path, s.HostCert)
+	}
+	cert.PrivateKey, cert.Leaf = key, leaf
+	return cert, nil
+}
+
+// key returns the private key, and where it was looked for. certPEM is what
+// HostCert holds.
+func (s Settings) key(certPEM []byte) (crypto.Signer, string, error) {
+	path, b := s.HostCert, certPEM
+	if s.HostKey != "" {
+		path = s.HostKey
+		var err error
+		if b, err = os.ReadFile(path); err != nil {
+			return nil, path, err
+		}
+	}
+	for block := range blocks(b) {
+		if bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")) {
+			key, err := s.parseKey(block, path)
+			return key, path, err
+		}
+	}
+	return nil, path, errors.New("there is no private key in PEM")
+}
+
+func (s Settings) parseKey(block *pem.Block, path string) (crypto.Signer, error) {
+	der := block.Bytes
+	//lint:ignore SA1019 weak, but what old keys have: the file's permissions protect them
+	legacy := x509.IsEncryptedPEMBlock(block)
+	modern := block.Type == "ENCRYPTED PRIVATE KEY"
+	var pass []byte
+	if legacy || modern {
+		var err error
+		if pass, err = s.pass(path); err != nil {
+			return nil, err
+		}
+	}
+	if legacy {
+		var err error
+		//lint:ignore SA1019 as above
+		if der, err = x509.DecryptPEMBlock(block, pass); err != nil {
+			return nil, fmt.Errorf("decrypting the key (is host_pass right?): %w", err)
+		}
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(der)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(der)
+	case "ENCRYPTED PRIVATE KEY":
+		if key, err = pkcs8.ParsePKCS8PrivateKey(der, pass); err != nil {
+			err = fmt.Errorf("decrypting the key (is host_pass right?): %w", err)
+		}
+	default:
+		key, err = x509.ParsePKCS8PrivateKey(der)
+	}
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a key of type %T cannot sign", key)
+	}
+	return signer, nil
+}
+
+func (s Settings) pass(path string) ([]byte, error) {
+	if s.HostPass != "" {
+		return []byte(s.HostPass), nil
+	}
+	if s.AskPass == nil {
+		return nil, errors.New("the key is encrypted, and host_pass is not given")
+	}
+	return s.AskPass(path)
+}
+
+// blocks iterates over the PEM blocks of a file.
+func blocks(b []byte) func(func(*pem.Block) bool) {
+	return func(yield func(*pem.Block) bool) {
+		for {
+			block, rest := pem.Decode(b)
+			if block == nil || !yield(block) {
+				return
+			}
+			b = rest
+		}
+	}
+}
+
+// Listening returns a configuration for a listener that reads the files anew
+// for each peer, so that a renewed certificate needs no restart. What AskPass
+// once said is kept.
+func (s Settings) Listening() (*tls.Config, error) {
+	if ask := s.AskPass; ask != nil && s.HostPass == "" {
+		var mu sync.Mutex
+		var said []byte
+		s.AskPass = func(path string) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if said != nil {
+				return slices.Clone(said), nil
+			}
+			pass, err := ask(path)
+			if err == nil {
+				said = slices.Clone(pass)
+			}
+			return pass, err
+		}
+	}
+	cfg, err := s.Config()
+	if err != nil {
+		return nil, err
+	}
+	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.Config() }
+	return cfg, nil
+}

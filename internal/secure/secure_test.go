@@ -1,0 +1,231 @@
+package secure
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/youmark/pkcs8"
+)
+
+// authority is a CA of the test's own.
+type authority struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+	path string
+}
+
+func newAuthority(t *testing.T, dir string) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return authority{cert, key, write(t, dir, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+func (a authority) sign(t *testing.T, key crypto.Signer, name string, until time.Time) *pem.Block {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	require.NoError(t, err)
+	return &pem.Block{Type: "CERTIFICATE", Bytes: der}
+}
+
+func write(t *testing.T, dir, name string, blocks ...*pem.Block) string {
+	t.Helper()
+	var b []byte
+	for _, block := range blocks {
+		b = append(b, pem.EncodeToMemory(block)...)
+	}
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	return path
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	return key
+}
+
+func pkcs8Block(t *testing.T, key any, pass []byte) *pem.Block {
+	t.Helper()
+	der, err := pkcs8.MarshalPrivateKey(key, pass, nil)
+	require.NoError(t, err)
+	if pass != nil {
+		return &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}
+	}
+	return &pem.Block{Type: "PRIVATE KEY", Bytes: der}
+}
+
+// handshake connects two sides and returns the errors of each.
+func handshake(t *testing.T, client, server Settings) (clientErr, serverErr error) {
+	t.Helper()
+	cc, err := client.Config()
+	require.NoError(t, err)
+	sc, err := server.Listening()
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	done := make(chan error, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err == nil {
+			conn := tls.Server(nc, sc)
+			if err = conn.Handshake(); err == nil {
+				_, err = conn.Write([]byte("x"))
+			}
+			_ = nc.Close()
+		}
+		done <- err
+	}()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer nc.Close()
+	conn := tls.Client(nc, cc)
+	// In TLS 1.3 the refusal of our certificate comes with the first read.
+	if clientErr = conn.Handshake(); clientErr == nil {
+		_, clientErr = conn.Read(make([]byte, 1))
+	}
+	_ = nc.Close()
+	return clientErr, <-done
+}
+
+// TestKeysOfEveryKind: each form of a key serves in both roles.
+func TestKeysOfEveryKind(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	rsaKey := rsaKey(t)
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	ecDER, err := x509.MarshalECPrivateKey(ecKey)
+	require.NoError(t, err)
+	rsaDER := x509.MarshalPKCS1PrivateKey(rsaKey)
+	pass := []byte("my d0g has Fl33z")
+	//lint:ignore SA1019 it is what old keys have
+	legacy, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", rsaDER, pass, x509.PEMCipherAES256)
+	require.NoError(t, err)
+	edDER, err := x509.MarshalPKCS8PrivateKey(edKey)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		key   crypto.Signer
+		block *pem.Block
+		pass  string
+	}{
+		"PKCS#1":           {rsaKey, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: rsaDER}, ""},
+		"PKCS#8":           {rsaKey, pkcs8Block(t, rsaKey, nil), ""},
+		"EC":               {ecKey, &pem.Block{Type: "EC PRIVATE KEY", Bytes: ecDER}, ""},
+		"Ed25519":          {edKey, &pem.Block{Type: "PRIVATE KEY", Bytes: edDER}, ""},
+		"encrypted PEM":    {rsaKey, legacy, string(pass)},
+		"encrypted PKCS#8": {ecKey, pkcs8Block(t, ecKey, pass), string(pass)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Certificate and key in one file, as the guide has it.
+			path := write(t, t.TempDir(), "bro.pem", ca.sign(t, c.key, "host", time.Now().Add(time.Hour)), c.block)
+			s := Settings{CACert: ca.path, HostCert: path, HostPass: c.pass}
+			clientErr, serverErr := handshake(t, s, s)
+			require.NoError(t, clientErr)
+			require.NoError(t, serverErr)
+			if c.pass == "" {
+				return
+			}
+			s.HostPass = "wrong"
+			_, err := s.Config()
+			require.ErrorContains(t, err, "host_pass")
+			s.HostPass = ""
+			_, err = s.Config()
+			require.ErrorContains(t, err, "host_pass")
+			asked := 0
+			s.AskPass = func(string) ([]byte, error) { asked++; return pass, nil }
+			listening, err := s.Listening()
+			require.NoError(t, err)
+			_, err = listening.GetConfigForClient(nil)
+			require.NoError(t, err)
+			require.Equal(t, 1, asked)
+		})
+	}
+}
+
+func TestWhoIsRefused(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	ca, foreign := newAuthority(t, dir), newAuthority(t, other)
+	key := rsaKey(t)
+	block := pkcs8Block(t, key, nil)
+	hour := time.Now().Add(time.Hour)
+	good := Settings{CACert: ca.path, HostCert: write(t, dir, "good.pem", ca.sign(t, key, "good", hour), block)}
+	stranger := Settings{CACert: ca.path, HostCert: write(t, dir, "stranger.pem", foreign.sign(t, key, "stranger", hour), block)}
+	expired := Settings{CACert: ca.path, HostCert: write(t, dir, "expired.pem", ca.sign(t, key, "expired", time.Now().Add(-time.Minute)), block)}
+
+	clientErr, serverErr := handshake(t, good, good)
+	require.NoError(t, clientErr)
+	require.NoError(t, serverErr)
+	for name, bad := range map[string]Settings{"stranger": stranger, "expired": expired} {
+		_, serverErr := handshake(t, bad, good)
+		require.ErrorContains(t, serverErr, "certificate", name)
+		clientErr, _ := handshake(t, good, bad)
+		require.ErrorContains(t, clientErr, "certificate", name)
+	}
+	named := good
+	named.PeerName = "good"
+	clientErr, _ = handshake(t, named, good)
+	require.NoError(t, clientErr)
+	named.PeerName = "other"
+	clientErr, _ = handshake(t, named, good)
+	require.ErrorContains(t, clientErr, "not of other")
+
+	old, modern := good, good
+	old.MinVersion, modern.MinVersion = "1.0", "1.3"
+	clientErr, _ = handshake(t, old, modern)
+	require.NoError(t, clientErr)
+}
+
+func TestBadSettingsAreExplained(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	key := rsaKey(t)
+	cert := ca.sign(t, key, "host", time.Now().Add(time.Hour))
+	block := pkcs8Block(t, key, nil)
+	good := write(t, dir, "good.pem", cert, block)
+	for what, s := range map[string]Settings{
+		"ca_cert: not given":        {HostCert: good},
+		"ca_cert: open":             {CACert: dir + "/none", HostCert: good},
+		"has no certificate in PEM": {CACert: write(t, dir, "empty.pem"), HostCert: good},
+		"host_cert: not given":      {CACert: ca.path},
+		"host_cert: open":           {CACert: ca.path, HostCert: dir + "/none"},
+		"there is no private key":   {CACert: ca.path, HostCert: write(t, dir, "nokey.pem", cert)},
+		"is not the key of":         {CACert: ca.path, HostCert: good, HostKey: write(t, dir, "other.pem", pkcs8Block(t, rsaKey(t), nil))},
+		`tls_min_version "9"`:       {CACert: ca.path, HostCert: good, MinVersion: "9"},
+	} {
+		_, err := s.Config()
+		require.ErrorContains(t, err, what)
+	}
+}

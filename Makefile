@@ -74,6 +74,7 @@ help:
 #: make style      clang-format, changing nothing
 #: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, below DESTDIR
 #: make deb        a Debian package in build/
+#: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 
 # --- Prerequisites --------------------------------------------------------------------------
@@ -260,6 +261,10 @@ lint: | prerequisites $(HEADER)
 .PHONY: style
 style:
 	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch])
+
+.PHONY: certs
+certs: | prerequisites
+	$(TOOL)/certs -o $(BUILD)/certs collector sensor
 
 .PHONY: clean
 clean:

@@ -21,6 +21,8 @@
 #define CONNECT_TIMEOUT_MS 10000
 /* How long bro_conn_delete() may take to write what was accepted. */
 #define FLUSH_TIMEOUT_MS 5000
+/* The longest pause between two attempts to reconnect, unless configured. */
+#define RETRY_SECONDS 10
 /* The same at exit(), where nobody asked for it. */
 #define EXIT_TIMEOUT_MS 1000
 
@@ -253,6 +255,41 @@ hang_up(BroConn *bc, uint32_t timeout_ms)
         DEBUG("not everything that was accepted has been written");
 }
 
+/*
+ * What the configuration says of TLS. FALSE when it asks for something that is
+ * not to be understood: then there is no connection at all, and never one in
+ * the clear.
+ */
+static int
+tls_config(struct link_config *cfg)
+{
+    const char *use_ssl = conf_str("/broccoli/use_ssl", NULL);
+    int wish = conf_int("/broccoli/use_ssl", -1);
+
+    cfg->host_cert = conf_str("/broccoli/host_cert", NULL);
+    if (use_ssl && wish < 0) {
+        DEBUG("use_ssl %s: neither yes nor no", use_ssl);
+        return FALSE;
+    }
+    /* A certificate without use_ssl asks for TLS too, as it always has. */
+    cfg->use_tls = use_ssl ? wish != 0 : cfg->host_cert != NULL;
+    cfg->tls_rsa_key_exchange = conf_int("/broccoli/tls_rsa_key_exchange", FALSE) == 1;
+    cfg->ca_cert = conf_str("/broccoli/ca_cert", NULL);
+    cfg->host_key = conf_str("/broccoli/host_key", NULL);
+    cfg->host_pass = conf_str("/broccoli/host_pass", NULL);
+    cfg->tls_min_version = conf_str("/broccoli/tls_min_version", NULL);
+    cfg->peer_name = conf_str("/broccoli/peer_name", NULL);
+    return TRUE;
+}
+
+static uint32_t
+retry_seconds(void)
+{
+    int n = conf_int("/broccoli/retry", RETRY_SECONDS);
+
+    return n > 0 && n <= 3600 ? (uint32_t)n : RETRY_SECONDS;
+}
+
 static int
 connect_with(BroConn *bc, const char *requests, uint32_t len)
 {
@@ -266,16 +303,23 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         .requests_len = len,
         .use_cache = (bc->flags & BRO_CFLAG_CACHE) != 0,
         .debug = bro_debug_messages != 0,
+        .reconnect = (bc->flags & BRO_CFLAG_RECONNECT) != 0,
         .timeout_ms = CONNECT_TIMEOUT_MS,
+        .retry_ms = 1000 * retry_seconds(),
     };
+    enum link_result result;
 
+    if (!tls_config(&cfg))
+        return FALSE;
     __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
-    bc->connected = core_connect(bc->link, &cfg);
-    if (!bc->connected) {
+    result = core_connect(bc->link, &cfg);
+    bc->connected = result != LINK_REFUSED;
+    if (result == LINK_CONNECTED)
+        return TRUE;
+    if (result == LINK_REFUSED)
         __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
-        DEBUG("%s", bc->link->error);
-    }
-    return bc->connected;
+    DEBUG("%s", bc->link->error);
+    return FALSE;
 }
 
 static int
@@ -320,7 +364,7 @@ conn_own(BroConn *bc)
 
     if (bc->generation == process_generation())
         return;
-    was_up = state_of(bc) == LINK_UP;
+    was_up = bc->connected && (state_of(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
     bc->generation = process_generation();
     bc->connected = FALSE;
     pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
@@ -338,6 +382,9 @@ conn_own(BroConn *bc)
  * registered. Waits, for at most 10 seconds; a peer that refuses is known at
  * once. Returns TRUE when the connection is up, or was already. With
  * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
+ * in the background, and does so whenever the connection is lost;
+ * bro_conn_alive() tells.
  */
 BRO_API int
 bro_conn_connect(BroConn *bc)
@@ -349,11 +396,6 @@ bro_conn_connect(BroConn *bc)
         return TRUE;
     if (!bc->peer && bc->socket < 0)
         return FALSE; /* the parent of a fork() has the socket */
-    if (conf_int("/broccoli/use_ssl", FALSE)) {
-        /* Asked for TLS, a connection must never be cleartext instead. */
-        DEBUG("use_ssl is set, and this release has no TLS yet");
-        return FALSE;
-    }
     hang_up(bc, 0);
     return connect_now(bc);
 }
@@ -476,7 +518,7 @@ quiet(BroConn *bc)
 {
     uint64_t count;
 
-    if (state_of(bc) != LINK_UP) {
+    if (state_of(bc) != LINK_UP && !(bc->flags & BRO_CFLAG_RECONNECT)) {
         if (ring_used(&bc->link->in))
             return; /* came in just before the end */
         /* Programs that never ask whether the connection is alive rely on the

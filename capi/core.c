@@ -163,7 +163,7 @@ struct errand {
     struct link *link;
     const struct link_config *cfg; /* NULL: close */
     uint32_t timeout_ms;
-    int ok;
+    int result;
 };
 
 static void *
@@ -176,7 +176,7 @@ courier(void *arg)
         e->link->state = LINK_DOWN;
         return NULL;
     }
-    e->ok = e->cfg ? core.connect(e->link, e->cfg) : core.close(e->link, e->timeout_ms);
+    e->result = e->cfg ? core.connect(e->link, e->cfg) : core.close(e->link, e->timeout_ms);
     return NULL;
 }
 
@@ -197,15 +197,15 @@ run(struct errand *e)
         return FALSE;
     }
     pthread_join(thread, NULL);
-    return e->ok;
+    return e->result;
 }
 
-int
+enum link_result
 core_connect(struct link *l, const struct link_config *cfg)
 {
     struct errand e = {.link = l, .cfg = cfg};
 
-    return run(&e);
+    return (enum link_result)run(&e);
 }
 
 int

@@ -8,8 +8,8 @@
 
 #include "link.h"
 
-/* TRUE once connected; otherwise l->error says why. */
-int core_connect(struct link *l, const struct link_config *cfg);
+/* Connects, or refuses with the reason in l->error. */
+enum link_result core_connect(struct link *l, const struct link_config *cfg);
 
 /* Writes what was accepted, for at most timeout_ms, and ends the connection. */
 int core_close(struct link *l, uint32_t timeout_ms);

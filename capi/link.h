@@ -114,18 +114,36 @@ struct link {
     char error[LINK_ERROR_MAX];
 };
 
-/* What a connection is to be; the core copies it before link_connect returns. */
+/* What a connection is to be; the core copies it before its function returns. */
 struct link_config {
-    const char *peer;      /* "host:port", or NULL when socket is given */
-    int socket;            /* connected stream socket to take a copy of, or -1 */
-    int to_core;           /* eventfds; the core takes copies of them */
+    const char *peer; /* "host:port", or NULL when socket is given */
+    int socket;       /* connected stream socket to take a copy of, or -1 */
+    int to_core;      /* eventfds; the core takes copies of them */
     int to_host;
     const char *class_name; /* or NULL */
-    const char *requests;  /* event names, each with its NUL, one after another */
+    const char *requests;   /* event names, each with its NUL, one after another */
     uint32_t requests_len;
-    uint32_t use_cache;    /* let the peer refer to objects that it sent before */
-    uint32_t debug;        /* tell stderr what happens */
-    uint32_t timeout_ms;   /* for resolving, connecting and the handshake together */
+    uint32_t use_cache;  /* let the peer refer to objects that it sent before */
+    uint32_t debug;      /* tell stderr what happens */
+    uint32_t reconnect;  /* keep trying when the peer is lost or cannot be reached */
+    uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
+    uint32_t retry_ms;   /* longest pause between two attempts */
+
+    uint32_t use_tls; /* what follows is for TLS only; texts are NULL when not set */
+    uint32_t tls_rsa_key_exchange;
+    const char *ca_cert;
+    const char *host_cert;
+    const char *host_key;
+    const char *host_pass;
+    const char *tls_min_version;
+    const char *peer_name;
+};
+
+/* What came of a connect. */
+enum link_result {
+    LINK_REFUSED = 0,   /* link.error says why */
+    LINK_CONNECTED = 1,
+    LINK_TRYING = 2 /* the same, but the core goes on in the background */
 };
 
 #endif

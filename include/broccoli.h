@@ -175,7 +175,7 @@ extern "C" {
 /* --- Flags of a connection, to be combined with | ---------------------------------------- */
 
 #define BRO_CFLAG_NONE 0
-/* Connect again when the connection is lost. Without effect yet: call bro_conn_reconnect(). */
+/* Connect again, in the background, when the peer is lost or could not be reached. */
 #define BRO_CFLAG_RECONNECT (1 << 0)
 /* Keep events that are sent while there is no connection, and deliver them later. */
 #define BRO_CFLAG_ALWAYS_QUEUE (1 << 1)
@@ -378,6 +378,9 @@ void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
  * registered. Waits, for at most 10 seconds; a peer that refuses is known at
  * once. Returns TRUE when the connection is up, or was already. With
  * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
+ * in the background, and does so whenever the connection is lost;
+ * bro_conn_alive() tells.
  */
 int bro_conn_connect(BroConn *bc);
 

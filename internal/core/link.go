@@ -38,24 +38,28 @@ func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
 func (l *link) refused() *uint64  { return long(&l.c.refused) }
 func (l *link) buffered() *uint32 { return word(&l.c.rx_buffered) }
 
+func (l *link) socket() *int32  { return (*int32)(unsafe.Pointer(&l.c.socket)) }
 func (l *link) farOut() *uint64 { return long(&l.c.far_out) }
 func (l *link) farIn() *uint64  { return long(&l.c.far_in) }
 
-// up publishes the peer's class and our socket, then the state.
+// up publishes the peer's class and our socket, then the state. The host may
+// be reading the class of the last session: it is left alone if it is the same.
 func (l *link) up(class string, socket int) {
-	l.c.socket = C.int32_t(socket)
-	put(l.c.peer_class[:], class)
+	if C.GoString(&l.c.peer_class[0]) != class {
+		put(l.c.peer_class[:], class)
+	}
+	atomic.StoreInt32(l.socket(), int32(socket))
 	atomic.StoreUint32(l.state(), C.LINK_UP)
 }
 
-// down says why, then that the connection is gone. The first reason stays.
-func (l *link) down(err error) {
-	if atomic.LoadUint32(l.state()) == C.LINK_DOWN {
-		return
-	}
+// refuse says why a connect failed.
+func (l *link) refuse(err error) {
 	put(l.c.error[:], err.Error())
-	atomic.StoreUint32(l.state(), C.LINK_DOWN)
+	l.down()
 }
+
+// down says that there is no connection.
+func (l *link) down() { atomic.StoreUint32(l.state(), C.LINK_DOWN) }
 
 // put copies s as a C string, cut where it does not fit.
 func put(dst []C.char, s string) {

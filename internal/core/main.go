@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	"romanesco/internal/secure"
 )
 
 // version is set by the linker; front and core of different releases refuse
@@ -36,27 +38,31 @@ func main() {}
 //export romanesco_version
 func romanesco_version() *C.char { return versionC() }
 
-// romanesco_connect connects, does the handshake, and returns 1, or 0 with
-// the reason in link.error. From then on the core owns its half of the link
-// until romanesco_close.
+// romanesco_connect connects, does the handshake, and returns LINK_CONNECTED;
+// otherwise the reason is in link.error, and it returns LINK_TRYING when it
+// goes on in the background, or LINK_REFUSED. But for the last, the core owns
+// its half of the link from then on until romanesco_close.
 //
 //export romanesco_connect
-func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (ok C.int) {
+func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.int) {
 	v := view(l)
 	defer func() {
 		if r := recover(); r != nil {
-			v.down(fmt.Errorf("internal error: %v", r))
-			ok = 0
+			v.refuse(fmt.Errorf("internal error: %v", r))
+			result = C.LINK_REFUSED
 		}
 	}()
 	setMemoryHabits()
 	c, err := open(v, settingsOf(cfg))
-	if err != nil {
-		v.down(err)
-		return 0
+	if c == nil {
+		v.refuse(err)
+		return C.LINK_REFUSED
 	}
 	links.Store(l, c)
-	return 1
+	if err != nil {
+		return C.LINK_TRYING
+	}
+	return C.LINK_CONNECTED
 }
 
 // romanesco_close writes what has been accepted, for at most timeoutMS, and
@@ -95,24 +101,47 @@ type settings struct {
 	toCore, toHost int
 	requests       []byte
 	cache, debug   bool
-	timeout        time.Duration
+	reconnect      bool
+	timeout, retry time.Duration
+	secure         *secure.Settings // nil: in the clear
 }
 
 func settingsOf(c *C.struct_link_config) settings {
 	s := settings{
+		peer: text(c.peer), class: text(c.class_name),
 		socket: int(c.socket), toCore: int(c.to_core), toHost: int(c.to_host),
-		requests: C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
-		cache:    c.use_cache != 0,
-		debug:    c.debug != 0,
-		timeout:  time.Duration(c.timeout_ms) * time.Millisecond,
+		requests:  C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
+		cache:     c.use_cache != 0,
+		debug:     c.debug != 0,
+		reconnect: c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
+		timeout:   time.Duration(c.timeout_ms) * time.Millisecond,
+		retry:     time.Duration(c.retry_ms) * time.Millisecond,
 	}
-	if c.peer != nil {
-		s.peer = C.GoString(c.peer)
-	}
-	if c.class_name != nil {
-		s.class = C.GoString(c.class_name)
+	if c.use_tls != 0 {
+		s.secure = &secure.Settings{
+			CACert: text(c.ca_cert), HostCert: text(c.host_cert), HostKey: text(c.host_key),
+			HostPass: text(c.host_pass), MinVersion: text(c.tls_min_version),
+			RSAKeyExchange: c.tls_rsa_key_exchange != 0, PeerName: text(c.peer_name),
+		}
 	}
 	return s
+}
+
+func text(c *C.char) string {
+	if c == nil {
+		return ""
+	}
+	return C.GoString(c)
+}
+
+// logger returns what writes to standard error, or nil without debugging.
+func (s *settings) logger() func(string, ...any) {
+	if !s.debug {
+		return nil
+	}
+	return func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "libbroccoli: [%s] %s\n", s.peer, fmt.Sprintf(format, args...))
+	}
 }
 
 // farRecord copies a record to memory that the host frees.

@@ -9,6 +9,7 @@
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
  *   host fork PEER N          connects, then forks N children; each sends, and each child of
  *                             theirs; the parent sends before and after
+ *   host steady PEER N        sends N events, each when it is accepted, over lost connections
  *   host exit PEER            sends and ends without bro_conn_delete()
  *   host idle PEER MS         connects, processes nothing for MS milliseconds, and prints the
  *                             most memory that the process has had, in KiB
@@ -296,6 +297,34 @@ do_fork(const char *peer, int n)
 }
 
 static int
+do_steady(const char *peer, int n)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_RECONNECT);
+    double longest = 0, start = now_ms();
+    int i = 0, connected = bro_conn_connect(bc);
+
+    printf("%d\n", connected);
+    fflush(stdout);
+    while (i < n && now_ms() - start < 30000) {
+        BroEvent *ev = bro_event_new("steady");
+        uint64 number = (uint64)i;
+        double before;
+        int ok;
+
+        bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &number);
+        before = now_ms();
+        ok = bro_event_send(bc, ev);
+        if (now_ms() - before > longest)
+            longest = now_ms() - before;
+        bro_event_free(ev);
+        i += ok;
+        usleep(2000);
+    }
+    printf("%.3f\n", longest);
+    return bro_conn_delete(bc) && i == n ? 0 : 1;
+}
+
+static int
 do_exit(const char *peer)
 {
     send_named(connected(peer, BRO_CFLAG_NONE), "last", 1);
@@ -322,6 +351,8 @@ main(int argc, char **argv)
         return do_fork(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "idle") == 0 && argc > 3)
         return do_idle(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "steady") == 0 && argc > 3)
+        return do_steady(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)

@@ -1,0 +1,86 @@
+// Package certs makes the certificates of a test network: a CA, and for each
+// host a file with its certificate and key, as the guide to inter-Bro
+// communication describes them. It imports nothing of this project.
+package certs
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// Old Bros know RSA only.
+const keyBits = 2048
+
+// CA signs certificates.
+type CA struct {
+	cert *x509.Certificate
+	key  *rsa.PrivateKey
+	// PEM is the CA's certificate.
+	PEM []byte
+}
+
+// NewCA makes a CA whose certificates are valid for the time given.
+func NewCA(name string, valid time.Duration) (*CA, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("making the key of the CA: %w", err)
+	}
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	ca := &CA{cert: template, key: key}
+	der, err := ca.sign(template, key)
+	if err != nil {
+		return nil, err
+	}
+	if ca.cert, err = x509.ParseCertificate(der); err != nil {
+		return nil, fmt.Errorf("reading the CA's certificate: %w", err)
+	}
+	ca.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return ca, nil
+}
+
+func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey) ([]byte, error) {
+	var err error
+	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)); err != nil {
+		return nil, fmt.Errorf("making a serial number: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, key.Public(), ca.key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the certificate of %s: %w", template.Subject.CommonName, err)
+	}
+	return der, nil
+}
+
+// Issue makes a certificate for a host, by name or address, and returns it
+// with its key in one PEM.
+func (ca *CA) Issue(host string) ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("making the key of %s: %w", host, err)
+	}
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: host}, NotBefore: ca.cert.NotBefore, NotAfter: ca.cert.NotAfter,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
+	}
+	der, err := ca.sign(template, key)
+	if err != nil {
+		return nil, err
+	}
+	out := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return append(out, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})...), nil
+}

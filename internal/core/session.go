@@ -1,0 +1,269 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"romanesco/internal/event"
+	"romanesco/internal/flat"
+	"romanesco/internal/peer"
+	"romanesco/internal/ring"
+	"romanesco/internal/wire"
+)
+
+// nearMax is from how many bytes on a record travels outside the ring
+// (LINK_NEAR_MAX).
+const nearMax = 1 << 17
+
+// farMax is how many bytes of such records may wait for the host
+// (LINK_FAR_MAX).
+const farMax = 32 << 20
+
+// roomPoll is how often a full inbound ring is looked at when nobody says that
+// there is room again.
+const roomPoll = 20 * time.Millisecond
+
+// session moves records between the link and one connection to the peer: one
+// goroutine each way.
+type session struct {
+	conn *conn
+	peer *peer.Conn
+	room chan struct{} // the host may have made room
+	over chan struct{} // closed at the end
+	once sync.Once
+	err  error // why it ended; nil when the host has ended it
+}
+
+func (s *session) run() error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.end(guard("receiving", s.receive)) })
+	s.end(guard("sending", s.send))
+	wg.Wait()
+	if errors.Is(s.err, io.EOF) {
+		return errors.New("the peer closed the connection")
+	}
+	return s.err
+}
+
+// end ends the session, both ways; the first reason is the one that counts.
+func (s *session) end(err error) {
+	s.once.Do(func() {
+		s.err = err
+		close(s.over)
+		// The number of the socket must not be in the link any more when
+		// another descriptor can have it.
+		atomic.StoreInt32(s.conn.link.socket(), -1)
+		_ = s.peer.Close()
+		s.conn.wake()
+	})
+}
+
+func (s *session) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// send takes records off the outbound ring until the host ends.
+func (s *session) send() error {
+	var dec flat.Decoder
+	var ev event.Event
+	for {
+		ending := s.conn.isEnding() // before the look at the ring
+		some, err := s.drain(&dec, &ev)
+		if err != nil {
+			return err
+		}
+		if some {
+			continue
+		}
+		if err := s.peer.Flush(); err != nil {
+			return err
+		}
+		if ending {
+			s.conn.wrote.Store(true)
+			return nil
+		}
+		if s.isOver() {
+			return nil // the receiver knows why
+		}
+		s.sleep()
+	}
+}
+
+// drain sends what is in the outbound ring, and reports whether there was any.
+func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
+	out := s.conn.link.out
+	pos, head := out.Tail(), out.Head()
+	if pos == head {
+		return false, nil
+	}
+	for {
+		rec, next, err := out.Next(pos, head)
+		if err != nil {
+			return true, err
+		}
+		if rec == nil {
+			out.Release(next)
+			return true, nil
+		}
+		if err := s.record(rec, dec, ev); err != nil {
+			return true, err
+		}
+		pos = next
+		out.Release(pos)
+	}
+}
+
+// record sends one record.
+func (s *session) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
+	switch kind := ring.Kind(rec); kind {
+	case flat.KindFar:
+		far, p, err := flat.Far(rec)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			atomic.AddUint64(s.conn.link.farOut(), -uint64(len(far)))
+			freeFar(p)
+		}()
+		return s.record(far, dec, ev)
+	case flat.KindRequest:
+		b, err := flat.Raw(rec)
+		if err != nil {
+			return err
+		}
+		s.conn.ask(names(b))
+		return s.peer.Request(names(b))
+	case flat.KindRaw:
+		b, err := flat.Raw(rec)
+		if err != nil {
+			return err
+		}
+		defer atomic.AddUint64(s.conn.link.done(), 1)
+		return s.peer.SendSerial(b)
+	case flat.KindEvent:
+		defer atomic.AddUint64(s.conn.link.done(), 1)
+		return s.event(rec, dec, ev)
+	default:
+		return fmt.Errorf("%w: kind %d", ring.ErrCorrupt, kind)
+	}
+}
+
+func (s *session) event(rec []byte, dec *flat.Decoder, ev *event.Event) error {
+	if err := dec.Event(rec, ev); err != nil {
+		return err
+	}
+	if !s.peer.Wants(ev.Name) {
+		atomic.AddUint64(s.conn.link.unwanted(), 1)
+		return nil
+	}
+	err := s.peer.Send(ev)
+	if errors.Is(err, wire.ErrUnencodable) {
+		atomic.AddUint64(s.conn.link.refused(), 1)
+		return nil
+	}
+	return err
+}
+
+// sleep waits until the host has produced something or made room.
+func (s *session) sleep() {
+	atomic.StoreUint32(s.conn.link.asleep(), 1)
+	if s.conn.link.out.Empty() && !s.conn.isEnding() && !s.isOver() {
+		var b [8]byte
+		_, _ = s.conn.toCore.Read(b[:]) // its errors are seen in what follows
+	}
+	atomic.StoreUint32(s.conn.link.asleep(), 0)
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+}
+
+// receive puts what the peer sends into the inbound ring.
+func (s *session) receive() error {
+	var ev event.Event
+	var rec []byte
+	for {
+		err := s.peer.Next(&ev)
+		if err != nil {
+			return err
+		}
+		atomic.StoreUint32(s.conn.link.buffered(), uint32(s.peer.Buffered()))
+		if cap(rec) > 2*nearMax {
+			rec = nil
+		}
+		if rec, err = flat.AppendEvent(rec[:0], &ev); err != nil {
+			continue // a value that C has no form for; the event is lost to it
+		}
+		if !s.hand(rec) {
+			return nil
+		}
+	}
+}
+
+// hand puts a record into the inbound ring, waiting for room. It reports false
+// when the connection ends meanwhile.
+func (s *session) hand(rec []byte) bool {
+	if len(rec) > nearMax {
+		return s.handFar(rec)
+	}
+	ok := s.wait(func() bool { return s.conn.link.in.Put(rec) })
+	if ok {
+		s.conn.signal()
+	}
+	return ok
+}
+
+// handFar hands over a pointer to a copy of the record.
+func (s *session) handFar(rec []byte) bool {
+	size := uint64(len(rec))
+	waiting := s.conn.link.farIn()
+	if !s.wait(func() bool {
+		n := atomic.LoadUint64(waiting)
+		return n == 0 || n+size <= farMax
+	}) {
+		return false
+	}
+	p := farRecord(rec)
+	var far [16]byte
+	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
+	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
+	*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
+	atomic.AddUint64(waiting, size)
+	if !s.hand(far[:]) {
+		atomic.AddUint64(waiting, -size)
+		freeFar(p)
+		return false
+	}
+	return true
+}
+
+// wait tries again whenever the host has made room, and reports false when the
+// connection ends meanwhile.
+func (s *session) wait(try func() bool) bool {
+	for !try() {
+		atomic.StoreUint32(s.conn.link.starved(), 1)
+		if try() {
+			break
+		}
+		select {
+		case <-s.room:
+		case <-time.After(roomPoll): // the sender may be held by the peer
+		case <-s.over:
+			return false
+		case <-s.conn.ending:
+			return false
+		}
+	}
+	return true
+}

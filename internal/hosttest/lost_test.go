@@ -1,0 +1,51 @@
+package hosttest
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/peer"
+)
+
+// TestReconnects: the peer is not there at first, then comes and goes; the host
+// goes on sending, and is never held.
+func TestReconnects(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	const n, sessions = 500, 4
+	done := make(chan error, 1)
+	cmd := host(t, "steady", addr, "500")
+	go func() { done <- cmd.Run() }()
+	time.Sleep(300 * time.Millisecond)
+	last := -1
+	for i := range sessions {
+		l, err := net.Listen("tcp", addr)
+		require.NoError(t, err)
+		_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second))
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		p, err := peer.Open(ctx, nc, peer.Config{Requests: []string{"steady"}})
+		cancel()
+		require.NoError(t, err)
+		var ev event.Event
+		for got := 0; i == sessions-1 || got < 50; got++ {
+			if p.Next(&ev) != nil {
+				break
+			}
+			require.Greater(t, int(ev.Args[0].Bits), last, "in order, none twice")
+			last = int(ev.Args[0].Bits)
+		}
+		_ = p.Close()
+		_ = l.Close()
+	}
+	require.Equal(t, n-1, last)
+	require.NoError(t, <-done)
+}

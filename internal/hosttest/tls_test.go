@@ -1,0 +1,114 @@
+package hosttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/certs"
+	"romanesco/internal/event"
+	"romanesco/internal/peer"
+	"romanesco/internal/secure"
+)
+
+// network has the certificates of a CA.
+type network struct{ ca, host string }
+
+func newNetwork(t *testing.T) network {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := certs.NewCA("test CA", time.Hour)
+	require.NoError(t, err)
+	cert, err := ca.Issue("127.0.0.1")
+	require.NoError(t, err)
+	n := network{filepath.Join(dir, "ca_cert.pem"), filepath.Join(dir, "host.pem")}
+	require.NoError(t, os.WriteFile(n.ca, ca.PEM, 0o600))
+	require.NoError(t, os.WriteFile(n.host, cert, 0o600))
+	return n
+}
+
+// secureHost runs the host with a configuration.
+func secureHost(t *testing.T, conf string, args ...string) (string, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(path, []byte("/broccoli/debug_messages yes\n"+conf), 0o600))
+	cmd := host(t, args...)
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+path)
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	require.NoError(t, err, told.String())
+	return string(out), told.String()
+}
+
+// secured accepts one peer over TLS.
+func secured(t *testing.T, n network, f func(*peer.Conn) error) (string, chan error) {
+	t.Helper()
+	cfg, err := secure.Settings{CACert: n.ca, HostCert: n.host}.Listening()
+	require.NoError(t, err)
+	return accept(t, func(nc net.Conn) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		p, err := peer.Open(ctx, tls.Server(nc, cfg), peer.Config{Requests: []string{"flood"}, Whole: true})
+		if err != nil {
+			return err
+		}
+		return f(p)
+	})
+}
+
+func TestTLS(t *testing.T) {
+	n := newNetwork(t)
+	addr, done := secured(t, n, func(p *peer.Conn) error {
+		var ev event.Event
+		for i := range 20 {
+			if err := p.Next(&ev); err != nil {
+				return err
+			}
+			// Longer than a chunk of a connection in the clear.
+			if len(ev.Args[1].Bytes) != 2<<20 {
+				t.Errorf("event %d of %d bytes", i, len(ev.Args[1].Bytes))
+			}
+		}
+		return drain(p)
+	})
+	conf := "/broccoli/ca_cert " + n.ca + "\n/broccoli/host_cert " + n.host + "\n"
+	out, _ := secureHost(t, conf, "flood", addr, "20", "2097152")
+	require.Contains(t, out, "sent 20")
+	require.NoError(t, <-done)
+}
+
+// TestTLSRefuses: what is not as it should be ends the attempt, with a reason,
+// and nothing ever goes in the clear.
+func TestTLSRefuses(t *testing.T) {
+	n, other := newNetwork(t), newNetwork(t)
+	certOf := func(n network) string { return "/broccoli/host_cert " + n.host + "\n" }
+	caOf := func(n network) string { return "/broccoli/ca_cert " + n.ca + "\n" }
+	for name, c := range map[string]struct{ conf, reason string }{
+		"no certificate":   {"/broccoli/use_ssl yes\n", "ca_cert: not given"},
+		"no CA":            {"/broccoli/use_ssl yes\n" + certOf(n), "ca_cert: not given"},
+		"unknown word":     {"/broccoli/use_ssl perhaps\n", "neither yes nor no"},
+		"foreign peer":     {caOf(other) + certOf(n), "not one of ca_cert"},
+		"foreign host":     {caOf(n) + certOf(other), "handshake"},
+		"another name":     {caOf(n) + certOf(n) + "/broccoli/peer_name other.example\n", "not of other.example"},
+		"unknown version":  {caOf(n) + certOf(n) + "/broccoli/tls_min_version \"7\"\n", "tls_min_version"},
+		"clear collector ": {caOf(n) + certOf(n), "TLS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := secured(t, n, drain)
+			if name == "clear collector " {
+				addr, _ = serve(t, peer.Config{}, drain)
+			}
+			out, told := secureHost(t, c.conf, "connect", addr)
+			require.Contains(t, out, "FALSE")
+			require.Contains(t, told, c.reason)
+		})
+	}
+}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,8 +15,11 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/term"
+
 	"romanesco/internal/catalog"
 	"romanesco/internal/collect"
+	"romanesco/internal/secure"
 )
 
 // version is set by the linker.
@@ -40,6 +44,9 @@ type options struct {
 	connect                    []string
 	retry                      time.Duration
 	version                    bool
+	secureListen               string
+	secureConnect              bool
+	secure                     secure.Settings
 }
 
 func parse(args []string) (options, error) {
@@ -50,11 +57,18 @@ func parse(args []string) (options, error) {
 		fmt.Fprintln(f.Output(), "Asks each peer for the events whose names match a pattern (/sensor_sshd.*/ if none is given).")
 		f.PrintDefaults()
 	}
-	f.StringVar(&o.listen, "listen", ":47757", "`address` to listen on, host:port; port 0 takes a free one")
+	f.StringVar(&o.listen, "listen", ":47757", "`address` to listen on in the clear, host:port; port 0 takes a free one, \"\" none")
 	f.StringVar(&o.format, "format", "auto", "json, summary, or auto: a summary on a terminal")
 	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
+	f.StringVar(&o.secureListen, "tls-listen", "", "`address` to listen on for TLS; Bro's port for it is 47756")
+	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
+	f.StringVar(&o.secure.CACert, "ca-cert", "", "`file` with the certificate of the CA, PEM")
+	f.StringVar(&o.secure.HostCert, "host-cert", "", "`file` with our certificate, PEM; the key may be in it")
+	f.StringVar(&o.secure.HostKey, "host-key", "", "`file` with our key, PEM; if it is encrypted, you are asked for the passphrase")
+	f.StringVar(&o.secure.MinVersion, "tls-min-version", "", "1.0 to 1.3; below 1.2 is broken cryptography, for old Bros only (default 1.2)")
+	f.BoolVar(&o.secure.RSAKeyExchange, "tls-rsa-key-exchange", false, "allow suites without forward secrecy, for old Bros")
 	f.Func("connect", "`address` of a peer to connect to, host:port (may be repeated)", func(s string) error {
 		o.connect = append(o.connect, s)
 		return nil
@@ -90,23 +104,79 @@ func run(ctx context.Context, args []string) error {
 	c.Logf = func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
 	}
-	l, err := net.Listen("tcp", o.listen)
+	listeners, err := o.listeners(c, len(names))
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w", o.listen, err)
+		return err
 	}
-	c.Logf("listening on %s for %d events", l.Addr(), len(names))
-	err = o.receive(ctx, c, l)
+	err = o.receive(ctx, c, listeners)
 	events, peers := c.Totals()
 	c.Logf("%d events from %d peers", events, peers)
 	return err
 }
 
+// listeners opens what is to be listened on, and makes TLS ready.
+func (o *options) listeners(c *collect.Collector, events int) ([]net.Listener, error) {
+	var listeners []net.Listener
+	listen := func(addr, how string) (net.Listener, error) {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("listening on %s: %w", addr, err)
+		}
+		c.Logf("listening on %s for %d events%s", l.Addr(), events, how)
+		return l, nil
+	}
+	if o.listen != "" {
+		l, err := listen(o.listen, "")
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	if o.secureListen == "" && !o.secureConnect {
+		return listeners, nil
+	}
+	o.secure.AskPass = askPass
+	cfg, err := o.secure.Listening()
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	if o.secureConnect {
+		c.TLS = cfg
+	}
+	if o.secureListen != "" {
+		l, err := listen(o.secureListen, " (TLS)")
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, tls.NewListener(l, cfg))
+	}
+	return listeners, nil
+}
+
+// askPass asks on the terminal, as far as there is one.
+func askPass(path string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.New("the key is encrypted, and there is no terminal to ask for the passphrase")
+	}
+	defer tty.Close()
+	fmt.Fprintf(tty, "Passphrase of %s: ", path)
+	pass, err := term.ReadPassword(int(tty.Fd()))
+	fmt.Fprintln(tty)
+	if err != nil {
+		return nil, fmt.Errorf("reading the passphrase: %w", err)
+	}
+	return pass, nil
+}
+
 // receive listens and connects until ctx ends or one of these fails.
-func (o *options) receive(ctx context.Context, c *collect.Collector, l net.Listener) error {
+func (o *options) receive(ctx context.Context, c *collect.Collector, listeners []net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errs := make(chan error, 1+len(o.connect))
-	go func() { errs <- c.Serve(ctx, l) }()
+	errs := make(chan error, len(listeners)+len(o.connect))
+	for _, l := range listeners {
+		go func() { errs <- c.Serve(ctx, l) }()
+	}
 	for _, addr := range o.connect {
 		go func() { errs <- c.Connect(ctx, addr, o.retry) }()
 	}

@@ -5,6 +5,7 @@ package collect
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,9 @@ type Collector struct {
 	Requests []string
 	Format   Format
 	Logf     func(format string, args ...any)
+	// TLS, if set, is how Connect connects. Who listens hands a TLS listener
+	// to Serve.
+	TLS *tls.Config
 
 	mu  sync.Mutex // guards out
 	out io.Writer
@@ -94,6 +98,9 @@ func (c *Collector) Connect(ctx context.Context, addr string, retry time.Duratio
 	for {
 		nc, err := d.DialContext(ctx, "tcp", addr)
 		if err == nil {
+			if c.TLS != nil {
+				nc = tls.Client(nc, c.TLS)
+			}
 			err = c.Handle(ctx, nc)
 		}
 		if c.failure() != nil || ctx.Err() != nil {
@@ -120,7 +127,8 @@ func (c *Collector) failure() error {
 // until it or ctx ends.
 func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
-	p, err := peer.Open(open, nc, peer.Config{Requests: c.Requests, Cache: true})
+	_, secured := nc.(*tls.Conn)
+	p, err := peer.Open(open, nc, peer.Config{Requests: c.Requests, Cache: true, Whole: secured})
 	cancel()
 	if err != nil {
 		return err

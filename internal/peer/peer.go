@@ -156,6 +156,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 			return err
 		}
 		return c.write(func(b []byte) []byte { return (*wire.Pong)(&p).AppendTo(b) })
+	case wire.MsgCaps: // nothing in them changes what we do
 	case wire.MsgError:
 		c.cfg.Logf("peer reports an error: %.200q", payload)
 	case wire.MsgClose, wire.MsgCloseAll, wire.MsgTerminate:

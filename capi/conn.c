@@ -304,6 +304,7 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         .use_cache = (bc->flags & BRO_CFLAG_CACHE) != 0,
         .debug = bro_debug_messages != 0,
         .reconnect = (bc->flags & BRO_CFLAG_RECONNECT) != 0,
+        .confirm = conf_int("/broccoli/confirm", FALSE) == 1,
         .timeout_ms = CONNECT_TIMEOUT_MS,
         .retry_ms = 1000 * retry_seconds(),
     };

@@ -126,9 +126,13 @@ func (c *Collector) failure() error {
 // Handle receives the events of one peer, to whom either side has connected,
 // until it or ctx ends.
 func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
+	s := &stream{collector: c, from: nc.RemoteAddr().String()}
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	_, secured := nc.(*tls.Conn)
-	p, err := peer.Open(open, nc, peer.Config{Requests: c.Requests, Cache: true, Whole: secured})
+	p, err := peer.Open(open, nc, peer.Config{
+		Requests: c.Requests, Cache: true, Whole: secured,
+		BeforePong: s.flush, // the PONG is the sensor's receipt
+	})
 	cancel()
 	if err != nil {
 		return err
@@ -137,10 +141,10 @@ func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
 	defer stop()
 	c.peers.Add(1)
-	c.Logf("%s: connected, class %q", nc.RemoteAddr(), p.PeerClass())
-	err = c.receive(p, nc.RemoteAddr().String())
+	c.Logf("%s: connected, class %q", s.from, p.PeerClass())
+	err = s.receive(p)
 	if errors.Is(err, io.EOF) || ctx.Err() != nil {
-		return nil
+		return c.failure()
 	}
 	return err
 }
@@ -149,23 +153,34 @@ func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 // bytes are there.
 const batchSize = 64 << 10
 
-func (c *Collector) receive(p *peer.Conn, from string) error {
+// stream is what arrives from one peer.
+type stream struct {
+	collector *Collector
+	from      string
+	lines     []byte // not written yet
+}
+
+func (s *stream) receive(p *peer.Conn) error {
+	c := s.collector
 	var ev event.Event
-	var lines []byte
 	for {
-		err := p.Next(&ev)
-		if err != nil {
-			return errors.Join(err, c.write(lines))
+		if err := p.Next(&ev); err != nil {
+			return errors.Join(err, s.flush())
 		}
 		c.events.Add(1)
-		lines = append(c.Format(lines, &ev, from, c.Catalog[ev.Name]), '\n')
-		if p.Buffered() == 0 || len(lines) >= batchSize {
-			if err := c.write(lines); err != nil {
+		s.lines = append(c.Format(s.lines, &ev, s.from, c.Catalog[ev.Name]), '\n')
+		if p.Buffered() == 0 || len(s.lines) >= batchSize {
+			if err := s.flush(); err != nil {
 				return err
 			}
-			lines = lines[:0]
 		}
 	}
+}
+
+func (s *stream) flush() error {
+	err := s.collector.write(s.lines)
+	s.lines = s.lines[:0]
+	return err
 }
 
 func (c *Collector) write(lines []byte) error {

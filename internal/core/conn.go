@@ -29,10 +29,14 @@ type conn struct {
 	wrote  atomic.Bool   // all that was accepted has been written
 
 	current atomic.Pointer[session]
+	journal *peer.Journal // nil without confirmed delivery
 
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
 }
+
+// journalMax is how many bytes may be under way without being confirmed.
+const journalMax = 8 << 20
 
 // open connects. With an error there may be a connection all the same, which
 // goes on trying.
@@ -40,6 +44,9 @@ func open(l *link, s settings) (*conn, error) {
 	c := &conn{
 		link: l, set: s, requests: names(s.requests),
 		ending: make(chan struct{}), done: make(chan struct{}),
+	}
+	if s.confirm {
+		c.journal = peer.NewJournal(journalMax)
 	}
 	var err error
 	if c.toCore, err = dupFile(s.toCore, "to core"); err != nil {
@@ -86,7 +93,7 @@ func (c *conn) connect() (*peer.Conn, error) {
 	c.mu.Unlock()
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
-		Whole: c.set.secure != nil, Logf: c.set.logger(),
+		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)

@@ -102,6 +102,7 @@ type settings struct {
 	requests       []byte
 	cache, debug   bool
 	reconnect      bool
+	confirm        bool
 	timeout, retry time.Duration
 	secure         *secure.Settings // nil: in the clear
 }
@@ -114,6 +115,7 @@ func settingsOf(c *C.struct_link_config) settings {
 		cache:     c.use_cache != 0,
 		debug:     c.debug != 0,
 		reconnect: c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
+		confirm:   c.confirm != 0,
 		timeout:   time.Duration(c.timeout_ms) * time.Millisecond,
 		retry:     time.Duration(c.retry_ms) * time.Millisecond,
 	}

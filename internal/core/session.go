@@ -89,14 +89,35 @@ func (s *session) send() error {
 		if err := s.peer.Flush(); err != nil {
 			return err
 		}
-		if ending {
-			s.conn.wrote.Store(true)
-			return nil
-		}
 		if s.isOver() {
 			return nil // the receiver knows why
 		}
+		if ending && s.unconfirmed() == 0 {
+			s.conn.wrote.Store(true)
+			return nil
+		}
+		if ending || s.full() {
+			s.awaitConfirmation()
+			continue
+		}
 		s.sleep()
+	}
+}
+
+func (s *session) full() bool { return s.conn.journal != nil && s.conn.journal.Full() }
+
+func (s *session) unconfirmed() int {
+	if s.conn.journal == nil {
+		return 0
+	}
+	return s.conn.journal.Pending()
+}
+
+// awaitConfirmation waits until the peer has confirmed something.
+func (s *session) awaitConfirmation() {
+	select {
+	case <-s.conn.journal.Room():
+	case <-s.over:
 	}
 }
 
@@ -104,7 +125,7 @@ func (s *session) send() error {
 func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 	out := s.conn.link.out
 	pos, head := out.Tail(), out.Head()
-	if pos == head {
+	if pos == head || s.full() {
 		return false, nil
 	}
 	for {
@@ -116,11 +137,12 @@ func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 			out.Release(next)
 			return true, nil
 		}
-		if err := s.record(rec, dec, ev); err != nil {
+		err = s.record(rec, dec, ev)
+		pos = next
+		out.Release(pos) // even on an error: what a far record points to is gone
+		if err != nil || s.full() {
 			return true, err
 		}
-		pos = next
-		out.Release(pos)
 	}
 }
 

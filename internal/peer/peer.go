@@ -37,6 +37,12 @@ type Config struct {
 	// Whole says that chunks are not split: over TLS.
 	Whole  bool
 	Limits wire.Limits
+	// Journal, if set, keeps what is sent until it is confirmed. What it holds
+	// is sent again first.
+	Journal *Journal
+	// BeforePong, if set, makes safe what Next has returned: the peer takes
+	// the PONG that follows as its receipt.
+	BeforePong func() error
 	// Logf, when set, is told what a person debugging a connection needs.
 	Logf func(format string, args ...any)
 }
@@ -69,8 +75,9 @@ type Conn struct {
 	req     wire.Request
 	wants   atomic.Pointer[map[string]bool]
 
-	mu  sync.Mutex // guards what is sent, in its order
-	out []byte
+	mu     sync.Mutex // guards what is sent, in its order
+	out    []byte
+	events int // in out, from the first byte on
 }
 
 // What a peer may ask for; a Bro with all of its scripts asks for a few hundred.
@@ -101,6 +108,9 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	err := c.handshake()
 	if !stop() && err == nil {
 		err = ctx.Err()
+	}
+	if err == nil && cfg.Journal != nil {
+		err = c.write(cfg.Journal.again)
 	}
 	if err != nil {
 		_ = nc.Close()
@@ -155,7 +165,20 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if err := p.Decode(payload); err != nil {
 			return err
 		}
+		if c.cfg.BeforePong != nil {
+			if err := c.cfg.BeforePong(); err != nil {
+				return err
+			}
+		}
 		return c.write(func(b []byte) []byte { return (*wire.Pong)(&p).AppendTo(b) })
+	case wire.MsgPong:
+		var p wire.Pong
+		if err := p.Decode(payload); err != nil {
+			return err
+		}
+		if c.cfg.Journal != nil {
+			c.cfg.Journal.confirm(p.Seq)
+		}
 	case wire.MsgCaps: // nothing in them changes what we do
 	case wire.MsgError:
 		c.cfg.Logf("peer reports an error: %.200q", payload)
@@ -299,6 +322,7 @@ func (c *Conn) Send(ev *event.Event) error {
 	if c.out, err = c.enc.AppendEvent(c.out, ev); err != nil {
 		return err
 	}
+	c.events++
 	return c.flushAbove(flushSize)
 }
 
@@ -308,6 +332,7 @@ func (c *Conn) SendSerial(payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = c.enc.AppendMessage(c.out, wire.MsgSerial, payload)
+	c.events++
 	return c.flushAbove(flushSize)
 }
 
@@ -325,17 +350,28 @@ func (c *Conn) Flush() error {
 	return c.flushAbove(1)
 }
 
+// write sends something other than events.
 func (c *Conn) write(add func([]byte) []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seal()
 	c.out = add(c.out)
 	return c.flushAbove(1)
+}
+
+// seal ends a batch of events in the journal.
+func (c *Conn) seal() {
+	if c.events > 0 && c.cfg.Journal != nil {
+		c.out = c.cfg.Journal.add(c.out, c.out, c.events)
+	}
+	c.events = 0
 }
 
 func (c *Conn) flushAbove(size int) error {
 	if len(c.out) < size {
 		return nil
 	}
+	c.seal()
 	_, err := c.net.Write(c.out)
 	c.out = c.out[:0]
 	if cap(c.out) > 4*flushSize {
@@ -347,5 +383,13 @@ func (c *Conn) flushAbove(size int) error {
 	return nil
 }
 
-// Close closes the stream; a Next that waits returns.
-func (c *Conn) Close() error { return c.net.Close() }
+// Close closes the stream; a Next that waits returns. What was sent and not
+// written is left to the journal, if there is one.
+func (c *Conn) Close() error {
+	err := c.net.Close() // first: a write that waits holds the lock
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seal()
+	c.out = nil
+	return err
+}

@@ -1,0 +1,119 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+)
+
+// cut is a stream that breaks after a number of written bytes, in the middle
+// of whatever it is.
+type cut struct {
+	net.Conn
+	left int
+}
+
+func (c *cut) Write(b []byte) (int, error) {
+	if c.left >= len(b) {
+		c.left -= len(b)
+		return c.Conn.Write(b)
+	}
+	n, _ := c.Conn.Write(b[:c.left])
+	_ = c.Close()
+	return n, errors.New("cut")
+}
+
+// TestConfirmedDelivery cuts the connection at random bytes: every event that
+// was sent arrives, in order, and what arrives twice was not confirmed.
+func TestConfirmedDelivery(t *testing.T) {
+	const n = 5000
+	rnd := rand.New(rand.NewPCG(1, 2))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	arrived := make(chan uint64, 100*n)
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p, err := Open(ctx, nc, Config{Requests: []string{"e"}})
+			if err != nil {
+				continue
+			}
+			var ev event.Event
+			for p.Next(&ev) == nil {
+				arrived <- ev.Args[0].Bits
+			}
+			_ = p.Close()
+		}
+	}()
+	j := NewJournal(32 << 10)
+	cuts := 0
+	for next := 0; next < n || j.Pending() > 0; cuts++ {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		c, err := Open(ctx, &cut{nc, 500 + rnd.IntN(100_000)}, Config{Journal: j})
+		if err != nil {
+			continue // cut while sending again
+		}
+		received := make(chan error, 1)
+		go func() { received <- c.Next(&event.Event{}) }()
+		for err = nil; err == nil && (next < n || j.Pending() > 0); {
+			if j.Full() || next == n {
+				select {
+				case <-j.Room():
+				case err = <-received:
+				}
+				continue
+			}
+			ev := &event.Event{Name: "e", Args: []event.Value{{Type: event.Count, Bits: uint64(next)}}}
+			next++
+			if err = c.Send(ev); err == nil && rnd.IntN(20) == 0 {
+				err = c.Flush()
+			}
+			if next == n && err == nil {
+				err = c.Flush()
+			}
+		}
+		_ = c.Close()
+	}
+	close(arrived)
+	seen := make([]int, n)
+	order := 0
+	for i := range arrived {
+		if seen[i]++; seen[i] == 1 {
+			require.Equal(t, uint64(order), i, "first arrivals are in order")
+			order++
+		}
+	}
+	require.Equal(t, n, order, "all arrived")
+	require.Greater(t, cuts, 2)
+	t.Logf("%d events over %d connections", n, cuts)
+}
+
+func TestJournalIgnoresStrangeConfirmations(t *testing.T) {
+	j := NewJournal(1 << 10)
+	require.NotEmpty(t, j.add(nil, []byte("one"), 1))
+	require.NotEmpty(t, j.add(nil, []byte("two"), 2))
+	j.confirm(7)
+	j.confirm(0)
+	require.Equal(t, 3, j.Pending())
+	j.confirm(1)
+	j.confirm(1)
+	require.Equal(t, 2, j.Pending())
+	require.Contains(t, string(j.again(nil)), "two")
+	j.confirm(2)
+	require.Zero(t, j.Pending())
+	require.Empty(t, j.again(nil))
+}

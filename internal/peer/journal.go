@@ -3,8 +3,6 @@ package peer
 import (
 	"sync"
 	"sync/atomic"
-
-	"romanesco/internal/wire"
 )
 
 // Journal keeps what has been sent until the peer has confirmed it, and
@@ -12,9 +10,9 @@ import (
 // Delivery is at least once, and in the order of sending; what is sent again
 // comes before anything new.
 //
-// A confirmation is the answer to a PING behind each batch of events. A peer
-// answers it after it has processed what came before. Bro does, and so does
-// every Romanesco; libbroccoli does not.
+// A confirmation is the answer to a PING behind each batch of events: a
+// Romanesco answers after it has processed what came before. libbroccoli does
+// not answer at all. For a Bro, see kernelReceipts.
 type Journal struct {
 	max   int64
 	room  chan struct{}
@@ -25,7 +23,7 @@ type Journal struct {
 	seq     uint32  // of the newest batch
 }
 
-// batch is the encoded messages of events that one PING covers.
+// batch is the encoded messages of events that are confirmed together.
 type batch struct {
 	seq      uint32
 	messages []byte
@@ -53,25 +51,27 @@ func (j *Journal) Pending() (events int) {
 	return events
 }
 
-// add keeps a copy of messages and appends the PING for them to dst.
-func (j *Journal) add(dst, messages []byte, events int) []byte {
+// add keeps a copy of messages, and returns the number of the batch.
+func (j *Journal) add(messages []byte, events int) uint32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++
 	j.batches = append(j.batches, batch{j.seq, append([]byte(nil), messages...), events})
 	j.bytes.Add(int64(len(messages)))
-	return (&wire.Ping{Seq: j.seq}).AppendTo(dst)
+	return j.seq
 }
 
-// again appends everything without confirmation, each batch with its PING.
-func (j *Journal) again(dst []byte) []byte {
+// again appends everything without confirmation, ping behind each batch, and
+// returns the number of the last one too.
+func (j *Journal) again(dst []byte, ping func([]byte, uint32) []byte) ([]byte, uint32) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	last := uint32(0)
 	for i := range j.batches {
-		dst = append(dst, j.batches[i].messages...)
-		dst = (&wire.Ping{Seq: j.batches[i].seq}).AppendTo(dst)
+		last = j.batches[i].seq
+		dst = ping(append(dst, j.batches[i].messages...), last)
 	}
-	return dst
+	return dst, last
 }
 
 // confirm forgets the batches up to seq. A number that was not given, or not

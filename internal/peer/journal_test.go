@@ -1,8 +1,10 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/wire"
 )
 
 // cut is a stream that breaks after a number of written bytes, in the middle
@@ -104,16 +107,59 @@ func TestConfirmedDelivery(t *testing.T) {
 
 func TestJournalIgnoresStrangeConfirmations(t *testing.T) {
 	j := NewJournal(1 << 10)
-	require.NotEmpty(t, j.add(nil, []byte("one"), 1))
-	require.NotEmpty(t, j.add(nil, []byte("two"), 2))
+	again := func() string {
+		b, _ := j.again(nil, func(b []byte, seq uint32) []byte { return append(b, byte('0'+seq)) })
+		return string(b)
+	}
+	j.add([]byte("one"), 1)
+	j.add([]byte("two"), 2)
 	j.confirm(7)
 	j.confirm(0)
 	require.Equal(t, 3, j.Pending())
+	require.Equal(t, "one1two2", again())
 	j.confirm(1)
 	j.confirm(1)
 	require.Equal(t, 2, j.Pending())
-	require.Contains(t, string(j.again(nil)), "two")
+	require.Equal(t, "two2", again())
 	j.confirm(2)
 	require.Zero(t, j.Pending())
-	require.Empty(t, j.again(nil))
+	require.Empty(t, again())
+}
+
+// TestBroIsNotPinged: a peer that is not a Broccoli gets no PING, which would
+// end a Bro, and the kernel's word is taken instead.
+func TestBroIsNotPinged(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	told := make(chan []byte, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		said := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
+		said = (&wire.Caps{Flags: wire.CapNewCacheStrategy}).AppendTo(said)
+		_, _ = nc.Write(wire.PhaseDone{}.AppendTo(said))
+		b, _ := io.ReadAll(nc)
+		told <- b
+	}()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	j := NewJournal(1 << 20)
+	c, err := Open(t.Context(), nc, Config{Journal: j})
+	require.NoError(t, err)
+	require.NoError(t, c.Send(&event.Event{Name: "e"}))
+	require.NoError(t, c.Flush())
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, c.Close())
+	r := wire.NewReader(bytes.NewReader(<-told), wire.Limits{})
+	for {
+		typ, _, err := r.Next()
+		if err != nil {
+			require.ErrorIs(t, err, io.EOF)
+			break
+		}
+		require.NotEqual(t, wire.MsgPing, typ)
+	}
 }

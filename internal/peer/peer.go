@@ -70,14 +70,20 @@ type Conn struct {
 	dec     *wire.Decoder
 	enc     wire.Encoder
 	phase   phase // of the peer
+	pings   bool  // the peer may be sent a PING
 	sync    bool  // the peer wants to be told our state, of which there is none
 	version wire.Version
 	req     wire.Request
 	wants   atomic.Pointer[map[string]bool]
 
-	mu     sync.Mutex // guards what is sent, in its order
-	out    []byte
-	events int // in out, from the first byte on
+	mu      sync.Mutex // guards what is sent, in its order
+	out     []byte
+	events  int    // in out, from the first byte on
+	sealed  uint32 // the batch of the journal that out ends with
+	written uint32 // the last batch that is on its way
+
+	closed    chan struct{}
+	closeOnce sync.Once
 }
 
 // What a peer may ask for; a Bro with all of its scripts asks for a few hundred.
@@ -97,9 +103,10 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	}
 	c := &Conn{
 		cfg: cfg, net: nc,
-		in:  wire.NewReader(nc, cfg.Limits),
-		dec: wire.NewDecoder(cfg.Limits),
-		enc: wire.Encoder{Whole: cfg.Whole},
+		in:     wire.NewReader(nc, cfg.Limits),
+		dec:    wire.NewDecoder(cfg.Limits),
+		enc:    wire.Encoder{Whole: cfg.Whole},
+		closed: make(chan struct{}),
 	}
 	none := map[string]bool{}
 	c.wants.Store(&none)
@@ -110,7 +117,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		err = ctx.Err()
 	}
 	if err == nil && cfg.Journal != nil {
-		err = c.write(cfg.Journal.again)
+		err = c.startReceipts()
 	}
 	if err != nil {
 		_ = nc.Close()
@@ -179,7 +186,14 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if c.cfg.Journal != nil {
 			c.cfg.Journal.confirm(p.Seq)
 		}
-	case wire.MsgCaps: // nothing in them changes what we do
+	case wire.MsgCaps:
+		var caps wire.Caps
+		if err := caps.Decode(payload); err != nil {
+			return err
+		}
+		if c.phase != phaseRunning {
+			c.pings = caps.Flags&wire.CapBroccoli != 0
+		}
 	case wire.MsgError:
 		c.cfg.Logf("peer reports an error: %.200q", payload)
 	case wire.MsgClose, wire.MsgCloseAll, wire.MsgTerminate:
@@ -362,9 +376,30 @@ func (c *Conn) write(add func([]byte) []byte) error {
 // seal ends a batch of events in the journal.
 func (c *Conn) seal() {
 	if c.events > 0 && c.cfg.Journal != nil {
-		c.out = c.cfg.Journal.add(c.out, c.out, c.events)
+		c.sealed = c.cfg.Journal.add(c.out, c.events)
+		c.out = c.appendPing(c.out, c.sealed)
 	}
 	c.events = 0
+}
+
+func (c *Conn) appendPing(b []byte, seq uint32) []byte {
+	if !c.pings {
+		return b
+	}
+	return (&wire.Ping{Seq: seq}).AppendTo(b)
+}
+
+// startReceipts sends again what no peer has confirmed, and arranges for
+// receipts where the peer gives none.
+func (c *Conn) startReceipts() error {
+	err := c.write(func(b []byte) []byte {
+		b, c.sealed = c.cfg.Journal.again(b, c.appendPing)
+		return b
+	})
+	if err == nil && !c.pings {
+		go c.kernelReceipts()
+	}
+	return err
 }
 
 func (c *Conn) flushAbove(size int) error {
@@ -380,12 +415,14 @@ func (c *Conn) flushAbove(size int) error {
 	if err != nil {
 		return fmt.Errorf("writing to peer: %w", err)
 	}
+	c.written = c.sealed
 	return nil
 }
 
 // Close closes the stream; a Next that waits returns. What was sent and not
 // written is left to the journal, if there is one.
 func (c *Conn) Close() error {
+	c.closeOnce.Do(func() { close(c.closed) })
 	err := c.net.Close() // first: a write that waits holds the lock
 	c.mu.Lock()
 	defer c.mu.Unlock()

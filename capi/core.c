@@ -1,6 +1,7 @@
 #include "core.h"
 
 #include "api.h"
+#include "room.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -148,7 +149,7 @@ load(void)
     int ok;
 
     pthread_mutex_lock(&core.lock);
-    if (!core.handle) {
+    if (!core.handle && room_for_core(core.error, sizeof core.error)) {
         void *handle = open_core();
 
         if (handle && find_functions(handle))

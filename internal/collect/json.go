@@ -24,7 +24,7 @@ func appendJSON(b []byte, ev *event.Event, peer string, names []string) []byte {
 	b = appendText(b, peer)
 	b = append(b, `,"event":`...)
 	b = appendText(b, ev.Name)
-	if len(names) == len(ev.Args) {
+	if names != nil && len(names) == len(ev.Args) {
 		b = append(b, `,"args":{`...)
 		for i := range ev.Args {
 			b = appendComma(b, i)

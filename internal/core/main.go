@@ -15,6 +15,7 @@ import "C"
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.in
 			result = C.LINK_REFUSED
 		}
 	}()
-	setMemoryHabits()
+	settle()
 	c, err := open(v, settingsOf(cfg))
 	if c == nil {
 		v.refuse(err)
@@ -86,13 +87,42 @@ func romanesco_close(l *C.struct_link, timeoutMS C.uint32_t) (ok C.int) {
 	return 0
 }
 
-// setMemoryHabits keeps the heap near what is in use: the host is the one who
-// is to have the memory. An operator who has set GOGC keeps his setting.
-var setMemoryHabits = sync.OnceFunc(func() {
+// settle makes the runtime a good guest; it runs once.
+//
+// The heap stays near what is in use: the host is the one who is to have the
+// memory. An operator who has set GOGC keeps his setting. More than a few
+// threads would not make us faster.
+//
+// The threads are started here, while that is possible: a host may give up the
+// right to start any once it is connected, and a runtime that cannot start one
+// when it wants to ends the process.
+var settle = sync.OnceFunc(func() {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(50)
 	}
+	procs := min(runtime.GOMAXPROCS(0), maxProcs)
+	runtime.GOMAXPROCS(procs)
+	var running, ended sync.WaitGroup
+	release := make(chan struct{})
+	for range procs + spareThreads {
+		running.Add(1)
+		ended.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			running.Done()
+			<-release
+		})
+	}
+	running.Wait()
+	close(release)
+	ended.Wait()
 })
+
+// With the runtime's own, these stay below ROOM_THREADS of capi/room.c.
+const (
+	maxProcs     = 4
+	spareThreads = 4
+)
 
 // settings is struct link_config, copied.
 type settings struct {

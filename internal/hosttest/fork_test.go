@@ -36,7 +36,7 @@ func collector(t *testing.T, names ...string) (addr string, stop func() map[stri
 		cancel()
 		require.NoError(t, <-done)
 		counts := map[string]int{}
-		for _, line := range bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n")) {
+		for _, line := range bytes.Fields(out.Bytes()) {
 			var ev struct {
 				Event string
 				Args  []any

@@ -24,45 +24,67 @@ import (
 
 var build = os.Getenv("ROMANESCO_BUILD")
 
-// program compiles testdata/host.c, once.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "hosttest")
+// programs compiles each program of testdata once.
+var programs struct {
+	sync.Mutex
+	dir  string
+	made map[string]bool
+}
+
+// program compiles testdata/NAME.c and returns the path of the program.
+func program(name string) (string, error) {
+	programs.Lock()
+	defer programs.Unlock()
+	if programs.made == nil {
+		dir, err := os.MkdirTemp("", "hosttest")
+		if err != nil {
+			return "", fmt.Errorf("making a folder: %w", err)
+		}
+		programs.dir, programs.made = dir, map[string]bool{}
+		if err := os.WriteFile(filepath.Join(dir, "broccoli.conf"), nil, 0o600); err != nil {
+			return "", fmt.Errorf("making an empty configuration: %w", err)
+		}
+	}
+	bin := filepath.Join(programs.dir, name)
+	if programs.made[name] {
+		return bin, nil
+	}
+	out, err := exec.Command("cc", "-D_GNU_SOURCE", "-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-pthread",
+		"-I"+build+"/include", "testdata/"+name+".c", "-L"+build+"/lib", "-lbroccoli", "-o", bin).CombinedOutput()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("compiling %s.c: %w: %s", name, err, out)
 	}
-	bin := filepath.Join(dir, "host")
-	if err := os.WriteFile(filepath.Join(dir, "broccoli.conf"), nil, 0o600); err != nil {
-		return "", err
-	}
-	out, err := exec.Command("cc", "-D_GNU_SOURCE", "-std=c11", "-Wall", "-Wextra", "-Werror", "-g",
-		"-I"+build+"/include", "testdata/host.c", "-L"+build+"/lib", "-lbroccoli", "-o", bin).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
+	programs.made[name] = true
 	return bin, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if build != "" {
-		if bin, err := program(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(bin))
-		}
+	if programs.dir != "" {
+		_ = os.RemoveAll(programs.dir)
 	}
 	os.Exit(code)
 }
 
+// host runs testdata/host.c, run any of them, with the built library and an
+// empty configuration.
 func host(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return run(t, "host", args...)
+}
+
+func run(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	if build == "" {
 		t.Skip("needs the built library: run \"make test\", which sets ROMANESCO_BUILD")
 	}
-	bin, err := program()
+	bin, err := program(name)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib", "BROCCOLI_CONFIG_FILE="+filepath.Join(filepath.Dir(bin), "broccoli.conf"))
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib",
+		"BROCCOLI_CONFIG_FILE="+filepath.Join(programs.dir, "broccoli.conf"))
 	cmd.Stderr = os.Stderr
 	return cmd
 }

@@ -1,0 +1,117 @@
+package hosttest
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// daemon runs testdata/daemon.c against a collector, expects it to have
+// nothing to complain of, and returns what arrived.
+func daemon(t *testing.T, mode string, args ...string) map[string]int {
+	t.Helper()
+	addr, stop := collector(t, "tick", "child", "jailed", "detached", "total")
+	out, err := run(t, "daemon", append([]string{mode, addr}, args...)...).Output()
+	require.NoError(t, err, string(out))
+	require.Empty(t, string(out))
+	return stop()
+}
+
+// TestSignalsWakeTheListener: blocking signals and waiting with them open in
+// ppoll loses no wake-up, though the core has threads.
+func TestSignalsWakeTheListener(t *testing.T) { daemon(t, "ppoll", "200") }
+
+func TestSignalStormStaysOnTheHost(t *testing.T) { daemon(t, "storm", "20000") }
+
+func TestDispositionsAreKept(t *testing.T) {
+	addr, stop := collector(t)
+	out, err := run(t, "daemon", "kept", addr).Output()
+	// What the processor raises is Go's, for its own threads; it hands it on
+	// to the host's handler.
+	left := strings.NewReplacer("signal 7 has another handler\n", "", "signal 8 has another handler\n", "",
+		"signal 11 has another handler\n", "").Replace(string(out))
+	require.Empty(t, left)
+	if len(out) == 0 {
+		require.NoError(t, err)
+	}
+	stop()
+}
+
+// TestLimits: with whatever limit, a connect is TRUE, or FALSE with a reason,
+// and never the end of the process.
+func TestLimits(t *testing.T) {
+	for what, amounts := range map[string][]int{
+		"memory":    {16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 1024, 4096},
+		"files":     {0, 4, 5, 6, 7, 8, 9, 10, 12, 14, 64},
+		"processes": {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 200},
+	} {
+		said := map[string]int{}
+		for _, n := range amounts {
+			addr, _ := collector(t)
+			cmd := run(t, "daemon", "limit", addr, what, fmt.Sprint(n))
+			var told bytes.Buffer
+			cmd.Stderr = &told
+			out, err := cmd.Output()
+			require.NoError(t, err, "%d %s: %s", n, what, told.String())
+			word := strings.TrimSpace(string(out))
+			said[word]++
+			if word == "FALSE" {
+				require.NotEmpty(t, told.String(), "a reason for %d %s", n, what)
+			}
+			t.Logf("%d %s: %s %s", n, what, word, strings.TrimSpace(told.String()))
+		}
+		require.NotZero(t, said["FALSE"], what)
+		require.NotZero(t, said["TRUE"], what)
+		require.Len(t, said, 2, what)
+	}
+}
+
+// TestJail: after chroot, setuid, limits of zero and a filter of system calls,
+// an open connection goes on delivering.
+func TestJail(t *testing.T) {
+	got := daemon(t, "jail")
+	for i := range 1000 {
+		require.Equal(t, 1, got[fmt.Sprintf("jailed[%d]", i)], "event %d", i)
+	}
+}
+
+func TestNoDescriptorLeaksIntoPrograms(t *testing.T) {
+	addr, stop := collector(t)
+	out, err := run(t, "daemon", "exec", addr).Output()
+	require.NoError(t, err)
+	require.Equal(t, "0\n1\n2\n3\n", string(out), "3 is what ls reads the folder with")
+	stop()
+}
+
+func TestOtherWaysToStartPrograms(t *testing.T) {
+	require.Equal(t, map[string]int{"tick[0]": 1, "tick[1]": 1}, daemon(t, "spawn"))
+}
+
+func TestDaemonisesAfterConnect(t *testing.T) {
+	addr, stop := collector(t, "detached")
+	require.NoError(t, run(t, "daemon", "detach", addr).Run())
+	time.Sleep(500 * time.Millisecond) // the child goes on by itself
+	require.Equal(t, map[string]int{"detached[1]": 1}, stop())
+}
+
+// TestForkWhileThreadsSend: no event of the parent's threads is lost or comes
+// twice, and each child's arrives.
+func TestForkWhileThreadsSend(t *testing.T) {
+	const children = 10
+	got := daemon(t, "busyfork", fmt.Sprint(children))
+	ticks, total := 0, 0
+	for name, n := range got {
+		if strings.HasPrefix(name, "tick") {
+			ticks += n
+		}
+		_, _ = fmt.Sscanf(name, "total[%d]", &total)
+	}
+	require.Equal(t, total, ticks)
+	for i := range children {
+		require.Equal(t, 1, got[fmt.Sprintf("child[%d]", i)])
+	}
+}

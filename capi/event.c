@@ -107,8 +107,10 @@ bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, co
 
     if (!be || val_num < 0 || (uint32_t)val_num >= head(be)->num_args)
         return FALSE;
-    if (!flat_put(&fresh, type, type_name, val))
+    if (!flat_put(&fresh, type, type_name, val)) {
+        flat_free(&fresh); /* it may have grown all the same */
         return FALSE;
+    }
     at = nth_arg(be, val_num);
     old = ((struct flat_header *)(be->rec.data + at))->size;
     tail = be->rec.len - at - old;

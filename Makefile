@@ -6,6 +6,11 @@ REALNAME   := libbroccoli.so.5.1.0
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
+# Where the core goes; the front finds it there, or beside itself.
+COREDIR    ?= $(LIBDIR)
+MANDIR     ?= $(PREFIX)/share/man
+# Where to put the systemd unit of the collector; empty: nowhere.
+UNITDIR    ?=
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 DESTDIR    ?=
 BUILD      ?= build
@@ -25,7 +30,7 @@ OUT        := $(abspath $(BUILD))
 FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE \
 	-Iinclude -Icapi -MMD -MP \
 	-DROMANESCO_VERSION='"$(VERSION)"' \
-	-DBROCCOLI_LIBDIR='"$(LIBDIR)"' \
+	-DBROCCOLI_LIBDIR='"$(COREDIR)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
 FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
 	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
@@ -72,8 +77,12 @@ help:
 #: make fuzz       each fuzz target for FUZZTIME (30s)
 #: make lint       gofmt, go vet and staticcheck
 #: make style      clang-format, changing nothing
-#: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, below DESTDIR
-#: make deb        a Debian package in build/
+#: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, MANDIR, below DESTDIR
+#: make uninstall  removes that again
+#: make test-installed  the tests of the built library, with an installed one
+#: make deb        Debian packages, in build/
+#: make test-deb   the same, and looks at them, with lintian if there is one
+#: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 
@@ -180,36 +189,73 @@ demo: all
 
 # --- What other builds find us with -----------------------------------------------------------
 
-# $(call fill,TEMPLATE,RESULT,PREFIX,LIBDIR,SYSCONFDIR)
+# $(call fill,TEMPLATE,RESULT,PREFIX,LIBDIR,SYSCONFDIR); @UP@ leads from LIBDIR to PREFIX.
 fill = mkdir -p $(dir $2) && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$3|g' \
-	-e 's|@LIBDIR@|$4|g' -e 's|@SYSCONFDIR@|$5|g' packaging/$1 > $2
+	-e 's|@LIBDIR@|$4|g' -e 's|@SYSCONFDIR@|$5|g' \
+	-e "s|@UP@|$$(realpath -m --relative-to=$4 $3)|g" $1 > $2
+# $(call found,BIN,LIB,PREFIX,LIBDIR,SYSCONFDIR): what finds PREFIX goes to the folders BIN and LIB.
+define found
+@$(call fill,packaging/broccoli-config.in,$1/broccoli-config,$3,$4,$5)
+@chmod 755 $1/broccoli-config
+@$(call fill,packaging/broccoli.pc.in,$2/pkgconfig/broccoli.pc,$3,$4,$5)
+@$(call fill,packaging/BroccoliConfig.cmake.in,$2/cmake/Broccoli/BroccoliConfig.cmake,$3,$4,$5)
+@$(call fill,packaging/BroccoliConfigVersion.cmake.in,$2/cmake/Broccoli/BroccoliConfigVersion.cmake,$3,$4,$5)
+endef
 
 .PHONY: package
 package: | prerequisites
-	@$(call fill,broccoli-config.in,$(BUILD)/bin/broccoli-config,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
-	@chmod 755 $(BUILD)/bin/broccoli-config
-	@$(call fill,broccoli.pc.in,$(LIB)/pkgconfig/broccoli.pc,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
-	@$(call fill,BroccoliConfig.cmake.in,$(LIB)/cmake/Broccoli/BroccoliConfig.cmake,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
-	@$(call fill,BroccoliConfigVersion.cmake.in,$(LIB)/cmake/Broccoli/BroccoliConfigVersion.cmake,$(OUT),$(OUT)/lib,$(SYSCONFDIR))
+	$(call found,$(BUILD)/bin,$(LIB),$(OUT),$(OUT)/lib,$(SYSCONFDIR))
 
+MAN := $(sort $(wildcard docs/man/*.[1-8]))
+# $(call man_path,PAGE)
+man_path = $(MANDIR)/man$(patsubst .%,%,$(suffix $1))/$(notdir $1)
+
+# Configuration files that are there already stay as they are.
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)
-	install -m 755 $(LIB)/$(REALNAME) $(LIB)/libbroccoli-core.so $(DESTDIR)$(LIBDIR)
+install: front core collector
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR) \
+		$(DESTDIR)$(COREDIR) $(DESTDIR)$(SYSCONFDIR)
+	install -m 755 $(LIB)/$(REALNAME) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(LIB)/libbroccoli-core.so $(DESTDIR)$(COREDIR)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/include/broccoli.h $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/bin/broccoli-collector $(DESTDIR)$(PREFIX)/bin
-	@$(call fill,broccoli-config.in,$(DESTDIR)$(PREFIX)/bin/broccoli-config,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
-	@chmod 755 $(DESTDIR)$(PREFIX)/bin/broccoli-config
-	@$(call fill,broccoli.pc.in,$(DESTDIR)$(LIBDIR)/pkgconfig/broccoli.pc,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
-	@$(call fill,BroccoliConfig.cmake.in,$(DESTDIR)$(LIBDIR)/cmake/Broccoli/BroccoliConfig.cmake,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
-	@$(call fill,BroccoliConfigVersion.cmake.in,$(DESTDIR)$(LIBDIR)/cmake/Broccoli/BroccoliConfigVersion.cmake,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	$(call found,$(DESTDIR)$(PREFIX)/bin,$(DESTDIR)$(LIBDIR),$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	@$(foreach m,$(MAN),$(call fill,$m,$(DESTDIR)$(call man_path,$m),$(PREFIX),$(LIBDIR),$(SYSCONFDIR)) &&) :
+	@test -e $(DESTDIR)$(SYSCONFDIR)/broccoli.conf || \
+		install -m 644 packaging/broccoli.conf $(DESTDIR)$(SYSCONFDIR)/broccoli.conf
+ifneq ($(UNITDIR),)
+	@$(call fill,packaging/broccoli-collector.service.in,$(DESTDIR)$(UNITDIR)/broccoli-collector.service,$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
+	@test -e $(DESTDIR)$(SYSCONFDIR)/default/broccoli-collector || \
+		install -D -m 644 packaging/broccoli-collector.default $(DESTDIR)$(SYSCONFDIR)/default/broccoli-collector
+endif
+
+# A configuration file that was changed stays.
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/broccoli-config $(DESTDIR)$(PREFIX)/bin/broccoli-collector \
+		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so \
+		$(addprefix $(DESTDIR)$(LIBDIR)/,$(REALNAME) $(SONAME) libbroccoli.so libbroccoli.a pkgconfig/broccoli.pc \
+		cmake/Broccoli/BroccoliConfig.cmake cmake/Broccoli/BroccoliConfigVersion.cmake) \
+		$(foreach m,$(MAN),$(DESTDIR)$(call man_path,$m)) \
+		$(if $(UNITDIR),$(DESTDIR)$(UNITDIR)/broccoli-collector.service)
+	@! test -d $(DESTDIR)$(LIBDIR)/cmake/Broccoli || rmdir $(DESTDIR)$(LIBDIR)/cmake/Broccoli
+	@! cmp -s packaging/broccoli.conf $(DESTDIR)$(SYSCONFDIR)/broccoli.conf || \
+		rm -f $(DESTDIR)$(SYSCONFDIR)/broccoli.conf
+ifneq ($(UNITDIR),)
+	@! cmp -s packaging/broccoli-collector.default $(DESTDIR)$(SYSCONFDIR)/default/broccoli-collector || \
+		rm -f $(DESTDIR)$(SYSCONFDIR)/default/broccoli-collector
+endif
 
 .PHONY: deb
 deb: | prerequisites
-	MAKE='$(MAKE)' VERSION='$(VERSION)' BUILD='$(BUILD)' packaging/deb
+	MAKE='$(MAKE)' GO='$(GO)' VERSION='$(VERSION)' BUILD='$(BUILD)' packaging/deb
+
+.PHONY: test-deb
+test-deb: deb
+	ROMANESCO_DEB='$(OUT)' $(GO) test -count=1 -v -run TestDebian ./internal/tools/install
 
 # --- Tests ----------------------------------------------------------------------------------
 
@@ -243,6 +289,15 @@ $(BUILD)/check/%_test: capi/test/%_test.c $(CHECK_O) $(FLAGS)
 	$(say) CHECK $<
 	$(Q)$(CC) $(CPPFLAGS) -O1 -g $(SANITIZE) $(FRONT_FLAGS) -o $@ $< $(CHECK_O) $(FRONT_LIBS)
 
+# Half a minute, so not part of test, which looks into an installed tree with internal/tools/install.
+.PHONY: test-installed
+test-installed: | prerequisites
+	rm -rf $(BUILD)/installed
+	$(MAKE) --no-print-directory install BUILD=$(BUILD)/installed-build DESTDIR= PREFIX=$(OUT)/installed \
+		LIBDIR=$(OUT)/installed/lib COREDIR=$(OUT)/installed/lib MANDIR=$(OUT)/installed/share/man \
+		SYSCONFDIR=$(OUT)/installed/etc UNITDIR=
+	ROMANESCO_BUILD='$(OUT)/installed' $(GO) test -count=1 ./internal/hosttest ./internal/tools/abi
+
 .PHONY: test-fuzz
 test-fuzz: | prerequisites
 	$(TOOL)/fuzz -time 3s
@@ -261,6 +316,10 @@ lint: | prerequisites $(HEADER)
 .PHONY: style
 style:
 	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch])
+
+.PHONY: bench
+bench: all
+	$(GO) run ./internal/tools/bench -build $(OUT) -reference '$(REFERENCE_LIB)'
 
 .PHONY: certs
 certs: | prerequisites

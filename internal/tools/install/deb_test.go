@@ -1,0 +1,43 @@
+package install
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDebianPackages looks at what "make deb" has made: "make test-deb" runs
+// it, since that takes a minute.
+func TestDebianPackages(t *testing.T) {
+	build := os.Getenv("ROMANESCO_DEB")
+	if build == "" {
+		t.Skip("ROMANESCO_DEB does not say where the packages are: use make test-deb")
+	}
+	packages, err := filepath.Glob(build + "/*.deb")
+	require.NoError(t, err)
+	require.Len(t, packages, 3)
+
+	dest := t.TempDir()
+	for _, p := range packages {
+		require.NoError(t, run(exec.Command("dpkg-deb", "-x", p, dest)))
+	}
+	libraries, err := filepath.Glob(dest + "/usr/lib/*/libbroccoli.so.5")
+	require.NoError(t, err)
+	require.Len(t, libraries, 1)
+	lib := filepath.Dir(libraries[0])
+	// Where the packages put the core is a path of an installed system only.
+	sensor := compile(t, "-I"+dest+"/usr/include", "-L"+lib, "-lbroccoli")
+	require.NoError(t, os.Symlink("broccoli/libbroccoli-core.so", lib+"/libbroccoli-core.so"))
+	requireSends(t, dest, sensor, "LD_LIBRARY_PATH="+lib)
+
+	t.Run("lintian", func(t *testing.T) {
+		lintian := need(t, "lintian")
+		args := append([]string{"--allow-root", "--fail-on", "error,warning"}, packages...)
+		out, err := exec.Command(lintian, args...).CombinedOutput()
+		require.NoError(t, err, strings.TrimSpace(string(out)))
+	})
+}

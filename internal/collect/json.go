@@ -170,14 +170,20 @@ func appendBytes(b, s []byte) []byte {
 const hex = "0123456789abcdef"
 
 // appendText appends a JSON string; a terminal that shows the line sees no
-// control characters.
+// control characters. What is no UTF-8 in a name becomes U+FFFD.
 func appendText[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c != 0x7f {
+		if c >= 0x20 && c != '"' && c != '\\' && c < 0x7f {
 			continue
+		}
+		if c >= utf8.RuneSelf {
+			if r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])); r != utf8.RuneError || n > 1 {
+				i += n - 1
+				continue
+			}
 		}
 		b = append(b, s[from:i]...)
 		from = i + 1
@@ -189,6 +195,10 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 		case '\t':
 			b = append(b, `\t`...)
 		default:
+			if c >= utf8.RuneSelf {
+				b = append(b, `\ufffd`...)
+				continue
+			}
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}

@@ -75,12 +75,17 @@ func host(t *testing.T, args ...string) *exec.Cmd {
 
 func run(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	return runFor(t, time.Minute, name, args...)
+}
+
+func runFor(t *testing.T, limit time.Duration, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	if build == "" {
 		t.Skip("needs the built library: run \"make test\", which sets ROMANESCO_BUILD")
 	}
 	bin, err := program(name)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib",

@@ -157,7 +157,7 @@ func TestDepthBombs(t *testing.T) {
 	d := NewDecoder(DefaultLimits())
 	_, err := decodeWith(d, call(cachedCount(1)))
 	for id := uint32(2); err == nil; id++ {
-		require.LessOrEqual(t, id, uint32(70))
+		require.LessOrEqual(t, id, uint32(d.lim.MaxDepth+6))
 		_, err = decodeWith(d, call(obj(id, valVector).add(vectorOf(1)).u8(1).add(ref(id-1))))
 	}
 	assert.ErrorIs(t, err, ErrLimit)

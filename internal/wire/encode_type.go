@@ -8,8 +8,10 @@ import (
 )
 
 // maxEncodeDepth bounds how deep what we send may nest: what the receiving
-// side of another Romanesco takes by default, types inside values included.
-const maxEncodeDepth = 60
+// side of another Romanesco takes by default, types inside values included. It
+// is more than twice what the C API builds (FLAT_MAX_DEPTH): a set in a set is
+// two levels here, a value and the list that is its key.
+const maxEncodeDepth = 150
 
 // appendType appends the type of v. A type that has a name goes by it alone:
 // the peer knows it, and we do not know the rest.

@@ -24,7 +24,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		MaxChunk:      16 << 20,
-		MaxDepth:      64,
+		MaxDepth:      160,
 		MaxElems:      1 << 18,
 		MaxBytes:      32 << 20,
 		MaxCache:      1 << 14,

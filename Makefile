@@ -36,12 +36,16 @@ FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
 	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
 FRONT_LIBS  := -ldl -lpthread
 
-SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# What the front's own tests are built and run with.
+CHECK_FLAGS_address  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CHECK_RUN_address    := UBSAN_OPTIONS=print_stacktrace=1
+CHECK_FLAGS_thread   := -fsanitize=thread
+CHECK_RUN_thread     := TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
+CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full
 
 FRONT_C  := $(sort $(wildcard capi/*.c))
 FRONT_O  := $(FRONT_C:capi/%.c=$(BUILD)/front/%.o)
-CHECK_O  := $(FRONT_C:capi/%.c=$(BUILD)/check/%.o)
-CHECKS   := $(patsubst capi/test/%.c,$(BUILD)/check/%,$(sort $(wildcard capi/test/*_test.c)))
+CHECKS   := $(patsubst capi/test/%.c,%,$(sort $(wildcard capi/test/*_test.c)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard examples/*.c)))
 
 LIB := $(BUILD)/lib
@@ -271,23 +275,32 @@ test-go: all
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(wire|tools)(/|$$)')
 
-# The front's own tests, each a program, with the front's objects under the sanitizers.
+# The front's own tests: each a program that contains the front, built and run once for each tool.
 .PHONY: test-c
-test-c: $(CHECKS)
-	@for t in $(CHECKS); do \
-		printf '%s: ' "$${t##*/}"; \
-		UBSAN_OPTIONS=print_stacktrace=1 timeout 300 "$$t" || { echo "$$t failed"; exit 1; }; \
+test-c: test-c-address test-c-thread
+	@if command -v valgrind > /dev/null; then $(MAKE) --no-print-directory test-c-valgrind; else \
+		echo 'valgrind is not here: the tests of the front run without it (apt-get install valgrind)'; fi
+
+# $(call checks,TOOL)
+define checks
+.PHONY: test-c-$1
+test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%)
+	@for t in $$^; do \
+		printf '%s (%s): ' "$$$${t##*/}" $1; \
+		$$(CHECK_RUN_$1) timeout 300 "$$$$t" || { echo "$$$$t failed"; exit 1; }; \
 	done
 
-$(BUILD)/check/%.o: capi/%.c $(FLAGS) | $(HEADER)
-	@mkdir -p $(@D)
-	$(say) CHECK $<
-	$(Q)$(CC) $(CPPFLAGS) -O1 -g $(SANITIZE) $(FRONT_FLAGS) -c -o $@ $<
+$(BUILD)/check/$1/%.o: capi/%.c $(FLAGS) | $(HEADER)
+	@mkdir -p $$(@D)
+	$$(say) CHECK '$$< ($1)'
+	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -c -o $$@ $$<
 
-$(BUILD)/check/%_test: capi/test/%_test.c $(CHECK_O) $(FLAGS)
-	@mkdir -p $(@D)
-	$(say) CHECK $<
-	$(Q)$(CC) $(CPPFLAGS) -O1 -g $(SANITIZE) $(FRONT_FLAGS) -o $@ $< $(CHECK_O) $(FRONT_LIBS)
+$(BUILD)/check/$1/%_test: capi/test/%_test.c $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
+	@mkdir -p $$(@D)
+	$$(say) CHECK '$$< ($1)'
+	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) $$(FRONT_LIBS)
+endef
+$(foreach tool,address thread valgrind,$(eval $(call checks,$(tool))))
 
 # Half a minute, so not part of test, which looks into an installed tree with internal/tools/install.
 .PHONY: test-installed
@@ -329,4 +342,4 @@ certs: | prerequisites
 clean:
 	rm -rf $(BUILD)
 
--include $(FRONT_O:.o=.d) $(CHECK_O:.o=.d) $(CHECKS:%=%.d) $(EXAMPLES:%=%.d)
+-include $(FRONT_O:.o=.d) $(EXAMPLES:%=%.d) $(wildcard $(BUILD)/check/*/*.d)

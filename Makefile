@@ -41,6 +41,8 @@ CHECK_FLAGS_address  := -fsanitize=address,undefined -fno-sanitize-recover=undef
 CHECK_RUN_address    := UBSAN_OPTIONS=print_stacktrace=1
 CHECK_FLAGS_thread   := -fsanitize=thread
 CHECK_RUN_thread     := TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
+# By the name of a test: it refuses memory.
+CHECK_LINK_memory    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full
 
 FRONT_C  := $(sort $(wildcard capi/*.c))
@@ -298,7 +300,8 @@ $(BUILD)/check/$1/%.o: capi/%.c $(FLAGS) | $(HEADER)
 $(BUILD)/check/$1/%_test: capi/test/%_test.c $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
 	@mkdir -p $$(@D)
 	$$(say) CHECK '$$< ($1)'
-	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) $$(FRONT_LIBS)
+	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) \
+		$$(CHECK_LINK_$$*) $$(FRONT_LIBS)
 endef
 $(foreach tool,address thread valgrind,$(eval $(call checks,$(tool))))
 

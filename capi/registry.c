@@ -259,6 +259,8 @@ registry_dispatch(BroConn *bc, const struct link_event *ev)
             meta.ev_start = (uchar *)p;
             meta.ev_end = (uchar *)p + ev->raw_len;
             call_all(bc, &meta);
+        } else {
+            DEBUG("event %s is lost: not enough memory", name);
         }
     }
     while (n-- > 0)

@@ -228,6 +228,7 @@ install: front core collector
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/include/broccoli.h $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/bin/broccoli-collector $(DESTDIR)$(PREFIX)/bin
+	install -D -m 644 packaging/valgrind.supp $(DESTDIR)$(PREFIX)/share/broccoli/valgrind.supp
 	$(call found,$(DESTDIR)$(PREFIX)/bin,$(DESTDIR)$(LIBDIR),$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
 	@$(foreach m,$(MAN),$(call fill,$m,$(DESTDIR)$(call man_path,$m),$(PREFIX),$(LIBDIR),$(SYSCONFDIR)) &&) :
 	@test -e $(DESTDIR)$(SYSCONFDIR)/broccoli.conf || \
@@ -247,6 +248,7 @@ uninstall:
 		cmake/Broccoli/BroccoliConfig.cmake cmake/Broccoli/BroccoliConfigVersion.cmake) \
 		$(foreach m,$(MAN),$(DESTDIR)$(call man_path,$m)) \
 		$(if $(UNITDIR),$(DESTDIR)$(UNITDIR)/broccoli-collector.service)
+	@! test -d $(DESTDIR)$(PREFIX)/share/broccoli || rm -r $(DESTDIR)$(PREFIX)/share/broccoli
 	@! test -d $(DESTDIR)$(LIBDIR)/cmake/Broccoli || rmdir $(DESTDIR)$(LIBDIR)/cmake/Broccoli
 	@! cmp -s packaging/broccoli.conf $(DESTDIR)$(SYSCONFDIR)/broccoli.conf || \
 		rm -f $(DESTDIR)$(SYSCONFDIR)/broccoli.conf

@@ -2,6 +2,7 @@
 
 #include "api.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +19,21 @@
 #define ROOM_BYTES ((size_t)1 << 30)
 #define ROOM_THREADS 16
 #define ROOM_FILES 12
+
+/*
+ * The core was built for glibc, and shares the host's: with another C library it
+ * would end the process, and a static program has none to share.
+ */
+static int
+loader(char *text, size_t size)
+{
+    if (dlsym(RTLD_DEFAULT, "gnu_get_libc_version"))
+        return TRUE;
+    snprintf(text, size,
+             "cannot load the core: this program does not use glibc as a shared library; "
+             "link it to libc.so.6 (libbroccoli itself may be static)");
+    return FALSE;
+}
 
 static int
 memory(char *text, size_t size)
@@ -86,5 +102,5 @@ threads(char *text, size_t size)
 int
 room_for_core(char *text, size_t size)
 {
-    return memory(text, size) && files(text, size) && threads(text, size);
+    return loader(text, size) && memory(text, size) && files(text, size) && threads(text, size);
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func daemon(t *testing.T, mode string, args ...string) map[string]int {
 // ppoll loses no wake-up, though the core has threads.
 func TestSignalsWakeTheListener(t *testing.T) { daemon(t, "ppoll", "200") }
 
-func TestSignalStormStaysOnTheHost(t *testing.T) { daemon(t, "storm", "20000") }
+func TestSignalStormStaysOnTheHost(t *testing.T) { daemon(t, "storm", "100000") }
 
 func TestDispositionsAreKept(t *testing.T) {
 	addr, stop := collector(t)
@@ -91,11 +92,45 @@ func TestOtherWaysToStartPrograms(t *testing.T) {
 	require.Equal(t, map[string]int{"tick[0]": 1, "tick[1]": 1}, daemon(t, "spawn"))
 }
 
-func TestDaemonisesAfterConnect(t *testing.T) {
-	addr, stop := collector(t, "detached")
-	require.NoError(t, run(t, "daemon", "detach", addr).Run())
-	time.Sleep(500 * time.Millisecond) // the child goes on by itself
-	require.Equal(t, map[string]int{"detached[1]": 1}, stop())
+func TestDaemonises(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when, func(t *testing.T) {
+			addr, stop := collector(t, "detached")
+			require.NoError(t, run(t, "daemon", "detach", addr, when).Run())
+			time.Sleep(500 * time.Millisecond) // the child goes on by itself
+			require.Equal(t, map[string]int{"detached[1]": 1}, stop())
+		})
+	}
+}
+
+// TestCrashesAreTheHosts: a host that crashes while it is connected ends by the
+// signal, dumps core, runs its handlers, and nobody else has anything to say.
+func TestCrashesAreTheHosts(t *testing.T) {
+	for _, sig := range []syscall.Signal{
+		syscall.SIGSEGV, syscall.SIGFPE, syscall.SIGABRT, syscall.SIGILL, syscall.SIGBUS, syscall.SIGTRAP,
+		syscall.SIGSYS, syscall.SIGQUIT,
+	} {
+		for _, how := range []string{"bare", "before", "after"} {
+			t.Run(sig.String()+" "+how, func(t *testing.T) {
+				addr, _ := collector(t)
+				cmd := run(t, "daemon", "crash", addr, fmt.Sprint(int(sig)), how)
+				cmd.Dir = t.TempDir() // for the dump
+				var told bytes.Buffer
+				cmd.Stderr = &told
+				out, err := cmd.Output()
+				require.Error(t, err)
+				status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+				require.Equal(t, sig, status.Signal(), "%v %s", cmd.ProcessState, told.String())
+				require.True(t, status.CoreDump())
+				require.Empty(t, told.String())
+				if how == "bare" {
+					require.Empty(t, string(out))
+				} else {
+					require.Equal(t, "handler\n", string(out))
+				}
+			})
+		}
+	}
 }
 
 // TestForkWhileThreadsSend: no event of the parent's threads is lost or comes

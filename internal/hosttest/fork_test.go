@@ -50,9 +50,9 @@ func collector(t *testing.T, names ...string) (addr string, stop func() map[stri
 
 // TestFork: the events of each process arrive, and each exactly once.
 func TestFork(t *testing.T) {
-	const children = 20
+	const children = 100
 	addr, stop := collector(t, "parent", "child", "grandchild")
-	out, err := host(t, "fork", addr, fmt.Sprint(children)).Output()
+	out, err := runFor(t, 5*time.Minute, "host", "fork", addr, fmt.Sprint(children)).Output()
 	require.NoError(t, err)
 	require.Empty(t, string(out))
 	want := map[string]int{"parent[0]": 1, "parent[1]": 1, "parent[2]": 1}

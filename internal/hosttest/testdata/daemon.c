@@ -8,7 +8,9 @@
  *   daemon jail PEER        connects, then gives up privileges, limits and system calls; sends
  *   daemon exec PEER        no descriptor leaks into an exec'd program
  *   daemon spawn PEER       system(), popen(), posix_spawn() and vfork() while connected
- *   daemon detach PEER      daemonises after the connect, and sends
+ *   daemon detach PEER WHEN daemonises "before" or "after" the connect, and sends
+ *   daemon crash PEER SIG HOW  ends by SIG while connected; HOW is "bare", or when a handler that
+ *                           prints and lets the signal be fatal is installed: "before", "after"
  *   daemon busyfork PEER N  forks while other threads send
  */
 #include <broccoli.h>
@@ -319,15 +321,54 @@ do_spawn(const char *peer)
 }
 
 static int
-do_detach(const char *peer)
+do_detach(const char *peer, const char *when)
 {
-    BroConn *bc = connected(peer);
+    BroConn *bc = NULL;
 
+    if (strcmp(when, "after") == 0)
+        bc = connected(peer);
     if (daemon(1, 1) < 0)
         return 1;
     alarm(30);
+    if (!bc)
+        bc = connected(peer);
     send_number(bc, "detached", 1);
     return bro_conn_delete(bc) ? 0 : 1;
+}
+
+static void
+on_crash(int sig)
+{
+    if (write(STDOUT_FILENO, "handler\n", 8) != 8)
+        return;
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static int
+do_crash(const char *peer, int sig, const char *how)
+{
+    struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+    volatile int zero = 0;
+    BroConn *bc;
+
+    setrlimit(RLIMIT_CORE, &unlimited);
+    if (strcmp(how, "before") == 0)
+        signal(sig, on_crash);
+    bc = connected(peer);
+    if (strcmp(how, "after") == 0)
+        signal(sig, on_crash);
+    if (sig == SIGSEGV)
+        *(volatile int *)16 = 1;
+    else if (sig == SIGFPE)
+        zero = 7 / zero;
+    else if (sig == SIGABRT)
+        abort();
+    else if (sig == SIGILL)
+        __builtin_trap();
+    else
+        raise(sig);
+    return bro_conn_delete(bc);
 }
 
 struct busy {
@@ -397,8 +438,10 @@ main(int argc, char **argv)
         return do_exec(argv[2]);
     if (strcmp(argv[1], "spawn") == 0)
         return do_spawn(argv[2]);
-    if (strcmp(argv[1], "detach") == 0)
-        return do_detach(argv[2]);
+    if (strcmp(argv[1], "detach") == 0 && argc > 3)
+        return do_detach(argv[2], argv[3]);
+    if (strcmp(argv[1], "crash") == 0 && argc > 4)
+        return do_crash(argv[2], atoi(argv[3]), argv[4]);
     if (strcmp(argv[1], "busyfork") == 0 && argc > 3)
         return do_busyfork(argv[2], atoi(argv[3]));
     return 64;

@@ -123,6 +123,7 @@ func TestFiles(t *testing.T) {
 		link + libDir + "/libbroccoli.so.5",
 		program + libDir + "/libbroccoli.so.5.1.0",
 		plain + libDir + "/pkgconfig/broccoli.pc",
+		plain + "/usr/share/broccoli/valgrind.supp",
 		plain + "/usr/share/man/man1/broccoli-config.1",
 		plain + "/usr/share/man/man3/libbroccoli.3",
 		plain + "/usr/share/man/man5/broccoli.conf.5",

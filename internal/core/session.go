@@ -36,6 +36,7 @@ type session struct {
 	peer *peer.Conn
 	room chan struct{} // the host may have made room
 	over chan struct{} // closed at the end
+	sent uint64        // events that the host has not been told of yet
 	once sync.Once
 	err  error // why it ended; nil when the host has ended it
 }
@@ -121,6 +122,10 @@ func (s *session) awaitConfirmation() {
 	}
 }
 
+// batch is how many records are sent before the host sees that they are: the
+// cache line that tells it is the one that it reads for each event.
+const batch = 32
+
 // drain sends what is in the outbound ring, and reports whether there was any.
 func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 	out := s.conn.link.out
@@ -128,20 +133,26 @@ func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 	if pos == head || s.full() {
 		return false, nil
 	}
+	release := func() { // also on an error: what a far record points to is gone
+		out.Release(pos)
+		atomic.AddUint64(s.conn.link.done(), s.sent)
+		s.sent = 0
+	}
+	defer release()
 	for {
 		rec, next, err := out.Next(pos, head)
 		if err != nil {
 			return true, err
 		}
+		pos = next
 		if rec == nil {
-			out.Release(next)
 			return true, nil
 		}
-		err = s.record(rec, dec, ev)
-		pos = next
-		out.Release(pos) // even on an error: what a far record points to is gone
-		if err != nil || s.full() {
+		if err = s.record(rec, dec, ev); err != nil || s.full() {
 			return true, err
+		}
+		if s.sent == batch {
+			release()
 		}
 	}
 }
@@ -171,10 +182,10 @@ func (s *session) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 		if err != nil {
 			return err
 		}
-		defer atomic.AddUint64(s.conn.link.done(), 1)
+		s.sent++
 		return s.peer.SendSerial(b)
 	case flat.KindEvent:
-		defer atomic.AddUint64(s.conn.link.done(), 1)
+		s.sent++
 		return s.event(rec, dec, ev)
 	default:
 		return fmt.Errorf("%w: kind %d", ring.ErrCorrupt, kind)

@@ -63,14 +63,12 @@ func (d *Decoder) Event(rec []byte, ev *event.Event) error {
 	ev.Name = d.intern(rest[:nameLen])
 	rest = rest[pad(nameLen+1):]
 	d.arena = d.arena[:0]
-	ev.Args = ev.Args[:0]
-	for i := range numArgs {
-		var v event.Value
+	ev.Args = d.alloc(numArgs)
+	for i := range ev.Args {
 		var err error
-		if rest, err = d.value(rest, &v, 0); err != nil {
+		if rest, err = d.value(rest, &ev.Args[i], 0); err != nil {
 			return fmt.Errorf("argument %d of %s: %w", i, ev.Name, err)
 		}
-		ev.Args = append(ev.Args, v)
 	}
 	if rawLen > len(rest) {
 		return fmt.Errorf("%w: %d raw bytes", ErrMalformed, rawLen)

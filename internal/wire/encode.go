@@ -68,13 +68,17 @@ func AppendRawEvent(dst, raw []byte) []byte {
 // appendValue appends a value with its type. All that nests goes through here
 // and counts its depth.
 func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
-	c, err := valueClass(v)
-	if err != nil {
-		return dst, err
-	}
-	dst = appendObject(dst, c)
-	if dst, err = appendType(dst, v, depth); err != nil {
-		return dst, err
+	if start := plain[v.Type]; v.TypeName == "" && start != "" {
+		dst = append(dst, start...)
+	} else {
+		c, err := valueClass(v)
+		if err != nil {
+			return dst, err
+		}
+		dst = appendObject(dst, c)
+		if dst, err = appendType(dst, v, depth); err != nil {
+			return dst, err
+		}
 	}
 	switch storageOf(v.Type) {
 	case storeInt, storeUnsigned:
@@ -92,6 +96,18 @@ func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	}
 	return appendCompound(dst, v, depth)
 }
+
+// plain is what a scalar begins with, but for enums: the object and its type.
+// Nearly all values are such, and most of their bytes are these.
+var plain = func() (starts [256]string) {
+	for t := event.Bool; t <= event.Subnet; t++ {
+		scalar := storageOf(t) >= storeInt && storageOf(t) <= storeSubnet
+		if c, err := valueClass(&event.Value{Type: t}); err == nil && scalar && t != event.Enum {
+			starts[t] = string(appendTypeHead(appendObject(nil, c), typeBase, t))
+		}
+	}
+	return starts
+}()
 
 // valueClass is the class that libbroccoli gives a value; in some places Bro
 // has another one, and takes both.

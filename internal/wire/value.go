@@ -8,8 +8,8 @@ import (
 // shares its parts with the cache: nobody may write to them.
 func (d *Decoder) value(v *event.Value) {
 	*v = event.Value{}
-	if c, tag, ok := d.plain(); ok {
-		d.content(c, &typeInfo{tag: tag, complete: true}, v)
+	if v.Type = d.plain(); v.Type != event.Unknown {
+		d.scalar(v)
 		return
 	}
 	h, ok := d.open(kindVal)
@@ -29,31 +29,25 @@ func (d *Decoder) value(v *event.Value) {
 	d.close(&h)
 }
 
-// plain reads at one go what most scalars begin with: an object in full, not
-// for the cache, of a type likewise, without a name. Where it finds anything
-// else it reads nothing.
-func (d *Decoder) plain() (c class, tag event.Type, ok bool) {
+// plain reads at one go what most scalars begin with, and returns their type:
+// an object in full, not for the cache, of a type likewise, without a name.
+// Where it finds anything else it reads nothing, and returns Unknown.
+func (d *Decoder) plain() event.Type {
 	const (
-		size    = 25
-		valHigh = byte((flagKept | kindVal) >> 8)
-		typHigh = byte((flagKept | kindType) >> 8)
+		size = 25
+		same = 19 // bytes that are never otherwise; then two flags, and an empty name
 	)
 	if d.err != nil || len(d.in)-d.pos < size || d.depth+2 > d.lim.MaxDepth {
-		return 0, 0, false
+		return event.Unknown
 	}
 	b := (*[size]byte)(d.in[d.pos:])
-	if [6]byte(b[:6]) != [6]byte{1, 0, 0, 0, 0, valHigh} ||
-		[10]byte(b[7:17]) != [10]byte{0, 1, 1, 0, 0, 0, 0, typHigh, 1, 0} ||
-		b[19]|b[20] > 1 || [4]byte(b[21:]) != [4]byte{} {
-		return 0, 0, false
-	}
-	tag = event.Type(b[17])
-	if s := storageOf(tag); s != storage(b[18]) || s < storeInt || s > storeSubnet {
-		return 0, 0, false
+	start := plain[b[17]]
+	if start == "" || string(b[:same]) != start[:same] || b[19]|b[20] > 1 || [4]byte(b[21:]) != [4]byte{} {
+		return event.Unknown
 	}
 	d.pos += size
 	d.deepest = max(d.deepest, d.depth+2)
-	return kindVal | class(b[6]), tag, true
+	return event.Type(b[17])
 }
 
 func (o *object) keepValue(v *event.Value) {
@@ -79,7 +73,15 @@ func (d *Decoder) content(c class, t *typeInfo, v *event.Value) {
 	}
 	v.Type, v.TypeName = tag, t.name
 	d.charge(0, len(t.name))
-	switch storageOf(tag) {
+	if !d.scalar(v) {
+		d.compound(t, v)
+	}
+}
+
+// scalar reads what follows the type of a scalar, and reports false, having
+// read nothing, where the type is another.
+func (d *Decoder) scalar(v *event.Value) bool {
+	switch storageOf(v.Type) {
 	case storeInt, storeUnsigned:
 		d.integer(v)
 	case storeDouble:
@@ -91,8 +93,9 @@ func (d *Decoder) content(c class, t *typeInfo, v *event.Value) {
 	case storeSubnet:
 		d.subnet(v)
 	default:
-		d.compound(t, v)
+		return false
 	}
+	return true
 }
 
 // classTags are the tags that go with the classes of values, other than the

@@ -76,3 +76,17 @@ func TestOverwrittenRecordIsNoticed(t *testing.T) {
 		require.ErrorIs(t, err, ErrCorrupt, "size %d", size)
 	}
 }
+
+func BenchmarkPutAndNext(b *testing.B) {
+	r := newRing(1 << 20)
+	rec := record(256, 1, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Put(rec)
+		_, next, err := r.Next(r.Tail(), r.Head())
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Release(next)
+	}
+}

@@ -6,9 +6,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -19,9 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/peer"
-	"romanesco/internal/wire"
+	"romanesco/internal/certs"
+	"romanesco/internal/secure"
 )
 
 type options struct {
@@ -75,72 +74,27 @@ func run(o options) error {
 
 // measurement is one call of the program, against a peer of its own.
 type measurement struct {
-	name  string
-	args  []string // PEER is replaced
-	serve func(net.Conn) error
+	name   string
+	args   []string // PEER is replaced
+	serve  func(net.Conn) error
+	secure bool // over TLS
 }
 
 func measurements(o options) []measurement {
 	n := strconv.Itoa(o.events)
 	var all []measurement
 	for _, shape := range []string{"seven", "one", "string", "record"} {
-		all = append(all, measurement{"send " + shape, []string{"send", "PEER", shape, n}, sink})
+		all = append(all, measurement{name: "send " + shape, args: []string{"send", "PEER", shape, n}, serve: sink})
 	}
+	stall := strconv.Itoa(int(o.stall.Milliseconds()))
 	return append(all,
-		measurement{"receive seven", []string{"receive", "PEER", n}, source(o.events)},
-		measurement{"connect", []string{"connect", "PEER", "10"}, sink},
-		measurement{"stalled peer", []string{"stall", "PEER", strconv.Itoa(int(o.stall.Milliseconds()))}, stalled(o.stall)},
-		measurement{"linked", []string{"linked"}, nil},
+		measurement{name: "send seven, TLS", args: []string{"send", "PEER", "seven", n}, serve: sink, secure: true},
+		measurement{name: "receive seven", args: []string{"receive", "PEER", n}, serve: source(o.events)},
+		measurement{name: "connect", args: []string{"connect", "PEER", "10"}, serve: sink},
+		measurement{name: "connect, TLS", args: []string{"connect", "PEER", "10"}, serve: sink, secure: true},
+		measurement{name: "stalled peer", args: []string{"stall", "PEER", stall}, serve: stalled(o.stall)},
+		measurement{name: "linked", args: []string{"linked"}},
 	)
-}
-
-func open(nc net.Conn) (*peer.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return peer.Open(ctx, nc, peer.Config{Requests: []string{"bench"}})
-}
-
-// sink reads as fast as a peer can, decoding nothing.
-func sink(nc net.Conn) error {
-	if _, err := open(nc); err != nil {
-		return err
-	}
-	_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{nc}, make([]byte, 1<<20))
-	return err
-}
-
-func stalled(d time.Duration) func(net.Conn) error {
-	return func(nc net.Conn) error {
-		_, err := open(nc)
-		time.Sleep(d)
-		return err
-	}
-}
-
-// source sends n events of seven arguments, encoded beforehand: it is not what
-// is measured.
-func source(n int) func(net.Conn) error {
-	v4 := [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}
-	ev := &event.Event{Name: "bench", Time: 1126645547.25, Args: []event.Value{
-		{Type: event.Time, Bits: 0x41d0c95d6ad00000}, {Type: event.String, Bytes: []byte("login1_022")},
-		{Type: event.Count, Bits: 1}, {Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
-		{Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
-	}}
-	return func(nc net.Conn) error {
-		if _, err := open(nc); err != nil {
-			return err
-		}
-		one, err := new(wire.Encoder).AppendEvent(nil, ev)
-		if err != nil {
-			return err
-		}
-		many := bytes.Repeat(one, 256)
-		for left := n; left > 0 && err == nil; left -= 256 {
-			_, err = nc.Write(many[:len(one)*min(left, 256)])
-		}
-		_, _ = io.Copy(io.Discard, nc)
-		return err
-	}
 }
 
 // side is a library to measure.
@@ -150,16 +104,14 @@ type side struct {
 }
 
 type sides struct {
-	bin, conf string
-	sides     []side
-	order     []string
+	bin           string
+	clear, secure string // configurations of the program
+	tls           *tls.Config
+	sides         []side
+	order         []string
 }
 
 func newSides(o options, dir, bin string) (*sides, error) {
-	conf := filepath.Join(dir, "broccoli.conf")
-	if err := os.WriteFile(conf, []byte("/broccoli/use_ssl no\n"), 0o600); err != nil {
-		return nil, err
-	}
 	build, err := filepath.Abs(o.build)
 	if err != nil {
 		return nil, err
@@ -171,9 +123,36 @@ func newSides(o options, dir, bin string) (*sides, error) {
 	if _, err := os.Stat(reference); err != nil {
 		return nil, fmt.Errorf("REFERENCE_LIB: %w", err)
 	}
-	return &sides{bin: bin, conf: conf, sides: []side{
+	s := &sides{bin: bin, sides: []side{
 		{name: name, lib: filepath.Dir(reference)}, {name: "ours", lib: build + "/lib"},
-	}}, nil
+	}}
+	return s, s.configure(dir)
+}
+
+// configure makes the certificates, and the configurations of the program.
+func (s *sides) configure(dir string) error {
+	ca, err := certs.NewCA("bench", 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	cert, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		return err
+	}
+	caFile, certFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "host.pem")
+	s.clear, s.secure = filepath.Join(dir, "clear.conf"), filepath.Join(dir, "secure.conf")
+	for path, text := range map[string]string{
+		caFile: string(ca.PEM), certFile: string(cert),
+		s.clear: "/broccoli/use_ssl no\n",
+		s.secure: fmt.Sprintf("/broccoli/use_ssl yes\n/broccoli/ca_cert %s\n/broccoli/host_cert %s\n/broccoli/host_key %s\n",
+			caFile, certFile, certFile),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	s.tls, err = secure.Settings{CACert: caFile, HostCert: certFile}.Listening()
+	return err
 }
 
 func (s *sides) measure(i int, m measurement) error {
@@ -190,6 +169,9 @@ func (s *sides) measure(i int, m measurement) error {
 				if err != nil {
 					return
 				}
+				if m.secure {
+					nc = tls.Server(nc, s.tls)
+				}
 				go func() { _ = m.serve(nc); _ = nc.Close() }()
 			}
 		}()
@@ -198,7 +180,11 @@ func (s *sides) measure(i int, m measurement) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.bin, args...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+s.sides[i].lib, "BROCCOLI_CONFIG_FILE="+s.conf)
+	conf := s.clear
+	if m.secure {
+		conf = s.secure
+	}
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+s.sides[i].lib, "BROCCOLI_CONFIG_FILE="+conf)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

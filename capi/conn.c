@@ -6,10 +6,12 @@
 #include "init.h"
 #include "process.h"
 #include "ring.h"
+#include "settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,10 @@
 #define RETRY_SECONDS 10
 /* The same at exit(), where nobody asked for it. */
 #define EXIT_TIMEOUT_MS 1000
+/* What may be configured of the queue. */
+#define QUEUE_EVENTS_MOST 100000000
+#define QUEUE_BYTES_LEAST 4096
+#define QUEUE_BYTES_MOST ((uint64_t)1 << 30)
 
 static BroConn *
 conn_alloc(int flags)
@@ -37,6 +43,8 @@ conn_alloc(int flags)
     bc->flags = flags;
     bc->link_type = -1;
     bc->generation = process_generation();
+    bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
+    bc->queue_bytes = setting("/broccoli/queue_max_bytes", 0, QUEUE_BYTES_LEAST, QUEUE_BYTES_MOST);
     pthread_mutex_init(&bc->lock, NULL);
     process_add(bc);
     return bc;
@@ -162,35 +170,60 @@ bro_conn_get_peer_class(const BroConn *bc)
     return state == LINK_UP || state == LINK_DOWN ? bc->link->peer_class : NULL;
 }
 
+/* All that waits in one direction, in the rings, outside of them and in the core. */
+static int
+waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core)
+{
+    uint64_t n = ring_used(ring) + __atomic_load_n(far, __ATOMIC_RELAXED) +
+                 __atomic_load_n(in_core, __ATOMIC_RELAXED);
+
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
 /**
- * Tells how many bytes wait to be sent and to be processed.
+ * Tells how many bytes wait to be sent and to be processed: what was accepted
+ * and has not been handed to the network, and what has come in and no handler
+ * has seen. What the peer has not confirmed waits again once its connection is lost.
  */
 BRO_API void
 bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
 {
+    const struct link *l = bc ? bc->link : NULL;
+
     if (!cs)
         return;
     memset(cs, 0, sizeof *cs);
-    if (state_of(bc) == LINK_IDLE)
-        return;
-    cs->tx_buflen = (int)ring_used(&bc->link->out);
-    cs->rx_buflen = (int)ring_used(&bc->link->in) +
-                    (int)__atomic_load_n(&bc->link->rx_buffered, __ATOMIC_RELAXED);
+    if (!l || bc->generation != process_generation())
+        return; /* nothing yet, or all of it the parent's */
+    cs->tx_buflen = waiting(&l->out, &l->far_out, &l->tx_buffered);
+    cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered);
+}
+
+/* Bytes of the outbound ring for a queue of that many. */
+static size_t
+ring_bytes(uint64_t queue_bytes)
+{
+    size_t size = LINK_RING_BYTES;
+
+    while (size < queue_bytes)
+        size *= 2;
+    return size;
 }
 
 /* The memory that is shared with the core: pages that nobody touches cost nothing. */
 static struct link *
-link_new(void)
+link_new(size_t out_bytes)
 {
-    size_t size = sizeof(struct link) + 2 * (size_t)LINK_RING_BYTES;
+    size_t size = sizeof(struct link) + LINK_RING_BYTES + out_bytes;
     struct link *l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (l == MAP_FAILED)
         return NULL;
     l->socket = -1;
-    l->out.size = l->in.size = LINK_RING_BYTES;
-    l->out.data = (unsigned char *)(l + 1);
-    l->in.data = l->out.data + LINK_RING_BYTES;
+    l->out.size = out_bytes;
+    l->in.size = LINK_RING_BYTES;
+    l->in.data = (unsigned char *)(l + 1);
+    l->out.data = l->in.data + LINK_RING_BYTES;
     return l;
 }
 
@@ -226,14 +259,14 @@ link_free(struct link *l)
         return;
     ring_clear(&l->out, &l->far_out);
     ring_clear(&l->in, &l->far_in);
-    munmap(l, sizeof(struct link) + 2 * (size_t)LINK_RING_BYTES);
+    munmap(l, sizeof(struct link) + l->in.size + l->out.size);
 }
 
 static int
 prepare(BroConn *bc)
 {
     if (!bc->link)
-        bc->link = link_new();
+        bc->link = link_new(ring_bytes(bc->queue_bytes));
     if (bc->to_core < 0)
         bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bc->to_host < 0)
@@ -593,7 +626,7 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     if (size > LINK_NEAR_MAX) {
         uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
 
-        if (waiting && waiting + size > LINK_FAR_MAX)
+        if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
             return FALSE;
         far.at = malloc(size);
         if (!far.at)
@@ -614,18 +647,43 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     return TRUE;
 }
 
+/* Whether an event may wait: there is a connection, the core is after one, or
+ * the host wants to queue in any case. */
+static int
+may_queue(BroConn *bc)
+{
+    if (state_of(bc) == LINK_UP || (bc->connected && bc->peer && bc->flags & BRO_CFLAG_RECONNECT))
+        return TRUE;
+    return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && prepare(bc);
+}
+
+/* Whether the queue has room as configured; the rings have bounds of their own.
+ * A single event always has room. */
+static int
+has_room(const BroConn *bc, size_t size)
+{
+    uint64_t waiting;
+
+    if (queued(bc) >= bc->queue_events)
+        return FALSE;
+    waiting = ring_used(&bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    return !bc->queue_bytes || !waiting || waiting + size <= bc->queue_bytes;
+}
+
 int
 conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
     int ok = FALSE;
 
     conn_own(bc);
-    if (state_of(bc) != LINK_UP && (!(bc->flags & BRO_CFLAG_ALWAYS_QUEUE) || !prepare(bc)))
+    if (!may_queue(bc))
         return FALSE;
     pthread_mutex_lock(&bc->lock);
-    if (queued(bc) < LINK_QUEUE_MAX && conn_put(bc, rec, size)) {
+    if (has_room(bc, size) && conn_put(bc, rec, size)) {
         bc->accepted++;
         ok = TRUE;
+    } else {
+        __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&bc->lock);
     return ok;
@@ -648,14 +706,14 @@ bro_event_queue_length(BroConn *bc)
 }
 
 /**
- * Returns how many events the queue may hold. Large ones fill it sooner: it has
- * 1 MiB for events of up to 128 KiB, and 32 MiB for larger ones.
+ * Returns how many events the queue may hold: the setting queue_max_events.
+ * Large ones fill it sooner: it has 1 MiB for events of up to 128 KiB, and 32
+ * MiB for larger ones, or what queue_max_bytes says for all.
  */
 BRO_API int
 bro_event_queue_length_max(BroConn *bc)
 {
-    (void)bc;
-    return LINK_QUEUE_MAX;
+    return bc ? (int)bc->queue_events : (int)LINK_QUEUE_MAX;
 }
 
 /**

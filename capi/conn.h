@@ -32,6 +32,7 @@ struct bro_conn {
     int flags;
     char *class_name;
     struct link *link; /* NULL until the first connect */
+    uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
     unsigned generation; /* of the process that it works in, see process.h */
     int connected;       /* the core has the link */

@@ -129,8 +129,10 @@ bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, co
  * Sends an event. Never blocks: TRUE means that the event was accepted and
  * will be written in the background (or that the peer did not ask for it),
  * FALSE that it was not: the queue is full, or there is no connection and
- * BRO_CFLAG_ALWAYS_QUEUE was not given. The event stays the caller's.
- * May be called from several threads.
+ * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
+ * former the events wait for the next connection once the first connect has
+ * been called, with the latter always. The event stays the caller's. May be
+ * called from several threads.
  */
 BRO_API int
 bro_event_send(BroConn *bc, BroEvent *be)

@@ -13,7 +13,8 @@
 
 #include <stdint.h>
 
-/* Bytes of a ring; a power of two. Pages that are never used cost nothing. */
+/* Bytes of a ring; a power of two. Pages that are never used cost nothing. The
+ * outbound one may be larger: queue_max_bytes. */
 #define LINK_RING_BYTES (1u << 20)
 /* A record larger than this travels as a LINK_FAR record. */
 #define LINK_NEAR_MAX (LINK_RING_BYTES / 8)
@@ -21,7 +22,7 @@
 #define LINK_FAR_MAX (32u << 20)
 /* No event may be larger than this, in the ring or on the wire. */
 #define LINK_EVENT_MAX (16u << 20)
-/* Events that may wait in the outbound ring. */
+/* Events that may wait in the outbound ring, unless configured. */
 #define LINK_QUEUE_MAX 16384u
 
 /* Longest peer class and longest error text, with the final NUL. */
@@ -102,12 +103,14 @@ struct link {
     uint32_t host_signaled; /* to_host is, or is about to be, readable */
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
+    uint32_t tx_buffered;   /* bytes for the peer that wait there */
     int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
     uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
     uint64_t done;          /* events that the core is through with, see events */
     uint64_t unwanted;      /* of these: the peer had not asked for them */
     uint64_t refused;       /* of these: could not be put on the wire */
+    uint64_t full;          /* events that the queue had no room for */
 
     /* The core's before the state becomes LINK_UP or LINK_DOWN, the host's after. */
     char peer_class[LINK_CLASS_MAX];

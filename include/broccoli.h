@@ -369,7 +369,9 @@ void bro_conn_set_class(BroConn *bc, const char *classname);
 const char *bro_conn_get_peer_class(const BroConn *bc);
 
 /**
- * Tells how many bytes wait to be sent and to be processed.
+ * Tells how many bytes wait to be sent and to be processed: what was accepted
+ * and has not been handed to the network, and what has come in and no handler
+ * has seen. What the peer has not confirmed waits again once its connection is lost.
  */
 void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
 
@@ -424,8 +426,9 @@ int bro_conn_process_input(BroConn *bc);
 int bro_event_queue_length(BroConn *bc);
 
 /**
- * Returns how many events the queue may hold. Large ones fill it sooner: it has
- * 1 MiB for events of up to 128 KiB, and 32 MiB for larger ones.
+ * Returns how many events the queue may hold: the setting queue_max_events.
+ * Large ones fill it sooner: it has 1 MiB for events of up to 128 KiB, and 32
+ * MiB for larger ones, or what queue_max_bytes says for all.
  */
 int bro_event_queue_length_max(BroConn *bc);
 
@@ -490,8 +493,10 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
  * Sends an event. Never blocks: TRUE means that the event was accepted and
  * will be written in the background (or that the peer did not ask for it),
  * FALSE that it was not: the queue is full, or there is no connection and
- * BRO_CFLAG_ALWAYS_QUEUE was not given. The event stays the caller's.
- * May be called from several threads.
+ * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
+ * former the events wait for the next connection once the first connect has
+ * been called, with the latter always. The event stays the caller's. May be
+ * called from several threads.
  */
 int bro_event_send(BroConn *bc, BroEvent *be);
 

@@ -1322,6 +1322,7 @@ main(int argc, char **argv)
     test_queue();
     test_queue_number();
     test_stats();
+    test_stats_queued();
     test_registry();
     test_dispatch();
     test_adopt();
@@ -1338,7 +1339,6 @@ main(int argc, char **argv)
     test_ring_random();
     test_ring_threads();
     if (getenv("ROMANESCO_DEFECTS")) {
-        test_stats_queued();
         test_add_for_same_event();
         test_threads_first();
         test_threads_data();

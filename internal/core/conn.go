@@ -94,6 +94,7 @@ func (c *conn) connect() (*peer.Conn, error) {
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
 		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
+		Unwritten: func(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)
@@ -151,7 +152,19 @@ func (c *conn) session(p *peer.Conn) error {
 	_ = c.toCore.SetReadDeadline(time.Time{})
 	c.current.Store(s)
 	defer c.current.Store(nil)
+	defer c.publishLoss()
 	return s.run()
+}
+
+// publishLoss tells the host what waits when there is no connection: what
+// nobody has confirmed.
+func (c *conn) publishLoss() {
+	atomic.StoreUint32(c.link.received(), 0)
+	unsent := 0
+	if c.journal != nil {
+		unsent = c.journal.Bytes()
+	}
+	atomic.StoreUint32(c.link.unsent(), uint32(unsent))
 }
 
 // guard makes a panic the end of a connection, not of the host.

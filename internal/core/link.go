@@ -36,7 +36,8 @@ func (l *link) signaled() *uint32 { return word(&l.c.host_signaled) }
 func (l *link) done() *uint64     { return long(&l.c.done) }
 func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
 func (l *link) refused() *uint64  { return long(&l.c.refused) }
-func (l *link) buffered() *uint32 { return word(&l.c.rx_buffered) }
+func (l *link) received() *uint32 { return word(&l.c.rx_buffered) }
+func (l *link) unsent() *uint32   { return word(&l.c.tx_buffered) }
 
 func (l *link) socket() *int32  { return (*int32)(unsafe.Pointer(&l.c.socket)) }
 func (l *link) farOut() *uint64 { return long(&l.c.far_out) }

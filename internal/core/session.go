@@ -231,7 +231,7 @@ func (s *session) receive() error {
 		if err != nil {
 			return err
 		}
-		atomic.StoreUint32(s.conn.link.buffered(), uint32(s.peer.Buffered()))
+		atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
 		if cap(rec) > 2*nearMax {
 			rec = nil
 		}

@@ -41,6 +41,9 @@ func (j *Journal) Full() bool { return j.bytes.Load() >= j.max }
 // Room is readable when confirmations have come.
 func (j *Journal) Room() <-chan struct{} { return j.room }
 
+// Bytes returns how many bytes have been sent without being confirmed.
+func (j *Journal) Bytes() int { return int(j.bytes.Load()) }
+
 // Pending returns how many events have been sent without being confirmed.
 func (j *Journal) Pending() (events int) {
 	j.mu.Lock()

@@ -43,6 +43,9 @@ type Config struct {
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the PONG that follows as its receipt.
 	BeforePong func() error
+	// Unwritten, if set, is told how many bytes wait to be written, before and
+	// after that is tried.
+	Unwritten func(bytes int)
 	// Logf, when set, is told what a person debugging a connection needs.
 	Logf func(format string, args ...any)
 }
@@ -100,6 +103,9 @@ const flushSize = 64 << 10
 func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if cfg.Logf == nil {
 		cfg.Logf = func(string, ...any) {}
+	}
+	if cfg.Unwritten == nil {
+		cfg.Unwritten = func(int) {}
 	}
 	c := &Conn{
 		cfg: cfg, net: nc,
@@ -407,8 +413,10 @@ func (c *Conn) flushAbove(size int) error {
 		return nil
 	}
 	c.seal()
+	c.cfg.Unwritten(len(c.out))
 	_, err := c.net.Write(c.out)
 	c.out = c.out[:0]
+	c.cfg.Unwritten(0)
 	if cap(c.out) > 4*flushSize {
 		c.out = nil
 	}

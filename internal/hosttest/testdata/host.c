@@ -15,6 +15,8 @@
  *                             most memory that the process has had, in KiB
  *   host careless PEER        polls one descriptor until poll() says that it is gone
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
+ *   host stats PEER N         loses its peer with events of its unprocessed, sends N events, and
+ *                             prints what waits at each step, received and to be sent
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
  */
 #include <broccoli.h>
@@ -324,6 +326,54 @@ do_steady(const char *peer, int n)
     return bro_conn_delete(bc) && i == n ? 0 : 1;
 }
 
+static void
+on_nothing(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data, (void)meta;
+}
+
+static BroConnStats
+waiting(BroConn *bc)
+{
+    BroConnStats cs;
+
+    bro_conn_get_connstats(bc, &cs);
+    return cs;
+}
+
+static void
+print_waiting(BroConn *bc)
+{
+    BroConnStats cs = waiting(bc);
+
+    printf("%d %d\n", cs.rx_buflen, cs.tx_buflen);
+    fflush(stdout);
+}
+
+static int
+do_stats(const char *peer, int n)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_RECONNECT);
+    double start = now_ms();
+    int i;
+
+    bro_event_registry_add_compact(bc, "in", on_nothing, NULL);
+    if (!bro_conn_connect(bc))
+        return 1;
+    while (bro_conn_alive(bc) && now_ms() - start < 20000)
+        usleep(1000);
+    print_waiting(bc);
+    for (i = 0; i < n; i++)
+        send_named(bc, "steady", i);
+    print_waiting(bc);
+    bro_conn_process_input(bc);
+    print_waiting(bc);
+    while ((!bro_conn_alive(bc) || waiting(bc).tx_buflen) && now_ms() - start < 40000)
+        usleep(1000);
+    print_waiting(bc);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
 static int
 do_exit(const char *peer)
 {
@@ -353,6 +403,8 @@ main(int argc, char **argv)
         return do_idle(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "steady") == 0 && argc > 3)
         return do_steady(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "stats") == 0 && argc > 3)
+        return do_stats(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)

@@ -1,0 +1,92 @@
+package hosttest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/flat"
+	"romanesco/internal/peer"
+	"romanesco/internal/wire"
+)
+
+// wireHeaders is what a message begins with before the bytes of the event: a
+// header chunk, the length of the payload, and the kind of object.
+const wireHeaders = 4 + 8 + 4 + 1
+
+// TestStatsTellTheTruth compares what the host says that waits with what the
+// records of these events are known to take.
+func TestStatsTellTheTruth(t *testing.T) {
+	const in, out = 100, 300
+	numbered := func(name string, i int) *event.Event {
+		return &event.Event{Name: name, Time: 1, Args: []event.Value{{Type: event.Count, Bits: uint64(i)}}}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	connection := func() *peer.Conn {
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		p, err := peer.Open(ctx, nc, peer.Config{Requests: []string{"steady"}})
+		require.NoError(t, err)
+		return p
+	}
+	cmd := host(t, "stats", l.Addr().String(), fmt.Sprint(out))
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said := func() (rx, tx int) {
+		_, err := fmt.Fscan(stdout, &rx, &tx)
+		require.NoError(t, err)
+		return rx, tx
+	}
+
+	p := connection()
+	for i := range in {
+		require.NoError(t, p.Send(numbered("in", i)))
+	}
+	require.NoError(t, p.Flush())
+	require.NoError(t, p.Close())
+	// The host gets them with the wire's bytes.
+	arrived := 0
+	for i := range in {
+		ev := numbered("in", i)
+		message, err := new(wire.Encoder).AppendEvent(nil, ev)
+		require.NoError(t, err)
+		ev.Raw = message[wireHeaders:]
+		rec, err := flat.AppendEvent(nil, ev)
+		require.NoError(t, err)
+		arrived += len(rec)
+	}
+	rx, tx := said()
+	require.Equal(t, arrived, rx)
+	require.Zero(t, tx)
+
+	record, err := flat.AppendEvent(nil, numbered("steady", 0))
+	require.NoError(t, err)
+	rx, tx = said()
+	require.Equal(t, arrived, rx)
+	require.Equal(t, out*len(record), tx)
+	rx, tx = said()
+	require.Zero(t, rx)
+	require.Equal(t, out*len(record), tx)
+
+	p = connection()
+	var ev event.Event
+	for i := range uint64(out) {
+		require.NoError(t, p.Next(&ev))
+		require.Equal(t, i, ev.Args[0].Bits)
+	}
+	rx, tx = said()
+	require.Zero(t, rx)
+	require.Zero(t, tx)
+	require.NoError(t, drain(p))
+	require.NoError(t, cmd.Wait())
+}

@@ -25,6 +25,8 @@
 #define FLUSH_TIMEOUT_MS 5000
 /* The longest pause between two attempts to reconnect, unless configured. */
 #define RETRY_SECONDS 10
+/* How long a peer may give no sign of life, unless configured. */
+#define SILENCE_SECONDS 60
 /* The same at exit(), where nobody asked for it. */
 #define EXIT_TIMEOUT_MS 1000
 /* What may be configured of the queue. */
@@ -315,14 +317,6 @@ tls_config(struct link_config *cfg)
     return TRUE;
 }
 
-static uint32_t
-retry_seconds(void)
-{
-    int n = conf_int("/broccoli/retry", RETRY_SECONDS);
-
-    return n > 0 && n <= 3600 ? (uint32_t)n : RETRY_SECONDS;
-}
-
 static int
 connect_with(BroConn *bc, const char *requests, uint32_t len)
 {
@@ -339,7 +333,8 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         .reconnect = (bc->flags & BRO_CFLAG_RECONNECT) != 0,
         .confirm = conf_int("/broccoli/confirm", FALSE) == 1,
         .timeout_ms = CONNECT_TIMEOUT_MS,
-        .retry_ms = 1000 * retry_seconds(),
+        .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
+        .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
     enum link_result result;
 

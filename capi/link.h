@@ -132,6 +132,7 @@ struct link_config {
     uint32_t confirm;    /* keep events until the peer has confirmed them */
     uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
     uint32_t retry_ms;   /* longest pause between two attempts */
+    uint32_t silence_ms; /* how long a peer may give no sign of life; 0: for ever */
 
     uint32_t use_tls; /* what follows is for TLS only; texts are NULL when not set */
     uint32_t tls_rsa_key_exchange;

@@ -25,6 +25,7 @@ type conn struct {
 
 	ending chan struct{} // closed when the host wants to end
 	ended  sync.Once
+	late   chan struct{} // closed when it has waited long enough for that
 	done   chan struct{} // closed when nothing of it runs any more
 	wrote  atomic.Bool   // all that was accepted has been written
 
@@ -43,7 +44,7 @@ const journalMax = 8 << 20
 func open(l *link, s settings) (*conn, error) {
 	c := &conn{
 		link: l, set: s, requests: names(s.requests),
-		ending: make(chan struct{}), done: make(chan struct{}),
+		ending: make(chan struct{}), late: make(chan struct{}), done: make(chan struct{}),
 	}
 	if s.confirm {
 		c.journal = peer.NewJournal(journalMax)
@@ -77,13 +78,7 @@ func (c *conn) closeFiles() {
 func (c *conn) connect() (*peer.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.timeout)
 	defer cancel()
-	go func() { // a host that ends does not wait for an attempt
-		select {
-		case <-c.ending:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	go c.hurry(ctx, cancel)
 	nc, fd, err := dial(ctx, &c.set)
 	if err != nil {
 		return nil, err
@@ -94,6 +89,7 @@ func (c *conn) connect() (*peer.Conn, error) {
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
 		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
+		Silence:   c.set.silence,
 		Unwritten: func(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) },
 	})
 	if err != nil {
@@ -101,6 +97,28 @@ func (c *conn) connect() (*peer.Conn, error) {
 	}
 	c.link.up(p.PeerClass(), fd)
 	return p, nil
+}
+
+// hurry cancels an attempt when the host ends, at once if nothing is left over.
+func (c *conn) hurry(ctx context.Context, cancel func()) {
+	select {
+	case <-c.ending:
+	case <-ctx.Done():
+		return
+	}
+	if c.leftOver() {
+		select {
+		case <-c.late:
+		case <-ctx.Done():
+			return
+		}
+	}
+	cancel()
+}
+
+// leftOver reports whether something waits that the peer should have.
+func (c *conn) leftOver() bool {
+	return !c.link.out.Empty() || c.journal != nil && c.journal.Pending() > 0
 }
 
 // supervise runs sessions until the host ends, or until the first is lost
@@ -131,8 +149,12 @@ func (c *conn) supervise(p *peer.Conn) {
 const firstPause = 500 * time.Millisecond
 
 // pause waits before the next attempt: not at all after a loss, then twice as
-// long each time, up to what is set. It reports false when the host ends.
+// long each time, up to what is set. It reports false when the host ends; but
+// what is left over is worth one more attempt.
 func (c *conn) pause(failures int) bool {
+	if c.isEnding() {
+		return failures == 0 && c.leftOver() && !c.isLate()
+	}
 	d := time.Duration(0)
 	if failures > 0 {
 		d = min(firstPause<<min(failures-1, 16), c.set.retry)
@@ -140,7 +162,7 @@ func (c *conn) pause(failures int) bool {
 	}
 	select {
 	case <-c.ending:
-		return false
+		return c.leftOver()
 	case <-time.After(d):
 		return true
 	}
@@ -187,6 +209,7 @@ func (c *conn) close(timeout time.Duration) bool {
 	select {
 	case <-c.done:
 	case <-time.After(timeout):
+		close(c.late)
 		if s := c.current.Load(); s != nil {
 			s.end(errors.New("not everything was written in time"))
 		}
@@ -208,6 +231,15 @@ func (c *conn) wake() { _ = c.toCore.SetReadDeadline(time.Unix(1, 0)) }
 func (c *conn) isEnding() bool {
 	select {
 	case <-c.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *conn) isLate() bool {
+	select {
+	case <-c.late:
 		return true
 	default:
 		return false

@@ -7,7 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
+
+	"romanesco/internal/peer"
 )
 
 // dial connects to the peer, or takes a copy of the socket given, and goes
@@ -17,6 +18,7 @@ func dial(ctx context.Context, s *settings) (net.Conn, int, error) {
 	if err != nil {
 		return nil, -1, err
 	}
+	peer.KeepAlive(nc, s.silence)
 	fd := descriptor(nc)
 	if s.secure == nil {
 		return nc, fd, nil
@@ -40,8 +42,7 @@ func stream(ctx context.Context, s *settings) (net.Conn, error) {
 		if _, _, err := net.SplitHostPort(s.peer); err != nil {
 			return nil, fmt.Errorf("peer %q is not of the form host:port: %w", s.peer, err)
 		}
-		d := net.Dialer{KeepAlive: 15 * time.Second}
-		nc, err := d.DialContext(ctx, "tcp", s.peer)
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", s.peer)
 		if err != nil {
 			return nil, fmt.Errorf("connecting: %w", err)
 		}

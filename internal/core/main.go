@@ -134,6 +134,7 @@ type settings struct {
 	reconnect      bool
 	confirm        bool
 	timeout, retry time.Duration
+	silence        time.Duration    // 0: the peer may be silent for ever
 	secure         *secure.Settings // nil: in the clear
 }
 
@@ -148,6 +149,7 @@ func settingsOf(c *C.struct_link_config) settings {
 		confirm:   c.confirm != 0,
 		timeout:   time.Duration(c.timeout_ms) * time.Millisecond,
 		retry:     time.Duration(c.retry_ms) * time.Millisecond,
+		silence:   time.Duration(c.silence_ms) * time.Millisecond,
 	}
 	if c.use_tls != 0 {
 		s.secure = &secure.Settings{

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,4 +49,44 @@ func TestReconnects(t *testing.T) {
 	}
 	require.Equal(t, n-1, last)
 	require.NoError(t, <-done)
+}
+
+// TestSwallowedConnectionIsReplaced: what stands between goes on taking, and
+// passes nothing on. The host finds out by asking, and sends again.
+func TestSwallowedConnectionIsReplaced(t *testing.T) {
+	const n = 500
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	var seen [n]atomic.Int32
+	var arrived atomic.Int32
+	p := newProxy(t, l.Addr().String, nil)
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				c, err := peer.Open(ctx, nc, peer.Config{Requests: []string{"steady"}})
+				if err != nil {
+					return
+				}
+				var ev event.Event
+				for c.Next(&ev) == nil {
+					seen[ev.Args[0].Bits].Add(1)
+					if arrived.Add(1) == 100 {
+						p.swallow(true)
+					}
+				}
+			}()
+		}
+	}()
+	_, told := secureHost(t, "/broccoli/confirm yes\n/broccoli/peer_timeout 1\n", "steady", p.addr, "500")
+	for i := range seen {
+		require.NotZero(t, seen[i].Load(), "event %d; host says %s", i, told)
+	}
+	require.Contains(t, told, "silent")
 }

@@ -24,6 +24,8 @@ var (
 	ErrVersion = errors.New("versions differ")
 	// ErrRefused says that the peer answered with an error or closed.
 	ErrRefused = errors.New("peer refuses")
+	// ErrSilent says that the peer is gone without a word.
+	ErrSilent = errors.New("peer is silent")
 )
 
 // Config is what one side brings to a connection.
@@ -43,6 +45,9 @@ type Config struct {
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the PONG that follows as its receipt.
 	BeforePong func() error
+	// Silence is how long a peer may give no sign of life before it counts as
+	// lost; 0: for ever.
+	Silence time.Duration
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
@@ -85,6 +90,8 @@ type Conn struct {
 	sealed  uint32 // the batch of the journal that out ends with
 	written uint32 // the last batch that is on its way
 
+	watch     watch
+	failed    atomic.Pointer[error]
 	closed    chan struct{}
 	closeOnce sync.Once
 }
@@ -109,11 +116,11 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	}
 	c := &Conn{
 		cfg: cfg, net: nc,
-		in:     wire.NewReader(nc, cfg.Limits),
 		dec:    wire.NewDecoder(cfg.Limits),
 		enc:    wire.Encoder{Whole: cfg.Whole},
 		closed: make(chan struct{}),
 	}
+	c.in = wire.NewReader(listened{nc, &c.watch}, cfg.Limits)
 	none := map[string]bool{}
 	c.wants.Store(&none)
 	// A deadline in the past wakes whoever waits in the stream.
@@ -124,6 +131,9 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	}
 	if err == nil && cfg.Journal != nil {
 		err = c.startReceipts()
+	}
+	if err == nil && cfg.Silence > 0 {
+		go c.watchPeer()
 	}
 	if err != nil {
 		_ = nc.Close()
@@ -189,6 +199,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if err := p.Decode(payload); err != nil {
 			return err
 		}
+		c.watch.answers.Store(true)
 		if c.cfg.Journal != nil {
 			c.cfg.Journal.confirm(p.Seq)
 		}
@@ -295,7 +306,7 @@ func (c *Conn) Next(ev *event.Event) error {
 			if err == io.EOF {
 				return err
 			}
-			return fmt.Errorf("reading from peer: %w", err)
+			return c.reason(fmt.Errorf("reading from peer: %w", err))
 		}
 		if t != wire.MsgSerial {
 			if err := c.control(t, payload); err != nil {
@@ -421,7 +432,7 @@ func (c *Conn) flushAbove(size int) error {
 		c.out = nil
 	}
 	if err != nil {
-		return fmt.Errorf("writing to peer: %w", err)
+		return c.reason(fmt.Errorf("writing to peer: %w", err))
 	}
 	c.written = c.sealed
 	return nil

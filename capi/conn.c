@@ -334,6 +334,8 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         .confirm = conf_int("/broccoli/confirm", FALSE) == 1,
         .timeout_ms = CONNECT_TIMEOUT_MS,
         .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
+        .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
+        .stats_file = conf_str("/broccoli/stats_file", NULL),
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
     enum link_result result;
@@ -399,7 +401,6 @@ conn_own(BroConn *bc)
     pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
     link_free(bc->link);
     bc->link = NULL;
-    bc->accepted = 0;
     renew(&bc->to_core);
     renew(&bc->to_host);
     if (was_up && bc->peer && !connect_now(bc))
@@ -608,7 +609,7 @@ bro_conn_process_input(BroConn *bc)
 static uint64_t
 queued(const BroConn *bc)
 {
-    return bc->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
+    return bc->link->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
 }
 
 int
@@ -675,7 +676,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
         return FALSE;
     pthread_mutex_lock(&bc->lock);
     if (has_room(bc, size) && conn_put(bc, rec, size)) {
-        bc->accepted++;
+        __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
         ok = TRUE;
     } else {
         __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);

@@ -39,7 +39,6 @@ struct bro_conn {
     BroConn *older;      /* the list of process.c */
 
     pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
-    uint64_t accepted;    /* events that went into the outbound ring */
     struct handler *handlers;
     struct attachment *attachments;
     int link_type; /* of packets */

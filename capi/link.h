@@ -107,7 +107,8 @@ struct link {
     int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
     uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
-    uint64_t done;          /* events that the core is through with, see events */
+    uint64_t accepted;      /* events that went into the outbound ring; the host's */
+    uint64_t done;          /* of these: the core is through with them */
     uint64_t unwanted;      /* of these: the peer had not asked for them */
     uint64_t refused;       /* of these: could not be put on the wire */
     uint64_t full;          /* events that the queue had no room for */
@@ -142,6 +143,9 @@ struct link_config {
     const char *host_pass;
     const char *tls_min_version;
     const char *peer_name;
+
+    uint32_t stats_s;       /* seconds between two lines of statistics; 0: none */
+    const char *stats_file; /* where they go; NULL: where debugging goes */
 };
 
 /* What came of a connect. */

@@ -31,6 +31,7 @@ type conn struct {
 
 	current atomic.Pointer[session]
 	journal *peer.Journal // nil without confirmed delivery
+	stats   stats
 
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
@@ -66,6 +67,7 @@ func open(l *link, s settings) (*conn, error) {
 		return nil, err
 	}
 	go c.supervise(p)
+	c.startStats()
 	return c, err
 }
 
@@ -95,6 +97,7 @@ func (c *conn) connect() (*peer.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)
 	}
+	c.stats.connects.Add(1)
 	c.link.up(p.PeerClass(), fd)
 	return p, nil
 }
@@ -215,6 +218,7 @@ func (c *conn) close(timeout time.Duration) bool {
 		}
 		<-c.done
 	}
+	c.stopStats()
 	c.closeFiles()
 	return c.wrote.Load()
 }

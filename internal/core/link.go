@@ -33,6 +33,8 @@ func (l *link) state() *uint32    { return word(&l.c.state) }
 func (l *link) asleep() *uint32   { return word(&l.c.core_asleep) }
 func (l *link) starved() *uint32  { return word(&l.c.core_starved) }
 func (l *link) signaled() *uint32 { return word(&l.c.host_signaled) }
+func (l *link) accepted() *uint64 { return long(&l.c.accepted) }
+func (l *link) full() *uint64     { return long(&l.c.full) }
 func (l *link) done() *uint64     { return long(&l.c.done) }
 func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
 func (l *link) refused() *uint64  { return long(&l.c.refused) }

@@ -136,6 +136,8 @@ type settings struct {
 	timeout, retry time.Duration
 	silence        time.Duration    // 0: the peer may be silent for ever
 	secure         *secure.Settings // nil: in the clear
+	statsEach      time.Duration    // 0: no statistics
+	statsFile      string           // "": where debugging goes
 }
 
 func settingsOf(c *C.struct_link_config) settings {
@@ -150,6 +152,8 @@ func settingsOf(c *C.struct_link_config) settings {
 		timeout:   time.Duration(c.timeout_ms) * time.Millisecond,
 		retry:     time.Duration(c.retry_ms) * time.Millisecond,
 		silence:   time.Duration(c.silence_ms) * time.Millisecond,
+		statsEach: time.Duration(c.stats_s) * time.Second,
+		statsFile: text(c.stats_file),
 	}
 	if c.use_tls != 0 {
 		s.secure = &secure.Settings{

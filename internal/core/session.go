@@ -231,6 +231,7 @@ func (s *session) receive() error {
 		if err != nil {
 			return err
 		}
+		s.conn.stats.received.Add(1)
 		atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
 		if cap(rec) > 2*nearMax {
 			rec = nil

@@ -2,8 +2,13 @@ package hosttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +44,7 @@ func TestStatsTellTheTruth(t *testing.T) {
 		return p
 	}
 	cmd := host(t, "stats", l.Addr().String(), fmt.Sprint(out))
+	lines := statistics(t, cmd, 86400)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -89,4 +95,45 @@ func TestStatsTellTheTruth(t *testing.T) {
 	require.Zero(t, tx)
 	require.NoError(t, drain(p))
 	require.NoError(t, cmd.Wait())
+	last := lines()
+	require.Len(t, last, 1, "one at the end")
+	require.Regexp(t, fmt.Sprintf(`^[0-9]+\.[0-9]{3} pid=%d peer=%s state=down connects=2 accepted=%d full=0 queued=0 `+
+		`sent=%d unwanted=0 unsendable=0 unconfirmed=0 received=%d$`, cmd.Process.Pid, l.Addr(), out, out, in), last[0])
+}
+
+// statistics has the host write its statistics, and returns what reads them.
+func statistics(t *testing.T, cmd *exec.Cmd, seconds int) func() []string {
+	t.Helper()
+	dir := t.TempDir()
+	conf, file := filepath.Join(dir, "broccoli.conf"), filepath.Join(dir, "stats")
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
+		"/broccoli/stats_interval %d\n/broccoli/stats_file %s\n", seconds, file), 0o600))
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+	return func() []string {
+		b, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		require.NoError(t, err)
+		return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	}
+}
+
+// TestStatsComeEachInterval: a line each second, and those who want none get none.
+func TestStatsComeEachInterval(t *testing.T) {
+	addr, wait := serve(t, peer.Config{}, drain)
+	cmd := host(t, "idle", addr, "3000")
+	lines := statistics(t, cmd, 1)
+	require.NoError(t, cmd.Run())
+	require.NoError(t, wait())
+	got := lines()
+	require.Greater(t, len(got), 2)
+	require.Contains(t, got[0], "state=up connects=1 accepted=0")
+
+	addr, wait = serve(t, peer.Config{}, drain)
+	cmd = host(t, "idle", addr, "1500")
+	lines = statistics(t, cmd, 0)
+	require.NoError(t, cmd.Run())
+	require.NoError(t, wait())
+	require.Empty(t, lines())
 }

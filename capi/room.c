@@ -17,7 +17,7 @@
  * memory is address space, most of which is never touched.
  */
 #define ROOM_BYTES ((size_t)1 << 30)
-#define ROOM_THREADS 16
+#define ROOM_THREADS 12
 #define ROOM_FILES 12
 
 /*

@@ -120,7 +120,7 @@ var settle = sync.OnceFunc(func() {
 
 // With the runtime's own, these stay below ROOM_THREADS of capi/room.c.
 const (
-	maxProcs     = 4
+	maxProcs     = 2
 	spareThreads = 4
 )
 

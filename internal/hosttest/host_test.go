@@ -189,6 +189,16 @@ func TestConnectToPeer(t *testing.T) {
 	require.NoError(t, wait())
 }
 
+// TestFallsBackToIPv4: a name may stand for an IPv6 address too, where nobody listens.
+func TestFallsBackToIPv4(t *testing.T) {
+	addr, wait := serve(t, peer.Config{}, drain)
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	ok, _ := connects(t, "localhost:"+port)
+	require.True(t, ok)
+	require.NoError(t, wait())
+}
+
 // TestConnectFails: FALSE within the time limit, and long before it where the
 // peer's answer is there at once.
 func TestConnectFails(t *testing.T) {

@@ -112,3 +112,51 @@ func TestTLSRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestCertificatesAreReadAgain: the operator has replaced them, on both sides,
+// while the connection was up.
+func TestCertificatesAreReadAgain(t *testing.T) {
+	old, renewed := newNetwork(t), newNetwork(t)
+	here := newNetwork(t) // what the host is configured with
+	put := func(n network) {
+		for from, to := range map[string]string{n.ca: here.ca, n.host: here.host} {
+			b, err := os.ReadFile(from)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(to, b, 0o600))
+		}
+	}
+	put(old)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
+	// session takes connections, secured with what n has, until one is good, and one event of that.
+	session := func(n network) {
+		cfg, err := secure.Settings{CACert: n.ca, HostCert: n.host}.Listening()
+		require.NoError(t, err)
+		for {
+			nc, err := l.Accept()
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			p, err := peer.Open(ctx, tls.Server(nc, cfg), peer.Config{Requests: []string{"steady"}, Whole: true})
+			cancel()
+			if err != nil {
+				continue
+			}
+			var ev event.Event
+			require.NoError(t, p.Next(&ev))
+			require.NoError(t, p.Close())
+			return
+		}
+	}
+	conf := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(conf, []byte("/broccoli/ca_cert "+here.ca+"\n/broccoli/host_cert "+here.host+"\n/broccoli/retry 1\n"), 0o600))
+	cmd := host(t, "steady", l.Addr().String(), "1000000")
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+	require.NoError(t, cmd.Start())
+	session(old)
+	put(renewed)
+	session(renewed)
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+}

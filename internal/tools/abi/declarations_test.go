@@ -179,6 +179,49 @@ func TestMacros(t *testing.T) {
 	}
 }
 
+// TestNothingExtra: the header has no names of Broccoli's beyond those recorded.
+func TestNothingExtra(t *testing.T) {
+	r := load(t)
+	ast := translate(t, "")
+	known := map[string]bool{
+		// How the header finds out about pcap.h, and who it is.
+		"BROCCOLI_H": true, "BROCCOLI_HAVE_PCAP_PKTHDR": true, mappedPrefix: true,
+	}
+	for name := range r.Macros {
+		known[name] = true
+	}
+	for name := range r.Scalars {
+		known[name] = true
+	}
+	for name := range r.Structs {
+		known[name] = true
+	}
+	for _, typedef := range r.FunctionPointerTypedefs {
+		known[regexp.MustCompile(`\(\*(\w+)\)`).FindStringSubmatch(typedef)[1]] = true
+	}
+	_, names := r.names()
+	for _, name := range names {
+		known[name] = true
+	}
+	for _, f := range r.Functions { // opaque types are recorded by their use
+		for _, word := range regexp.MustCompile(`\w+`).FindAllString(f.Returns+" "+f.Params, -1) {
+			known[word] = true
+		}
+	}
+	var extra []string
+	for name, macro := range ast.Macros {
+		if filepath.Base(macro.Position().Filename) == "broccoli.h" && !known[name] {
+			extra = append(extra, name)
+		}
+	}
+	for name := range ast.Scope.Nodes {
+		if d := find(ast, name); d != nil && filepath.Base(d.Position().Filename) == "broccoli.h" && !known[name] {
+			extra = append(extra, name)
+		}
+	}
+	assert.Empty(t, extra)
+}
+
 func TestScalars(t *testing.T) {
 	r := load(t)
 	ast := translate(t, "")

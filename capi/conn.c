@@ -42,7 +42,7 @@ conn_alloc(int flags)
     if (!bc)
         return NULL;
     bc->socket = bc->to_core = bc->to_host = -1;
-    bc->flags = flags;
+    bc->flags = flags & BRO_CFLAG_BACKGROUND ? flags | BRO_CFLAG_RECONNECT : flags;
     bc->link_type = -1;
     bc->generation = process_generation();
     bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
@@ -331,6 +331,7 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         .use_cache = (bc->flags & BRO_CFLAG_CACHE) != 0,
         .debug = bro_debug_messages != 0,
         .reconnect = (bc->flags & BRO_CFLAG_RECONNECT) != 0,
+        .background = (bc->flags & BRO_CFLAG_BACKGROUND) != 0,
         .confirm = conf_int("/broccoli/confirm", FALSE) == 1,
         .timeout_ms = CONNECT_TIMEOUT_MS,
         .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
@@ -349,7 +350,8 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
         return TRUE;
     if (result == LINK_REFUSED)
         __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
-    DEBUG("%s", bc->link->error);
+    if (result == LINK_REFUSED || !(bc->flags & BRO_CFLAG_BACKGROUND))
+        DEBUG("%s", bc->link->error);
     return FALSE;
 }
 
@@ -414,7 +416,9 @@ conn_own(BroConn *bc)
  * bro_debug_messages set, the reason of a FALSE goes to standard error.
  * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
  * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells.
+ * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND it does so from the first
+ * attempt on: this function does not wait for the peer, and FALSE means that
+ * the connection is not up yet.
  */
 BRO_API int
 bro_conn_connect(BroConn *bc)
@@ -424,6 +428,8 @@ bro_conn_connect(BroConn *bc)
     conn_own(bc);
     if (state_of(bc) == LINK_UP)
         return TRUE;
+    if (bc->connected && bc->flags & BRO_CFLAG_BACKGROUND)
+        return FALSE; /* the core is at it */
     if (!bc->peer && bc->socket < 0)
         return FALSE; /* the parent of a fork() has the socket */
     hang_up(bc, 0);

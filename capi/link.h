@@ -130,6 +130,7 @@ struct link_config {
     uint32_t use_cache;  /* let the peer refer to objects that it sent before */
     uint32_t debug;      /* tell stderr what happens */
     uint32_t reconnect;  /* keep trying when the peer is lost or cannot be reached */
+    uint32_t background; /* the same, and do not wait for the first attempt */
     uint32_t confirm;    /* keep events until the peer has confirmed them */
     uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
     uint32_t retry_ms;   /* longest pause between two attempts */

@@ -40,6 +40,9 @@ type conn struct {
 // journalMax is how many bytes may be under way without being confirmed.
 const journalMax = 8 << 20
 
+// errBackground is no failure: nobody has waited for the first attempt.
+var errBackground = errors.New("connecting in the background")
+
 // open connects. With an error there may be a connection all the same, which
 // goes on trying.
 func open(l *link, s settings) (*conn, error) {
@@ -57,6 +60,10 @@ func open(l *link, s settings) (*conn, error) {
 	if c.toHost, err = dupFile(s.toHost, "to host"); err != nil {
 		_ = c.toCore.Close()
 		return nil, err
+	}
+	if s.background {
+		go c.supervise(nil)
+		return c, errBackground
 	}
 	p, err := c.connect()
 	if err != nil {

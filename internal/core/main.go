@@ -132,6 +132,7 @@ type settings struct {
 	requests       []byte
 	cache, debug   bool
 	reconnect      bool
+	background     bool // do not wait for the first attempt
 	confirm        bool
 	timeout, retry time.Duration
 	silence        time.Duration    // 0: the peer may be silent for ever
@@ -144,16 +145,17 @@ func settingsOf(c *C.struct_link_config) settings {
 	s := settings{
 		peer: text(c.peer), class: text(c.class_name),
 		socket: int(c.socket), toCore: int(c.to_core), toHost: int(c.to_host),
-		requests:  C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
-		cache:     c.use_cache != 0,
-		debug:     c.debug != 0,
-		reconnect: c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
-		confirm:   c.confirm != 0,
-		timeout:   time.Duration(c.timeout_ms) * time.Millisecond,
-		retry:     time.Duration(c.retry_ms) * time.Millisecond,
-		silence:   time.Duration(c.silence_ms) * time.Millisecond,
-		statsEach: time.Duration(c.stats_s) * time.Second,
-		statsFile: text(c.stats_file),
+		requests:   C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
+		cache:      c.use_cache != 0,
+		debug:      c.debug != 0,
+		reconnect:  c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
+		background: c.background != 0 && c.socket < 0,
+		confirm:    c.confirm != 0,
+		timeout:    time.Duration(c.timeout_ms) * time.Millisecond,
+		retry:      time.Duration(c.retry_ms) * time.Millisecond,
+		silence:    time.Duration(c.silence_ms) * time.Millisecond,
+		statsEach:  time.Duration(c.stats_s) * time.Second,
+		statsFile:  text(c.stats_file),
 	}
 	if c.use_tls != 0 {
 		s.secure = &secure.Settings{

@@ -11,6 +11,8 @@
  *                             theirs; the parent sends before and after
  *   host steady PEER N        sends N events, each when it is accepted, over lost connections
  *   host exit PEER            sends and ends without bro_conn_delete()
+ *   host background PEER      connects with BRO_CFLAG_BACKGROUND and sends, and so does a child;
+ *                             prints what came of each before any answer of the peer's
  *   host idle PEER MS         connects, processes nothing for MS milliseconds, and prints the
  *                             most memory that the process has had, in KiB
  *   host careless PEER        polls one descriptor until poll() says that it is gone
@@ -381,6 +383,34 @@ do_exit(const char *peer)
     return 0;
 }
 
+/* Sends, says so, and waits for the connection. */
+static int
+send_early(BroConn *bc, const char *name)
+{
+    double start = now_ms();
+
+    send_named(bc, name, 1); /* in the child, this is what connects */
+    printf("%d %d\n", bro_conn_connect(bc), bro_conn_alive(bc));
+    fflush(stdout);
+    while (!bro_conn_alive(bc) && now_ms() - start < 30000)
+        usleep(5000);
+    return bro_conn_alive(bc) && bro_conn_delete(bc) ? 0 : 1;
+}
+
+static int
+do_background(const char *peer)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE);
+    int status, connected = bro_conn_connect(bc);
+
+    if (connected)
+        return 1;
+    if (fork() == 0)
+        exit(send_early(bc, "child"));
+    status = send_early(bc, "parent");
+    return status || wait(&status) < 0 || status ? 1 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -405,6 +435,8 @@ main(int argc, char **argv)
         return do_steady(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "stats") == 0 && argc > 3)
         return do_stats(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "background") == 0)
+        return do_background(argv[2]);
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)

@@ -1,0 +1,106 @@
+/*
+ * OpenSSH's custom audit functions: what it tells by them goes to the sensor,
+ * and on to the audit module for Linux, which Debian builds in. The Makefile
+ * gives the functions of that the names with linux_.
+ */
+#include "includes.h"
+
+#ifndef USE_LINUX_AUDIT
+#error "configure OpenSSH with --with-audit=linux, as Debian does"
+#endif
+
+#include "audit.h"
+#include "auth.h"
+#include "hostfile.h"
+#include "log.h"
+#include "monitor_wrap.h"
+#include "packet.h"
+#include "sensor-msg.h"
+#include "sensor.h"
+
+#include <pwd.h>
+#include <string.h>
+
+extern Authctxt *the_authctxt;
+extern struct ssh *the_active_state;
+
+void linux_audit_connection_from(const char *, int);
+void linux_audit_event(struct ssh *, ssh_audit_event_t);
+void linux_audit_session_open(struct logininfo *);
+void linux_audit_session_close(struct logininfo *);
+void linux_audit_run_command(const char *);
+
+void
+audit_connection_from(const char *host, int port)
+{
+    sensor_leave();
+    sensor_open(ssh_packet_get_connection_in(the_active_state));
+    linux_audit_connection_from(host, port);
+}
+
+static void
+tell_success(const struct passwd *pw, const char *user)
+{
+    struct sensor_msg m = {.kind = SENSOR_AUTH_OK};
+
+    m.num[0] = (int64_t)pw->pw_uid;
+    m.num[1] = (int64_t)pw->pw_gid;
+    sensor_tell(&m, user, strlen(user), NULL, 0);
+}
+
+/*
+ * Of the events, those count that the monitor itself has found out. The
+ * process without privileges, which speaks with the network, reports what it
+ * has been told by the monitor, and more that nothing depends on.
+ */
+static void
+tell_event(ssh_audit_event_t event)
+{
+    struct sensor_msg failed = {.kind = SENSOR_AUTH_FAILED};
+    const Authctxt *who = the_authctxt;
+
+    if (!who || !who->user)
+        return;
+    switch (event) {
+    case SSH_AUTH_SUCCESS:
+        if (who->pw)
+            tell_success(who->pw, who->user);
+        break;
+    case SSH_AUTH_FAIL_PASSWD:
+    case SSH_AUTH_FAIL_KBDINT:
+    case SSH_AUTH_FAIL_PUBKEY:
+    case SSH_AUTH_FAIL_HOSTBASED:
+    case SSH_AUTH_FAIL_GSSAPI:
+        if (!use_privsep || mm_is_monitor())
+            sensor_tell(&failed, who->user, strlen(who->user), NULL, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+audit_event(struct ssh *ssh, ssh_audit_event_t event)
+{
+    tell_event(event);
+    linux_audit_event(ssh, event);
+}
+
+void
+audit_session_open(struct logininfo *li)
+{
+    linux_audit_session_open(li);
+}
+
+void
+audit_session_close(struct logininfo *li)
+{
+    linux_audit_session_close(li);
+}
+
+/* Without a channel: sensor_session() tells it with one. */
+void
+audit_run_command(const char *command)
+{
+    linux_audit_run_command(command);
+}

@@ -1,0 +1,203 @@
+/*
+ * Events: which there are, which the administrator wants, and how they are sent.
+ */
+#include "includes.h"
+
+#include "log.h"
+#include "sensor-report.h"
+
+#include <fnmatch.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * The arguments after ts and sid, a letter each: c the connection, h the
+ * channel, A and B address and port of either end, 1 and 2 the texts, i and j
+ * the numbers, b the first number as a bool.
+ */
+static const struct {
+    const char *name, *args;
+} events[SENSOR_KINDS] = {
+    [SENSOR_LISTEN] = {"listen", "A"},
+    [SENSOR_RESTART] = {"restart", ""},
+    [SENSOR_END] = {"exit", ""},
+    [SENSOR_CONN_NEW] = {"conn_new", "cAB"},
+    [SENSOR_CONN_END] = {"conn_end", "c"},
+    [SENSOR_AUTH_OK] = {"auth_ok", "c1ij"},
+    [SENSOR_AUTH_FAILED] = {"auth_failed", "c1"},
+    [SENSOR_AUTH_TIMEOUT] = {"auth_timeout", "c"},
+    [SENSOR_PASSWORD] = {"auth_password_attempt", "c12b"},
+    [SENSOR_SESSION] = {"channel_new_session", "ch1"},
+    [SENSOR_FORWARD] = {"channel_new_forward", "chABb"},
+    [SENSOR_RX] = {"data_rx", "ch1"},
+    [SENSOR_TX] = {"data_tx", "ch1"},
+    [SENSOR_EXEC] = {"exec", "ch1"},
+    [SENSOR_CHANNEL_EXIT] = {"channel_exit", "chi"},
+    [SENSOR_CHANNEL_CLEANUP] = {"channel_cleanup", "ch"},
+};
+
+/* --- Settings ------------------------------------------------------------------------------- */
+
+static int
+yes_or_no(const char *key)
+{
+    int value = 0;
+
+    if (!bro_conf_get_int(key, &value) && bro_conf_get_str(key))
+        error("sensor: %s in broccoli.conf is neither yes nor no, and counts as no", key);
+    return value == 1;
+}
+
+/* The kinds whose names match a pattern. */
+static uint32_t
+matching(const char *pattern)
+{
+    uint32_t kinds = 0;
+    int k;
+
+    for (k = 0; k < SENSOR_KINDS; k++) {
+        if (events[k].name && fnmatch(pattern, events[k].name, 0) == 0)
+            kinds |= UINT32_C(1) << k;
+    }
+    if (!kinds)
+        error("sensor: /sshd/events in broccoli.conf: no event is called %.100s", pattern);
+    return kinds;
+}
+
+static uint32_t
+wanted(const char *patterns)
+{
+    char copy[1024], *rest = copy, *pattern;
+    uint32_t kinds = 0;
+
+    if (!patterns)
+        return ~UINT32_C(0);
+    if (strlen(patterns) >= sizeof copy)
+        error("sensor: /sshd/events in broccoli.conf is too long, and is cut");
+    snprintf(copy, sizeof copy, "%s", patterns);
+    while ((pattern = strsep(&rest, " ,\t"))) {
+        if (*pattern)
+            kinds |= matching(pattern);
+    }
+    return kinds;
+}
+
+void
+sensor_configure(struct sensor_settings *set)
+{
+    uint32_t data = UINT32_C(1) << SENSOR_RX | UINT32_C(1) << SENSOR_TX;
+
+    bro_init(NULL);
+    bro_conf_set_domain("sshd");
+    memset(set, 0, sizeof *set);
+    set->collector = bro_conf_get_str("/sshd/collector");
+    set->sid = bro_conf_get_str("/sshd/sid");
+    set->class_name = bro_conf_get_str("/sshd/class");
+    set->wanted = wanted(bro_conf_get_str("/sshd/events"));
+    set->passwords = yes_or_no("/sshd/passwords");
+    set->data = yes_or_no("/sshd/data");
+    if (!set->data)
+        set->wanted &= ~data;
+}
+
+/* --- Sending -------------------------------------------------------------------------------- */
+
+void
+sensor_name(struct sensor_sender *to, long long start, unsigned port)
+{
+    char host[128] = "";
+
+    if (to->set->sid) {
+        snprintf(to->sid, sizeof to->sid, "%s", to->set->sid);
+        return;
+    }
+    gethostname(host, sizeof host - 1);
+    snprintf(to->sid, sizeof to->sid, "%s_%u_%lld", host, port, start);
+}
+
+static void
+add_text(BroEvent *ev, const char *text, size_t len)
+{
+    BroString str = {(uint32)len, (uchar *)text};
+
+    bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &str);
+}
+
+static void
+add_end(BroEvent *ev, const struct sensor_end *end)
+{
+    BroPort port = {end->port, IPPROTO_TCP};
+    BroAddr addr;
+
+    memcpy(addr.addr, end->addr, sizeof addr.addr);
+    bro_event_add_val(ev, BRO_TYPE_IPADDR, NULL, &addr);
+    bro_event_add_val(ev, BRO_TYPE_PORT, NULL, &port);
+}
+
+static void
+add_number(BroEvent *ev, int type, uint64_t number)
+{
+    uint64 value = number;
+
+    bro_event_add_val(ev, type, NULL, &value);
+}
+
+static void
+add_arg(BroEvent *ev, char arg, uint64_t cid, const struct sensor_msg *m, const char *texts)
+{
+    int truth = m->num[0] != 0;
+
+    switch (arg) {
+    case 'c':
+        add_number(ev, BRO_TYPE_COUNT, cid);
+        break;
+    case 'h':
+        add_number(ev, BRO_TYPE_COUNT, m->chan);
+        break;
+    case 'A':
+    case 'B':
+        add_end(ev, &m->end[arg - 'A']);
+        break;
+    case '1':
+        add_text(ev, texts, m->len[0]);
+        break;
+    case '2':
+        add_text(ev, texts + m->len[0], m->len[1]);
+        break;
+    case 'i':
+    case 'j':
+        add_number(ev, BRO_TYPE_INT, (uint64_t)m->num[arg - 'i']);
+        break;
+    case 'b':
+        bro_event_add_val(ev, BRO_TYPE_BOOL, NULL, &truth);
+        break;
+    }
+}
+
+void
+sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
+            const struct sensor_msg *m, const char *texts)
+{
+    char name[64];
+    const char *arg;
+    double ts = m->ts;
+    BroEvent *ev;
+
+    if (!events[kind].name || !(to->set->wanted & UINT32_C(1) << kind))
+        return;
+    snprintf(name, sizeof name, "sensor_sshd_%s", events[kind].name);
+    ev = bro_event_new(name);
+    if (!ev) {
+        to->lost++;
+        return;
+    }
+    bro_event_add_val(ev, BRO_TYPE_TIME, NULL, &ts);
+    add_text(ev, to->sid, strlen(to->sid));
+    for (arg = events[kind].args; *arg; arg++)
+        add_arg(ev, *arg, cid, m, texts);
+    if (!bro_event_send(to->conn, ev))
+        to->lost++;
+    bro_event_free(ev);
+}

@@ -1,0 +1,499 @@
+/*
+ * The sensor's loop. It has the only connection to the collector, so that no
+ * process that authenticates anybody speaks with it or waits for it; and each
+ * connection to sshd has a socket of its own, so that its end is seen however
+ * the processes that serve it end, and none can report for another.
+ */
+#include "includes.h"
+
+#include "log.h"
+#include "sensor-report.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long a process that was announced may take to call, once the listener is gone. */
+#define COMING_SECONDS 10
+/* How long the collector has, when all else has ended, to take what waits. */
+#define DRAIN_SECONDS 60
+/* No more than one line about lost events in this time. */
+#define COMPLAIN_SECONDS 60
+/* Messages of one socket before the next has its turn. */
+#define BATCH 64
+
+struct client {
+    uint64_t cid;
+    uid_t user; /* once he has logged in */
+    int has_begun, has_user;
+    uint32_t *channels; /* that are open */
+    size_t num_channels;
+};
+
+/* The places of struct pollfd before those of clients. */
+enum { COLLECTOR, LISTENER, INCOMING, CLIENTS };
+
+static struct {
+    struct sensor_sender to;
+    struct pollfd *fds; /* num_clients after CLIENTS */
+    struct client **clients;
+    size_t num_clients, room;
+    long long start;
+    uid_t root;      /* as whom sshd runs */
+    int incoming;    /* accepts clients */
+    unsigned coming; /* announced and not yet here */
+    time_t gone;     /* when the listener went */
+    int restarts;    /* it said so; its end is no exit */
+    int is_up;
+    unsigned long long told; /* of to.lost */
+    time_t told_at;
+} s;
+
+static volatile sig_atomic_t terminated;
+
+static void
+on_term(int sig)
+{
+    (void)sig;
+    terminated = 1;
+}
+
+/* --- Messages ------------------------------------------------------------------------------- */
+
+static union {
+    struct sensor_msg m;
+    char bytes[sizeof(struct sensor_msg) + SENSOR_TEXT_MAX];
+} packet;
+
+/* Who has sent a message, as the kernel says. */
+static int
+sender_of(struct msghdr *h, uid_t *uid)
+{
+    struct cmsghdr *c;
+    struct ucred who;
+
+    for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
+            c->cmsg_len == CMSG_LEN(sizeof who)) {
+            memcpy(&who, CMSG_DATA(c), sizeof who);
+            *uid = who.uid;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Takes a message into packet: 1, 0 when there is none now, -1 at the end. */
+static int
+take(int fd, uid_t *uid)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {&packet, sizeof packet};
+    struct msghdr h = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n;
+
+    h.msg_control = &control;
+    h.msg_controllen = sizeof control;
+    n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n < (ssize_t)sizeof packet.m || h.msg_flags & MSG_TRUNC)
+        return -1; /* n is 0 at the end; nobody sends anything shorter */
+    if ((uint64_t)packet.m.len[0] + packet.m.len[1] != (uint64_t)n - sizeof packet.m)
+        return -1;
+    return sender_of(&h, uid) ? 1 : -1;
+}
+
+static void
+tell(enum sensor_kind kind, uint64_t cid, const struct sensor_msg *m)
+{
+    sensor_send(&s.to, kind, cid, m, packet.bytes + sizeof packet.m);
+}
+
+/* For what the sensor sees itself. */
+static struct sensor_msg
+now(void)
+{
+    struct sensor_msg m = {0};
+
+    m.ts = bro_util_current_time();
+    return m;
+}
+
+/* --- Clients -------------------------------------------------------------------------------- */
+
+static size_t
+find_channel(const struct client *c, uint32_t chan)
+{
+    size_t i = 0;
+
+    while (i < c->num_channels && c->channels[i] != chan)
+        i++;
+    return i;
+}
+
+/* Remembers a channel, so that its end is told once, and only if its beginning was. */
+static int
+open_channel(struct client *c, uint32_t chan)
+{
+    uint32_t *more;
+
+    if (chan >= SENSOR_CHANNELS_MAX)
+        return 0;
+    if (find_channel(c, chan) < c->num_channels)
+        return 1;
+    more = realloc(c->channels, (c->num_channels + 1) * sizeof *more);
+    if (!more)
+        return 0;
+    c->channels = more;
+    c->channels[c->num_channels++] = chan;
+    return 1;
+}
+
+static int
+close_channel(struct client *c, uint32_t chan)
+{
+    size_t i = find_channel(c, chan);
+
+    if (i == c->num_channels)
+        return 0;
+    c->channels[i] = c->channels[--c->num_channels];
+    return 1;
+}
+
+static void
+begin(struct client *c)
+{
+    c->has_begun = 1;
+    c->cid = (uint64_t)packet.m.num[0];
+    if (s.coming > 0)
+        s.coming--;
+}
+
+/* Whether a client may say this: whoever has logged in reports his own channels only. */
+static int
+may_say(const struct client *c, uid_t uid)
+{
+    if (packet.m.kind >= SENSOR_KINDS || (packet.m.kind == SENSOR_CONN_NEW) == c->has_begun)
+        return 0;
+    if (uid == s.root)
+        return packet.m.kind >= SENSOR_CONN_NEW;
+    return packet.m.kind >= SENSOR_FIRST_OF_USER && c->has_user && uid == c->user;
+}
+
+static void
+hear(struct client *c, uid_t uid)
+{
+    const struct sensor_msg *m = &packet.m;
+
+    if (!may_say(c, uid))
+        return;
+    switch (m->kind) {
+    case SENSOR_CONN_NEW:
+        begin(c);
+        break;
+    case SENSOR_AUTH_OK:
+        c->has_user = 1;
+        c->user = (uid_t)m->num[0];
+        break;
+    case SENSOR_SESSION:
+    case SENSOR_FORWARD:
+        if (!open_channel(c, m->chan))
+            return;
+        break;
+    case SENSOR_CHANNEL_CLEANUP:
+        if (!close_channel(c, m->chan))
+            return;
+        break;
+    }
+    tell((enum sensor_kind)m->kind, c->cid, m);
+}
+
+static void
+say_goodbye(struct client *c)
+{
+    struct sensor_msg m = now();
+
+    if (!c->has_begun) {
+        if (s.coming > 0)
+            s.coming--;
+        return;
+    }
+    while (c->num_channels > 0) { /* its process had no time for that */
+        m.chan = c->channels[c->num_channels - 1];
+        close_channel(c, m.chan);
+        tell(SENSOR_CHANNEL_CLEANUP, c->cid, &m);
+    }
+    tell(SENSOR_CONN_END, c->cid, &m);
+}
+
+static void
+remove_client(size_t i)
+{
+    struct client *c = s.clients[i];
+
+    say_goodbye(c);
+    close(s.fds[CLIENTS + i].fd);
+    free(c->channels);
+    free(c);
+    s.num_clients--;
+    s.clients[i] = s.clients[s.num_clients];
+    s.fds[CLIENTS + i] = s.fds[CLIENTS + s.num_clients];
+}
+
+static int
+make_room(void)
+{
+    size_t room = s.room ? 2 * s.room : 16;
+    struct pollfd *fds;
+    struct client **clients;
+
+    if (s.num_clients < s.room)
+        return 1;
+    fds = realloc(s.fds, (CLIENTS + room) * sizeof *fds);
+    if (fds)
+        s.fds = fds;
+    clients = realloc(s.clients, room * sizeof *clients);
+    if (clients)
+        s.clients = clients;
+    if (!fds || !clients)
+        return 0;
+    s.room = room;
+    return 1;
+}
+
+/* Accepts one client: 1, 0 when there is none, -1 without the means to serve it. */
+static int
+accept_client(void)
+{
+    struct client *c;
+    struct ucred who;
+    socklen_t len = sizeof who;
+    int fd = -1;| SOCK_NONBLOCK) : -1;
+
+    if (fd < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
+    c = calloc(1, sizeof *c);
+    if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid != s.root) {
+        free(c);
+        close(fd);
+        return 1;
+    }
+    s.clients[s.num_clients] = c;
+    s.fds[CLIENTS + s.num_clients++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    return 1;
+}
+
+static void
+accept_clients(void)
+{
+    int n, got = 1;
+
+    for (n = 0; n < BATCH && got > 0; n++)
+        got = accept_client();
+    if (got < 0)
+        poll(NULL, 0, 100); /* out of descriptors, perhaps: that passes */
+}
+
+static void
+hear_clients(void)
+{
+    size_t i = s.num_clients;
+    int n, got;
+    uid_t uid;
+
+    while (i-- > 0) { /* backwards, as a removal moves the last one */
+        got = 1;
+        for (n = 0; s.fds[CLIENTS + i].revents && n < BATCH && got > 0; n++) {
+            got = take(s.fds[CLIENTS + i].fd, &uid);
+            if (got > 0)
+                hear(s.clients[i], uid);
+        }
+        if (got < 0)
+            remove_client(i);
+    }
+}
+
+/* --- The listener --------------------------------------------------------------------------- */
+
+static void
+listener_gone(void)
+{
+    struct sensor_msg m = now();
+
+    close(s.fds[LISTENER].fd);
+    s.fds[LISTENER].fd = -1;
+    s.gone = time(NULL);
+    if (!s.restarts)
+        tell(SENSOR_END, 0, &m);
+}
+
+static void
+hear_listener(void)
+{
+    uid_t uid;
+    int got;
+
+    while ((got = take(s.fds[LISTENER].fd, &uid)) > 0) {
+        switch (packet.m.kind) {
+        case SENSOR_LISTEN:
+            if (!*s.to.sid)
+                sensor_name(&s.to, s.start, packet.m.end[0].port);
+            tell(SENSOR_LISTEN, 0, &packet.m);
+            break;
+        case SENSOR_COMING:
+            s.coming++;
+            break;
+        case SENSOR_RESTART:
+            s.restarts = 1;
+            tell(SENSOR_RESTART, 0, &packet.m);
+            break;
+        case SENSOR_END: /* the restart has come to nothing */
+            s.restarts = 0;
+            break;
+        }
+    }
+    if (got < 0)
+        listener_gone();
+}
+
+/* --- The collector -------------------------------------------------------------------------- */
+
+static void
+watch_collector(void)
+{
+    time_t t = time(NULL);
+    int up = bro_conn_alive(s.to.conn);
+
+    bro_conn_process_input(s.to.conn); /* it asks nothing of us that we would answer */
+    if (up != s.is_up)
+        logit("sensor: %s the collector %.200s", up ? "connected to" : "lost", s.to.set->collector);
+    s.is_up = up;
+    if (s.to.lost > s.told && t - s.told_at >= COMPLAIN_SECONDS) {
+        error("sensor: %llu events lost: the collector %.200s does not take them",
+              s.to.lost - s.told, s.to.set->collector);
+        s.told = s.to.lost;
+        s.told_at = t;
+    }
+}
+
+static void
+connect_collector(void)
+{
+    s.to.conn =
+        bro_conn_new_str(s.to.set->collector, BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE);
+    if (!s.to.conn) {
+        error("sensor: no memory");
+        _exit(1);
+    }
+    if (s.to.set->class_name)
+        bro_conn_set_class(s.to.conn, s.to.set->class_name);
+    /* FALSE: it comes up later. */
+    bro_conn_connect(s.to.conn);
+}
+
+/* --- The loop ------------------------------------------------------------------------------- */
+
+static int
+all_done(void)
+{
+    if (terminated)
+        return 1;
+    return s.fds[LISTENER].fd < 0 && s.num_clients == 0 &&
+           (s.coming == 0 || time(NULL) - s.gone >= COMING_SECONDS);
+}
+
+static void
+turn(int timeout_ms)
+{
+    s.fds[COLLECTOR] = (struct pollfd){.fd = bro_conn_get_fd(s.to.conn), .events = POLLIN};
+    s.fds[INCOMING] = (struct pollfd){.fd = s.incoming, .events = POLLIN};
+    s.fds[LISTENER].events = POLLIN;
+    if (poll(s.fds, CLIENTS + s.num_clients, timeout_ms) > 0) {
+        if (s.fds[LISTENER].revents)
+            hear_listener();
+        hear_clients();
+        if (s.fds[INCOMING].revents)
+            accept_clients();
+    }
+    watch_collector();
+}
+
+/* Nobody can call any more, and no name of us remains. */
+static void
+close_incoming(void)
+{
+    struct sockaddr_un addr = {0};
+    socklen_t len = sizeof addr - 1;
+
+    if (getsockname(s.incoming, (struct sockaddr *)&addr, &len) == 0)
+        unlink(addr.sun_path);
+    close(s.incoming);
+}
+
+/* Gives the collector the time to take what waits, if it can be reached. */
+static void
+drain(void)
+{
+    time_t end = time(NULL) + DRAIN_SECONDS;
+
+    while (!terminated && bro_event_queue_length(s.to.conn) > 0 && time(NULL) < end) {
+        poll(NULL, 0, 100);
+        watch_collector();
+    }
+    if (s.to.lost > s.told || bro_event_queue_length(s.to.conn) > 0)
+        error("sensor: %llu events lost at the end",
+              s.to.lost - s.told + (unsigned long long)bro_event_queue_length(s.to.conn));
+    bro_conn_delete(s.to.conn);
+}
+
+static void
+prepare(void)
+{
+    struct rlimit files;
+    struct sigaction term = {.sa_handler = on_term};
+
+    sigaction(SIGTERM, &term, NULL);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max; /* one for each connection */
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+void
+sensor_report(const struct sensor_settings *set, int listener, int incoming, long long start)
+{
+    prepare();
+    s.to.set = set;
+    s.start = start;
+    s.root = geteuid();
+    s.incoming = incoming;
+    if (!make_room()) {
+        error("sensor: no memory");
+        _exit(1);
+    }
+    s.fds[LISTENER].fd = listener;
+    connect_collector();
+    while (!all_done())
+        turn(1000);
+    while (s.num_clients > 0) /* only when terminated */
+        remove_client(s.num_clients - 1);
+    close_incoming();
+    drain();
+    _exit(0);
+}

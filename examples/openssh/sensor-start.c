@@ -1,0 +1,224 @@
+/*
+ * The listener's side: starts the sensor and tells it of the listener itself.
+ */
+#include "includes.h"
+
+#include "log.h"
+#include "misc.h"
+#include "pathnames.h"
+#include "platform.h"
+#include "sensor-report.h"
+#include "sensor.h"
+#include "xmalloc.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A sensor that has died is started again, but not more often than this. */
+#define AGAIN_SECONDS 10
+
+void destroy_sensitive_data(void);
+
+static struct {
+    int fd; /* to the sensor */
+    struct sockaddr_un addr;
+    struct sensor_settings set;
+    long long number, start; /* of the last connection; of sshd */
+    time_t started;
+    const int *socks; /* that sshd listens on */
+    int num_socks;
+    pid_t listener;
+} s = {.fd = -1};
+
+/* What a process for a connection finds in its environment, and we do after a restart. */
+static void
+publish(long long number)
+{
+    char text[sizeof s.addr.sun_path + 64];
+    unsigned flags =
+        (s.set.passwords ? SENSOR_WANTS_PASSWORDS : 0) | (s.set.data ? SENSOR_WANTS_DATA : 0);
+
+    snprintf(text, sizeof text, "%u %lld %lld %s", flags, number, s.start, s.addr.sun_path);
+    setenv(SENSOR_ENV, text, 1);
+}
+
+/* Numbers and start go on after a restart, which is an exec(). */
+static void
+resume(void)
+{
+    const char *env = getenv(SENSOR_ENV);
+
+    if (s.start != 0)
+        return;
+    if (!env || sscanf(env, "%*u %lld %lld", &s.number, &s.start) != 2) {
+        s.number = 0;
+        s.start = (long long)time(NULL);
+    }
+}
+
+/* A socket that only root can connect to, under a name that nobody knows before. */
+static int
+listen_for_clients(void)
+{
+    mode_t before = umask(0177);
+    int on = 1, ok, fd;
+
+    memset(&s.addr, 0, sizeof s.addr);
+    s.addr.sun_family = AF_UNIX;
+    snprintf(s.addr.sun_path, sizeof s.addr.sun_path, "%s/sshd-sensor.%08x%08x", _PATH_SSH_PIDDIR,
+             arc4random(), arc4random());
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ok = fd >= 0 && bind(fd, (struct sockaddr *)&s.addr, sizeof s.addr) == 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 && listen(fd, 1024) == 0;
+    umask(before);
+    if (ok)
+        return fd;
+    error("sensor: cannot listen on %s: %s", s.addr.sun_path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* The child: keeps nothing of sshd's but its two sockets. */
+static void
+become_sensor(int listener, int incoming)
+{
+    int a = fcntl(listener, F_DUPFD, 16), b = fcntl(incoming, F_DUPFD, 16);
+
+    setproctitle("%s", "[sensor]");
+    setsid();
+    destroy_sensitive_data();
+    platform_post_fork_child();
+    if (a < 0 || b < 0 || dup2(a, STDERR_FILENO + 1) < 0 || dup2(b, STDERR_FILENO + 2) < 0) {
+        error("sensor: cannot move descriptors: %s", strerror(errno));
+        _exit(1);
+    }
+    closefrom(STDERR_FILENO + 3);
+    stdfd_devnull(1, 1, 0);
+    sensor_report(&s.set, STDERR_FILENO + 1, STDERR_FILENO + 2, s.start);
+}
+
+static void
+start(void)
+{
+    int pair[2], on = 1, incoming = listen_for_clients();
+    pid_t pid;
+
+    if (incoming < 0)
+        return;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+        setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) {
+        error("sensor: cannot make sockets: %s", strerror(errno));
+        close(incoming);
+        return;
+    }
+    s.started = time(NULL);
+    pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        become_sensor(pair[1], incoming);
+    }
+    if (pid < 0)
+        error("sensor: cannot fork: %s", strerror(errno));
+    close(pair[1]);
+    close(incoming);
+    s.fd = pair[0];
+}
+
+void
+sensor_start(void)
+{
+    s.listener = getpid();
+    resume();
+    unsetenv(SENSOR_ENV);
+    sensor_configure(&s.set);
+    if (!s.set.collector) {
+        debug("sensor: broccoli.conf has no /sshd/collector: no events are sent");
+        return;
+    }
+    start();
+    publish(s.number + 1);
+}
+
+static void
+tell(enum sensor_kind kind, long long number, const struct sensor_end *end)
+{
+    struct sensor_msg m = {.kind = kind, .num = {number}};
+
+    if (end)
+        m.end[0] = *end;
+    if (s.fd >= 0)
+        (void)sensor_write(s.fd, &m, NULL, 0, NULL, 0);
+}
+
+void
+sensor_listening(const int *socks, int n)
+{
+    struct sensor_end end;
+    int i;
+
+    s.socks = socks;
+    s.num_socks = n;
+    for (i = 0; i < n; i++) {
+        if (sensor_local_end(socks[i], &end))
+            tell(SENSOR_LISTEN, 0, &end);
+    }
+}
+
+/* Starts the sensor again if it has died. */
+static void
+revive(void)
+{
+    struct pollfd p = {.fd = s.fd};
+
+    if (poll(&p, 1, 0) <= 0 || time(NULL) - s.started < AGAIN_SECONDS)
+        return;
+    error("sensor: it has ended, and is started again");
+    close(s.fd);
+    s.fd = -1;
+    start();
+    sensor_listening(s.socks, s.num_socks);
+}
+
+void
+sensor_coming(void)
+{
+    if (s.fd < 0)
+        return;
+    revive();
+    s.number++;
+    publish(s.number);
+    tell(SENSOR_COMING, s.number, NULL);
+}
+
+/* Without re-exec, a process for a connection still has what is the listener's. */
+void
+sensor_leave(void)
+{
+    if (s.fd >= 0 && getpid() != s.listener) {
+        close(s.fd);
+        s.fd = -1;
+    }
+}
+
+void
+sensor_restart(void)
+{
+    tell(SENSOR_RESTART, 0, NULL);
+}
+
+void
+sensor_exit(void)
+{
+    tell(SENSOR_END, 0, NULL);
+}

@@ -89,6 +89,9 @@ help:
 #: make deb        Debian packages, in build/
 #: make test-deb   the same, and looks at them, with lintian if there is one
 #: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves
+#: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
+#: make openssh-deb   the same as Debian packages
+#: make test-openssh  runs that sshd with real clients, as root
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 
@@ -264,6 +267,27 @@ deb: | prerequisites
 .PHONY: test-deb
 test-deb: deb
 	ROMANESCO_DEB='$(OUT)' $(GO) test -count=1 -v -run TestDebian ./internal/tools/install
+
+# --- sshd with the sensor ---------------------------------------------------------------------
+
+OPENSSH := BUILD='$(OUT)' GO='$(GO)' examples/openssh/build.sh
+
+.PHONY: openssh-deps
+openssh-deps:
+	$(OPENSSH) deps
+
+.PHONY: openssh
+openssh: front core collector
+	$(OPENSSH) sshd
+
+.PHONY: openssh-deb
+openssh-deb: front
+	$(OPENSSH) deb
+
+# As root, since privilege separation needs that.
+.PHONY: test-openssh
+test-openssh: openssh
+	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/sshdtest
 
 # --- Tests ----------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ func (s *source) lines(name string) ([]string, error) {
 	}
 	b, err := os.ReadFile(filepath.Join(s.dir, name))
 	if err != nil {
-		return nil, err
+		return nil, errors.Unwrap(err) // the path is known
 	}
 	lines := strings.Split(string(b), "\n")
 	s.files[name] = lines

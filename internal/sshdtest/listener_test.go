@@ -1,0 +1,177 @@
+package sshdtest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTimeout: whoever does not log in within LoginGraceTime.
+func TestTimeout(t *testing.T) {
+	s := newServer(t, settings{sshd: "LoginGraceTime 2"})
+	silent := dial(t, s.port)
+	defer silent.Close()
+	s.connection("auth_timeout")
+
+	// This one comes as far as the process without privileges.
+	speaks := dial(t, s.port)
+	defer speaks.Close()
+	_, err := fmt.Fprint(speaks, "SSH-2.0-none\r\n")
+	require.NoError(t, err)
+	s.connection("auth_timeout")
+
+	hangsUp := dial(t, s.port)
+	require.NoError(t, hangsUp.Close())
+	s.connection()
+}
+
+// TestSandbox: the process that speaks with the network before the login is
+// without privileges, in a folder without anything, behind a seccomp filter; so
+// the events of the other tests come past all that.
+func TestSandbox(t *testing.T) {
+	s := newServer(t, settings{})
+	nc := dial(t, s.port)
+	_, err := fmt.Fprint(nc, "SSH-2.0-none\r\n")
+	require.NoError(t, err)
+	sshd, err := os.ReadFile("/proc/" + strconv.Itoa(s.pid()) + "/status")
+	require.NoError(t, err)
+	require.Contains(t, string(sshd), "Seccomp:\t0")
+	eventually(t, func() bool {
+		for _, dir := range processes(t, "[net]") {
+			status, _ := os.ReadFile(dir + "/status")
+			root, _ := os.Readlink(dir + "/root")
+			if strings.Contains(string(status), "Seccomp:\t2") && !strings.Contains(string(status), "Uid:\t0") && root == "/run/sshd" {
+				return true
+			}
+		}
+		return false
+	}, "no sandboxed process")
+	require.NoError(t, nc.Close())
+	s.connection()
+}
+
+// processes returns the folders in /proc of our sshd's processes of a title.
+func processes(t *testing.T, title string) (dirs []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, path := range all {
+		line, _ := os.ReadFile(path)
+		if strings.Contains(string(line), title) && strings.Contains(string(line), "sshd") {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+	}
+	return dirs
+}
+
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	require.NoError(t, err)
+	return len(all)
+}
+
+// TestRestart: SIGHUP makes sshd anew, with a sensor of its own; the sessions
+// that are open go on, and so do the numbers. No descriptor gets through.
+func TestRestart(t *testing.T) {
+	s := newServer(t, settings{})
+	open := s.ssh("good", target(), "cat")
+	in, err := open.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, open.Start())
+	s.waitFor(1, "exec 0 cat")
+	before := descriptors(t, s.pid())
+
+	for i := range 3 {
+		old := s.sensors()
+		require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
+		s.listener("restart", "listen 127.0.0.1 "+s.port+"/tcp")
+		eventually(t, func() bool { return len(s.sensors()) > 0 && descriptors(t, s.pid()) == before },
+			"%d descriptors, and %d before", descriptors(t, s.pid()), before)
+		s.cid = i + 1
+		require.Equal(t, 0, s.status(s.ssh("good", target(), "true")))
+		s.connection(append([]string{ok()}, exec0("true")...)...)
+		if i > 0 { // the first one has the open session
+			eventually(t, func() bool { return !isSensor(old[len(old)-1]) }, "an old sensor stays")
+		}
+	}
+	require.Len(t, s.sensors(), 2)
+
+	require.NoError(t, in.Close())
+	require.NoError(t, open.Wait())
+	s.numbered(1, append([]string{ok()}, exec0("cat")...)...)
+	eventually(t, func() bool { return len(s.sensors()) == 1 }, "the first sensor stays")
+}
+
+// TestSessionsOutliveListener: they are reported to their end.
+func TestSessionsOutliveListener(t *testing.T) {
+	c := newCollector(t)
+	s := startServer(t, c, settings{})
+	s.listener("listen 127.0.0.1 " + s.port + "/tcp")
+	open := s.ssh("good", target(), "cat")
+	in, err := open.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, open.Start())
+	s.waitFor(1, "exec 0 cat")
+	sensors := s.sensors()
+	require.Len(t, sensors, 1)
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	<-s.done
+	s.listener("exit")
+	require.True(t, isSensor(sensors[0]))
+	require.NoError(t, in.Close())
+	require.NoError(t, open.Wait())
+	s.connection(append([]string{ok()}, exec0("cat")...)...)
+	eventually(t, func() bool { return !isSensor(sensors[0]) }, "the sensor stays")
+}
+
+// TestKilledListener: it cannot say that it ends, and it is told all the same.
+func TestKilledListener(t *testing.T) {
+	s := startServer(t, newCollector(t), settings{})
+	s.listener("listen 127.0.0.1 " + s.port + "/tcp")
+	require.NoError(t, s.cmd.Process.Kill())
+	s.listener("exit")
+}
+
+// TestKilledSensor: logins go on without it, and it is started again.
+func TestKilledSensor(t *testing.T) {
+	s := newServer(t, settings{})
+	old := s.sensors()
+	require.Len(t, old, 1)
+	require.NoError(t, syscall.Kill(old[0], syscall.SIGKILL))
+	lost := 0
+	eventually(t, func() bool {
+		require.Equal(t, 0, s.status(s.ssh("good", target(), "true")))
+		if len(s.sensors()) == 0 {
+			lost++
+			return false
+		}
+		return true
+	}, "no new sensor")
+	s.cid = lost
+	s.listener("listen 127.0.0.1 " + s.port + "/tcp")
+	s.connection(append([]string{ok()}, exec0("true")...)...)
+	// The socket of the one that was killed is left.
+	for _, path := range sockets(t) {
+		s.before = append(s.before, path)
+	}
+	t.Cleanup(func() { removeNew(t, s.before) })
+}
+
+func removeNew(t *testing.T, paths []string) {
+	for _, path := range paths {
+		if c, err := net.DialTimeout("unixpacket", path, time.Second); err == nil {
+			_ = c.Close() // somebody's
+			continue
+		}
+		_ = os.Remove(path)
+	}
+}

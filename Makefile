@@ -92,6 +92,8 @@ help:
 #: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
 #: make openssh-deb   the same as Debian packages
 #: make test-openssh  runs that sshd with real clients, as root
+#: make pam        a module of PAM that reports logins, see examples/pam
+#: make test-pam   runs saslauthd with that module, as root
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 
@@ -288,6 +290,24 @@ openssh-deb: front
 .PHONY: test-openssh
 test-openssh: openssh
 	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/sshdtest
+
+# --- A module of PAM --------------------------------------------------------------------------
+
+.PHONY: pam
+pam: $(BUILD)/pam/pam_broccoli.so
+
+$(BUILD)/pam/pam_broccoli.so: examples/pam/pam_broccoli.c | front
+	@test -e /usr/include/security/pam_modules.h || \
+		{ echo "pam: PAM's headers are missing. Debian: apt-get install libpam0g-dev" >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fPIC -shared -Wl,-z,nodelete,-z,defs -I$(BUILD)/include \
+		-o $@ $< -L$(LIB) -Wl,-rpath,'$$ORIGIN/../lib' -lbroccoli -lpam -lpthread
+
+# As root, with saslauthd and pamtester. Debian: apt-get install sasl2-bin pamtester
+.PHONY: test-pam
+test-pam: pam core collector
+	ROMANESCO_PAM='$(OUT)' $(GO) test -count=1 -v ./internal/pamtest
 
 # --- Tests ----------------------------------------------------------------------------------
 

@@ -9,17 +9,22 @@
 #error "configure OpenSSH with --with-audit=linux, as Debian does"
 #endif
 
+#include "hostfile.h" /* auth.h wants it before */
+
 #include "audit.h"
 #include "auth.h"
-#include "hostfile.h"
 #include "log.h"
-#include "monitor_wrap.h"
 #include "packet.h"
 #include "sensor-msg.h"
 #include "sensor.h"
 
 #include <pwd.h>
 #include <string.h>
+
+/* Of monitor_wrap.h, which wants half of OpenSSH. */
+extern int use_privsep;
+int mm_is_monitor(void);
+void mm_audit_event(struct ssh *, ssh_audit_event_t);
 
 extern Authctxt *the_authctxt;
 extern struct ssh *the_active_state;
@@ -48,15 +53,22 @@ tell_success(const struct passwd *pw, const char *user)
     sensor_tell(&m, user, strlen(user), NULL, 0);
 }
 
-/*
- * Of the events, those count that the monitor itself has found out. The
- * process without privileges, which speaks with the network, reports what it
- * has been told by the monitor, and more that nothing depends on.
- */
 static void
-tell_event(ssh_audit_event_t event)
+tell_failure(struct ssh *ssh, ssh_audit_event_t event, const Authctxt *who)
 {
-    struct sensor_msg failed = {.kind = SENSOR_AUTH_FAILED};
+    struct sensor_msg m = {.kind = SENSOR_AUTH_FAILED};
+
+    /* What the process without privileges knows, it knows from the monitor; but
+     * for users that are none it does not ask about their keys. */
+    if (!use_privsep || mm_is_monitor())
+        sensor_tell(&m, who->user, strlen(who->user), NULL, 0);
+    else if (!who->valid && event != SSH_AUTH_FAIL_PASSWD && event != SSH_AUTH_FAIL_KBDINT)
+        mm_audit_event(ssh, event);
+}
+
+static void
+tell_event(struct ssh *ssh, ssh_audit_event_t event)
+{
     const Authctxt *who = the_authctxt;
 
     if (!who || !who->user)
@@ -71,8 +83,7 @@ tell_event(ssh_audit_event_t event)
     case SSH_AUTH_FAIL_PUBKEY:
     case SSH_AUTH_FAIL_HOSTBASED:
     case SSH_AUTH_FAIL_GSSAPI:
-        if (!use_privsep || mm_is_monitor())
-            sensor_tell(&failed, who->user, strlen(who->user), NULL, 0);
+        tell_failure(ssh, event, who);
         break;
     default:
         break;
@@ -82,7 +93,7 @@ tell_event(ssh_audit_event_t event)
 void
 audit_event(struct ssh *ssh, ssh_audit_event_t event)
 {
-    tell_event(event);
+    tell_event(ssh, event);
     linux_audit_event(ssh, event);
 }
 

@@ -280,8 +280,11 @@ accept_client(void)
     struct client *c;
     struct ucred who;
     socklen_t len = sizeof who;
-    int fd = -1;| SOCK_NONBLOCK) : -1;
+    int fd = -1;
 
+    errno = ENOMEM;
+    if (make_room())
+        fd = accept4(s.incoming, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
     c = calloc(1, sizeof *c);

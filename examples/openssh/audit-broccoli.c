@@ -24,7 +24,6 @@
 /* Of monitor_wrap.h, which wants half of OpenSSH. */
 extern int use_privsep;
 int mm_is_monitor(void);
-void mm_audit_event(struct ssh *, ssh_audit_event_t);
 
 extern Authctxt *the_authctxt;
 extern struct ssh *the_active_state;
@@ -53,29 +52,24 @@ tell_success(const struct passwd *pw, const char *user)
     sensor_tell(&m, user, strlen(user), NULL, 0);
 }
 
+/*
+ * Of the failures, those count that the monitor finds out. It is not asked about
+ * the keys of users that are none: when it has heard of nothing but the name,
+ * that was the failure.
+ */
 static void
-tell_failure(struct ssh *ssh, ssh_audit_event_t event, const Authctxt *who)
+tell_event(ssh_audit_event_t event)
 {
-    struct sensor_msg m = {.kind = SENSOR_AUTH_FAILED};
-
-    /* What the process without privileges knows, it knows from the monitor; but
-     * for users that are none it does not ask about their keys. */
-    if (!use_privsep || mm_is_monitor())
-        sensor_tell(&m, who->user, strlen(who->user), NULL, 0);
-    else if (!who->valid && event != SSH_AUTH_FAIL_PASSWD && event != SSH_AUTH_FAIL_KBDINT)
-        mm_audit_event(ssh, event);
-}
-
-static void
-tell_event(struct ssh *ssh, ssh_audit_event_t event)
-{
+    static int failures, is_unknown;
+    struct sensor_msg failed = {.kind = SENSOR_AUTH_FAILED};
     const Authctxt *who = the_authctxt;
+    int has_failed = 0;
 
-    if (!who || !who->user)
+    if (use_privsep && !mm_is_monitor() && event != SSH_AUTH_SUCCESS)
         return;
     switch (event) {
     case SSH_AUTH_SUCCESS:
-        if (who->pw)
+        if (who && who->user && who->pw)
             tell_success(who->pw, who->user);
         break;
     case SSH_AUTH_FAIL_PASSWD:
@@ -83,17 +77,27 @@ tell_event(struct ssh *ssh, ssh_audit_event_t event)
     case SSH_AUTH_FAIL_PUBKEY:
     case SSH_AUTH_FAIL_HOSTBASED:
     case SSH_AUTH_FAIL_GSSAPI:
-        tell_failure(ssh, event, who);
+        has_failed = 1;
+        break;
+    case SSH_INVALID_USER:
+        is_unknown = 1;
+        break;
+    case SSH_CONNECTION_ABANDON:
+        has_failed = is_unknown && failures == 0;
         break;
     default:
         break;
+    }
+    if (has_failed && who && who->user) {
+        failures++;
+        sensor_tell(&failed, who->user, strlen(who->user), NULL, 0);
     }
 }
 
 void
 audit_event(struct ssh *ssh, ssh_audit_event_t event)
 {
-    tell_event(ssh, event);
+    tell_event(event);
     linux_audit_event(ssh, event);
 }
 

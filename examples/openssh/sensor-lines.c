@@ -1,110 +1,90 @@
 /*
- * Lines of what goes through session channels, where the administrator wants
- * these: bytes are kept until the end of their line.
+ * Makes lines of what goes through session channels, where the administrator
+ * wants these: bytes are kept until the end of their line.
  */
 #include "includes.h"
 
-#include "sensor-msg.h"
+#include "sensor-report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* A longer line is sent in pieces. */
-#define LINE_MAX_BYTES 4096
+#define LINE_BYTES 4096
 
-struct stream {
+struct sensor_lines {
+    struct sensor_lines *next;
+    uint32_t chan;
+    enum sensor_stream stream;
     size_t len;
-    int after_cr;  /* a line feed that follows belongs to the same line end */
-    int is_binary; /* a NUL has come: these are no lines */
-    char line[LINE_MAX_BYTES];
+    int after_cr; /* a line feed that follows belongs to the same line end */
+    char line[LINE_BYTES];
 };
 
-static struct session {
-    struct session *next;
-    int chan;
-    struct stream streams[SENSOR_STREAMS];
-} * sessions;
-
-static struct session *
-find(int chan)
-{
-    struct session *s = sessions;
-
-    while (s && s->chan != chan)
-        s = s->next;
-    return s;
-}
-
-void
-sensor_lines_open(int chan)
-{
-    struct session *s = find(chan) ? NULL : calloc(1, sizeof *s);
-
-    if (!s)
-        return;
-    s->chan = chan;
-    s->next = sessions;
-    sessions = s;
-}
-
 static void
-tell(int chan, enum sensor_stream which, struct stream *st)
+tell(struct sensor_lines *l, const struct sensor_msg *from, sensor_tell_line *line, void *arg)
 {
-    struct sensor_msg m = {.chan = (uint32_t)chan};
+    struct sensor_msg m = {.ts = from->ts, .chan = l->chan};
 
-    m.kind = which == SENSOR_STDIN ? SENSOR_TX : SENSOR_RX;
-    sensor_tell(&m, st->line, st->len, NULL, 0);
-    st->len = 0;
+    m.kind = l->stream == SENSOR_STDIN ? SENSOR_TX : SENSOR_RX;
+    m.len[0] = (uint32_t)l->len;
+    line(arg, &m, l->line);
+    l->len = 0;
+}
+
+static struct sensor_lines *
+find(struct sensor_lines **all, uint32_t chan, enum sensor_stream stream)
+{
+    struct sensor_lines *l = *all;
+
+    while (l && (l->chan != chan || l->stream != stream))
+        l = l->next;
+    if (l || !(l = malloc(sizeof *l)))
+        return l;
+    memset(l, 0, offsetof(struct sensor_lines, line));
+    l->chan = chan;
+    l->stream = stream;
+    l->next = *all;
+    *all = l;
+    return l;
 }
 
 void
-sensor_lines_add(int chan, enum sensor_stream which, const void *data, size_t len)
+sensor_lines_add(struct sensor_lines **all, const struct sensor_msg *m, const char *text,
+                 sensor_tell_line *line, void *arg)
 {
-    struct session *s = find(chan);
-    struct stream *st = s ? &s->streams[which] : NULL;
-    const char *p = data, *end = p + len;
+    struct sensor_lines *l = find(all, m->chan, (enum sensor_stream)m->num[0]);
+    const char *end = text + m->len[0];
 
-    if (!st || st->is_binary)
+    if (!l)
         return;
-    if (memchr(p, '\0', len)) {
-        st->is_binary = 1;
-        st->len = 0;
-        return;
-    }
-    for (; p < end; p++) {
-        int is_end = *p == '\r' || (*p == '\n' && !st->after_cr);
+    if (m->len[0] == 0)
+        l->len = 0; /* what follows is secret, and so may this be */
+    for (; text < end; text++) {
+        int is_end = *text == '\r' || (*text == '\n' && !l->after_cr);
 
-        if (is_end || st->len == sizeof st->line)
-            tell(chan, which, st);
-        if (*p != '\r' && *p != '\n')
-            st->line[st->len++] = *p;
-        st->after_cr = *p == '\r';
+        if (is_end || l->len == sizeof l->line)
+            tell(l, m, line, arg);
+        if (*text != '\r' && *text != '\n')
+            l->line[l->len++] = *text;
+        l->after_cr = *text == '\r';
     }
 }
 
 void
-sensor_lines_drop(int chan, enum sensor_stream which)
+sensor_lines_end(struct sensor_lines **all, const struct sensor_msg *m, sensor_tell_line *line,
+                 void *arg)
 {
-    struct session *s = find(chan);
+    struct sensor_lines *l;
 
-    if (s)
-        s->streams[which].len = 0;
-}
-
-void
-sensor_lines_close(int chan)
-{
-    struct session **at = &sessions, *s;
-    int i;
-
-    while (*at && (*at)->chan != chan)
-        at = &(*at)->next;
-    if (!(s = *at))
-        return;
-    for (i = 0; i < SENSOR_STREAMS; i++) {
-        if (s->streams[i].len > 0)
-            tell(chan, (enum sensor_stream)i, &s->streams[i]);
+    while ((l = *all)) {
+        if (l->chan != m->chan) {
+            all = &l->next;
+            continue;
+        }
+        if (l->len > 0)
+            tell(l, m, line, arg);
+        *all = l->next;
+        free(l);
     }
-    *at = s->next;
-    free(s);
 }

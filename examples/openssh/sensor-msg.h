@@ -77,12 +77,8 @@ void sensor_open(int sock);
 void sensor_tell(struct sensor_msg *m, const void *text0, size_t len0, const void *text1,
                  size_t len1);
 
-/* Lines of session channels (sensor-lines.c). */
+/* num[0] of SENSOR_RX and SENSOR_TX, whose text are bytes as they come; none at all
+ * means that the last ones may be the beginning of something secret. */
 enum sensor_stream { SENSOR_STDOUT, SENSOR_STDERR, SENSOR_STDIN, SENSOR_STREAMS };
-void sensor_lines_open(int chan);
-void sensor_lines_add(int chan, enum sensor_stream stream, const void *data, size_t len);
-void sensor_lines_drop(int chan,
-                       enum sensor_stream stream); /* what waits for the end of its line */
-void sensor_lines_close(int chan);
 
 #endif

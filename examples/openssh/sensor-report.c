@@ -30,21 +30,13 @@
 /* Messages of one socket before the next has its turn. */
 #define BATCH 64
 
-struct client {
-    uint64_t cid;
-    uid_t user; /* once he has logged in */
-    int has_begun, has_user;
-    uint32_t *channels; /* that are open */
-    size_t num_channels;
-};
-
 /* The places of struct pollfd before those of clients. */
 enum { COLLECTOR, LISTENER, INCOMING, CLIENTS };
 
 static struct {
     struct sensor_sender to;
     struct pollfd *fds; /* num_clients after CLIENTS */
-    struct client **clients;
+    struct sensor_client **clients;
     size_t num_clients, room;
     long long start;
     uid_t root;      /* as whom sshd runs */
@@ -115,138 +107,15 @@ take(int fd, uid_t *uid)
     return sender_of(&h, uid) ? 1 : -1;
 }
 
-static void
-tell(enum sensor_kind kind, uint64_t cid, const struct sensor_msg *m)
-{
-    sensor_send(&s.to, kind, cid, m, packet.bytes + sizeof packet.m);
-}
-
-/* For what the sensor sees itself. */
-static struct sensor_msg
-now(void)
-{
-    struct sensor_msg m = {0};
-
-    m.ts = bro_util_current_time();
-    return m;
-}
-
 /* --- Clients -------------------------------------------------------------------------------- */
-
-static size_t
-find_channel(const struct client *c, uint32_t chan)
-{
-    size_t i = 0;
-
-    while (i < c->num_channels && c->channels[i] != chan)
-        i++;
-    return i;
-}
-
-/* Remembers a channel, so that its end is told once, and only if its beginning was. */
-static int
-open_channel(struct client *c, uint32_t chan)
-{
-    uint32_t *more;
-
-    if (chan >= SENSOR_CHANNELS_MAX)
-        return 0;
-    if (find_channel(c, chan) < c->num_channels)
-        return 1;
-    more = realloc(c->channels, (c->num_channels + 1) * sizeof *more);
-    if (!more)
-        return 0;
-    c->channels = more;
-    c->channels[c->num_channels++] = chan;
-    return 1;
-}
-
-static int
-close_channel(struct client *c, uint32_t chan)
-{
-    size_t i = find_channel(c, chan);
-
-    if (i == c->num_channels)
-        return 0;
-    c->channels[i] = c->channels[--c->num_channels];
-    return 1;
-}
-
-static void
-begin(struct client *c)
-{
-    c->has_begun = 1;
-    c->cid = (uint64_t)packet.m.num[0];
-    if (s.coming > 0)
-        s.coming--;
-}
-
-/* Whether a client may say this: whoever has logged in reports his own channels only. */
-static int
-may_say(const struct client *c, uid_t uid)
-{
-    if (packet.m.kind >= SENSOR_KINDS || (packet.m.kind == SENSOR_CONN_NEW) == c->has_begun)
-        return 0;
-    if (uid == s.root)
-        return packet.m.kind >= SENSOR_CONN_NEW;
-    return packet.m.kind >= SENSOR_FIRST_OF_USER && c->has_user && uid == c->user;
-}
-
-static void
-hear(struct client *c, uid_t uid)
-{
-    const struct sensor_msg *m = &packet.m;
-
-    if (!may_say(c, uid))
-        return;
-    switch (m->kind) {
-    case SENSOR_CONN_NEW:
-        begin(c);
-        break;
-    case SENSOR_AUTH_OK:
-        c->has_user = 1;
-        c->user = (uid_t)m->num[0];
-        break;
-    case SENSOR_SESSION:
-    case SENSOR_FORWARD:
-        if (!open_channel(c, m->chan))
-            return;
-        break;
-    case SENSOR_CHANNEL_CLEANUP:
-        if (!close_channel(c, m->chan))
-            return;
-        break;
-    }
-    tell((enum sensor_kind)m->kind, c->cid, m);
-}
-
-static void
-say_goodbye(struct client *c)
-{
-    struct sensor_msg m = now();
-
-    if (!c->has_begun) {
-        if (s.coming > 0)
-            s.coming--;
-        return;
-    }
-    while (c->num_channels > 0) { /* its process had no time for that */
-        m.chan = c->channels[c->num_channels - 1];
-        close_channel(c, m.chan);
-        tell(SENSOR_CHANNEL_CLEANUP, c->cid, &m);
-    }
-    tell(SENSOR_CONN_END, c->cid, &m);
-}
 
 static void
 remove_client(size_t i)
 {
-    struct client *c = s.clients[i];
-
-    say_goodbye(c);
+    if (!sensor_client_has_begun(s.clients[i]) && s.coming > 0)
+        s.coming--;
+    sensor_client_end(&s.to, s.clients[i]);
     close(s.fds[CLIENTS + i].fd);
-    free(c->channels);
-    free(c);
     s.num_clients--;
     s.clients[i] = s.clients[s.num_clients];
     s.fds[CLIENTS + i] = s.fds[CLIENTS + s.num_clients];
@@ -257,7 +126,7 @@ make_room(void)
 {
     size_t room = s.room ? 2 * s.room : 16;
     struct pollfd *fds;
-    struct client **clients;
+    struct sensor_client **clients;
 
     if (s.num_clients < s.room)
         return 1;
@@ -277,7 +146,7 @@ make_room(void)
 static int
 accept_client(void)
 {
-    struct client *c;
+    struct sensor_client *c;
     struct ucred who;
     socklen_t len = sizeof who;
     int fd = -1;
@@ -287,9 +156,8 @@ accept_client(void)
         fd = accept4(s.incoming, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
-    c = calloc(1, sizeof *c);
-    if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid != s.root) {
-        free(c);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid != s.root ||
+        !(c = sensor_client_new(s.root))) {
         close(fd);
         return 1;
     }
@@ -307,6 +175,16 @@ accept_clients(void)
         got = accept_client();
     if (got < 0)
         poll(NULL, 0, 100); /* out of descriptors, perhaps: that passes */
+}
+
+static void
+hear(struct sensor_client *c, uid_t uid)
+{
+    int before = sensor_client_has_begun(c);
+
+    sensor_client_hear(&s.to, c, uid, &packet.m, packet.bytes + sizeof packet.m);
+    if (!before && sensor_client_has_begun(c) && s.coming > 0)
+        s.coming--;
 }
 
 static void
@@ -333,13 +211,13 @@ hear_clients(void)
 static void
 listener_gone(void)
 {
-    struct sensor_msg m = now();
+    struct sensor_msg m = {.ts = bro_util_current_time()};
 
     close(s.fds[LISTENER].fd);
     s.fds[LISTENER].fd = -1;
     s.gone = time(NULL);
     if (!s.restarts)
-        tell(SENSOR_END, 0, &m);
+        sensor_send(&s.to, SENSOR_END, 0, &m, "");
 }
 
 static void
@@ -353,14 +231,14 @@ hear_listener(void)
         case SENSOR_LISTEN:
             if (!*s.to.sid)
                 sensor_name(&s.to, s.start, packet.m.end[0].port);
-            tell(SENSOR_LISTEN, 0, &packet.m);
+            sensor_send(&s.to, SENSOR_LISTEN, 0, &packet.m, "");
             break;
         case SENSOR_COMING:
             s.coming++;
             break;
         case SENSOR_RESTART:
             s.restarts = 1;
-            tell(SENSOR_RESTART, 0, &packet.m);
+            sensor_send(&s.to, SENSOR_RESTART, 0, &packet.m, "");
             break;
         case SENSOR_END: /* the restart has come to nothing */
             s.restarts = 0;

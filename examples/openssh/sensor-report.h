@@ -40,4 +40,23 @@ void sensor_name(struct sensor_sender *to, long long start, unsigned port);
 void sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
                  const struct sensor_msg *m, const char *texts);
 
+/* Lines of the data of channels. Each one that is complete is handed to a function. */
+struct sensor_lines;
+typedef void sensor_tell_line(void *arg, const struct sensor_msg *m, const char *line);
+void sensor_lines_add(struct sensor_lines **all, const struct sensor_msg *m, const char *text,
+                      sensor_tell_line *line, void *arg);
+/* What a channel has left. */
+void sensor_lines_end(struct sensor_lines **all, const struct sensor_msg *m, sensor_tell_line *line,
+                      void *arg);
+
+/* A connection to sshd, which runs as root. */
+struct sensor_client;
+struct sensor_client *sensor_client_new(uid_t root);
+int sensor_client_has_begun(const struct sensor_client *c);
+/* A message, and as whom the process runs that has sent it. */
+void sensor_client_hear(struct sensor_sender *to, struct sensor_client *c, uid_t uid,
+                        const struct sensor_msg *m, const char *texts);
+/* Says what remains to be said, and frees it. */
+void sensor_client_end(struct sensor_sender *to, struct sensor_client *c);
+
 #endif

@@ -24,6 +24,9 @@
 static int sensor = -1;
 static unsigned wants;
 
+/* Channels whose data is wanted: sessions that speak in lines. */
+static unsigned char speaks[SENSOR_CHANNELS_MAX];
+
 int
 sensor_write(int fd, struct sensor_msg *m, const void *text0, size_t len0, const void *text1,
              size_t len1)
@@ -176,9 +179,8 @@ sensor_session(int chan, int is_subsystem, const char *request, const char *comm
     tell_text(SENSOR_SESSION, chan, is_subsystem ? "subsystem" : request ? "exec" : "shell");
     if (command)
         tell_text(SENSOR_EXEC, chan, command);
-    /* Subsystems do not speak in lines. */
-    if (sensor >= 0 && wants & SENSOR_WANTS_DATA && !is_subsystem)
-        sensor_lines_open(chan);
+    if (chan >= 0 && chan < SENSOR_CHANNELS_MAX)
+        speaks[chan] = sensor >= 0 && wants & SENSOR_WANTS_DATA && !is_subsystem;
 }
 
 void
@@ -205,14 +207,28 @@ sensor_cleanup(int chan)
 {
     struct sensor_msg m = {.kind = SENSOR_CHANNEL_CLEANUP, .chan = (uint32_t)chan};
 
-    sensor_lines_close(chan);
     sensor_tell(&m, NULL, 0, NULL, 0);
+    if (chan >= 0 && chan < SENSOR_CHANNELS_MAX)
+        speaks[chan] = 0;
+}
+
+static void
+tell_data(enum sensor_kind kind, int chan, enum sensor_stream stream, const void *data, size_t len)
+{
+    struct sensor_msg m = {.kind = kind, .chan = (uint32_t)chan, .num = {stream}};
+
+    if (chan < 0 || chan >= SENSOR_CHANNELS_MAX || !speaks[chan])
+        return;
+    if (memchr(data, '\0', len))
+        speaks[chan] = 0; /* these are no lines */
+    else
+        sensor_tell(&m, data, len, NULL, 0);
 }
 
 void
 sensor_sent(int chan, int is_stderr, const void *data, size_t len)
 {
-    sensor_lines_add(chan, is_stderr ? SENSOR_STDERR : SENSOR_STDOUT, data, len);
+    tell_data(SENSOR_RX, chan, is_stderr ? SENSOR_STDERR : SENSOR_STDOUT, data, len);
 }
 
 /* Whether the terminal is asking for something that nobody is to see. */
@@ -227,10 +243,7 @@ is_secret(int tty)
 void
 sensor_typed(int chan, const void *data, size_t len, int tty)
 {
-    if (!(wants & SENSOR_WANTS_DATA))
-        return;
     if (!(wants & SENSOR_WANTS_PASSWORDS) && is_secret(tty))
-        sensor_lines_drop(chan, SENSOR_STDIN);
-    else
-        sensor_lines_add(chan, SENSOR_STDIN, data, len);
+        len = 0;
+    tell_data(SENSOR_TX, chan, SENSOR_STDIN, data, len);
 }

@@ -26,6 +26,8 @@
 
 /* A sensor that has died is started again, but not more often than this. */
 #define AGAIN_SECONDS 10
+/* Higher descriptors sshd does not have. */
+#define FDS_MAX 65536
 
 void destroy_sensitive_data(void);
 
@@ -89,23 +91,37 @@ listen_for_clients(void)
     return -1;
 }
 
+/*
+ * Puts /dev/null in the place of all that the sensor has no business with. The
+ * numbers stay taken, since one may be that of a log; a log that is a file
+ * stays.
+ */
+static void
+give_up_descriptors(int listener, int incoming)
+{
+    int null = open(_PATH_DEVNULL, O_RDWR), fd;
+    struct stat st;
+
+    for (fd = STDERR_FILENO + 1; null >= 0 && fd < MINIMUM(getdtablesize(), FDS_MAX); fd++) {
+        if (fd == listener || fd == incoming || fstat(fd, &st) < 0)
+            continue;
+        if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+            dup2(null, fd);
+    }
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+}
+
 /* The child: keeps nothing of sshd's but its two sockets. */
 static void
 become_sensor(int listener, int incoming)
 {
-    int a = fcntl(listener, F_DUPFD, 16), b = fcntl(incoming, F_DUPFD, 16);
-
     setproctitle("%s", "[sensor]");
     setsid();
     destroy_sensitive_data();
     platform_post_fork_child();
-    if (a < 0 || b < 0 || dup2(a, STDERR_FILENO + 1) < 0 || dup2(b, STDERR_FILENO + 2) < 0) {
-        error("sensor: cannot move descriptors: %s", strerror(errno));
-        _exit(1);
-    }
-    closefrom(STDERR_FILENO + 3);
-    stdfd_devnull(1, 1, 0);
-    sensor_report(&s.set, STDERR_FILENO + 1, STDERR_FILENO + 2, s.start);
+    give_up_descriptors(listener, incoming);
+    sensor_report(&s.set, listener, incoming, s.start);
 }
 
 static void

@@ -141,6 +141,10 @@ func (s *server) stop() {
 	}
 	s.quit()
 	eventually(s.t, func() bool { return s.count(isNamed("exit")) > 0 }, "no exit event")
+	log, err := os.ReadFile(s.log)
+	require.NoError(s.t, err)
+	require.Contains(s.t, string(log), "sensor: connected to the collector "+s.addr)
+	require.NotContains(s.t, string(log), "events lost")
 	require.Equal(s.t, []string{"exit"}, texts(s.take(func(got) bool { return true })), "events that no test expects")
 	require.Subset(s.t, s.before, sockets(s.t), "a socket is left over")
 }

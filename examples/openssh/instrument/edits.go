@@ -56,8 +56,8 @@ func edits() []edit {
 
 		// What is built. GNU make is what Debian has.
 		{"Makefile.in", "", `^SSHDLIBS=.*`, instead, "$0 $$(BROCCOLI_LIBS)"},
-		{"Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 audit-broccoli.o sensor-start.o sensor-report.o sensor-event.o"},
-		{"Makefile.in", "", `\bchannels\.o\b`, instead, "$0 sensor-send.o sensor-lines.o"},
+		{"Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 audit-broccoli.o sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o"},
+		{"Makefile.in", "", `\bchannels\.o\b`, instead, "$0 sensor-send.o"},
 		{"Makefile.in", "", `^\.c\.o:$`, before, makefile},
 	}
 }
@@ -66,6 +66,6 @@ func edits() []edit {
 // module for Linux, which audit-broccoli.c calls.
 const makefile = `BROCCOLI_CPPFLAGS ?=
 BROCCOLI_LIBS ?= -lbroccoli
-sensor-start.o sensor-report.o sensor-event.o: CPPFLAGS += $(BROCCOLI_CPPFLAGS)
+sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o: CPPFLAGS += $(BROCCOLI_CPPFLAGS)
 audit-linux.o: CPPFLAGS += $(foreach f,connection_from event session_open session_close run_command,-Daudit_$f=linux_audit_$f)
 `

@@ -53,8 +53,10 @@ fetch() {
     ls "$work"/openssh_*.dsc >/dev/null 2>&1 && return
     command -v dpkg-source >/dev/null || fail "dpkg-source is missing: make openssh-deps"
     configure_apt
-    (cd "$work" && apt-get -q source --download-only openssh)
+    (cd "$work" && apt-get -q source --download-only openssh && apt-get -q download openssh-server)
     unset APT_CONFIG
+    # To compare with, see TestLoginsPerSecond.
+    dpkg-deb -x "$work"/openssh-server_*.deb "$work/stock"
 }
 
 # Unpacks and edits, again if the edits are others now.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +86,7 @@ func (s stack) daemon(t *testing.T, collector string) func(user, password string
 	cmd := exec.CommandContext(ctx, "saslauthd", "-a", "pam", "-d", "-n", "2", "-m", dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Env = environment(t, collector)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it ends its whole process group
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
 	mux := filepath.Join(dir, "mux")

@@ -53,10 +53,11 @@ fetch() {
     ls "$work"/openssh_*.dsc >/dev/null 2>&1 && return
     command -v dpkg-source >/dev/null || fail "dpkg-source is missing: make openssh-deps"
     configure_apt
-    (cd "$work" && apt-get -q source --download-only openssh && apt-get -q download openssh-server)
+    # Debian's own to compare with, see TestLoginsPerSecond; the source last, as the sign that all is there.
+    mkdir -p "$work/stock"
+    (cd "$work/stock" && apt-get -q download openssh-server && dpkg-deb -x openssh-server_*.deb .)
+    (cd "$work" && apt-get -q source --download-only openssh)
     unset APT_CONFIG
-    # To compare with, see TestLoginsPerSecond.
-    dpkg-deb -x "$work"/openssh-server_*.deb "$work/stock"
 }
 
 # Unpacks and edits, again if the edits are others now.

@@ -80,6 +80,25 @@ func TestSettingsAreDocumented(t *testing.T) {
 	require.ElementsMatch(t, known, found(`(?m)^#(/broccoli/[a-z_]+)`, read(t, "packaging/broccoli.conf")))
 }
 
+// TestSettingsOfExamplesAreDocumented: the same for what comes with the library.
+func TestSettingsOfExamplesAreDocumented(t *testing.T) {
+	var sources strings.Builder
+	for _, pattern := range []string{"/examples/openssh/*.c", "/examples/pam/*.c"} {
+		names, err := filepath.Glob(root + pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			require.NoError(t, err)
+			sources.Write(b)
+		}
+	}
+	known := found(`"(/(?:sshd|pam)/[a-z_]+)"`, sources.String())
+	require.Contains(t, known, "/sshd/collector")
+	require.ElementsMatch(t, known, found(`(?m)^\.It Cm (/(?:sshd|pam)/[a-z_]+)`, read(t, "docs/man/broccoli.conf.5")))
+	require.ElementsMatch(t, known, found(`(?m)^#(/(?:sshd|pam)/[a-z_]+)`, read(t, "packaging/broccoli.conf")))
+	require.ElementsMatch(t, known, found("(?m)^[|] `(/(?:sshd|pam)/[a-z_]+)`", read(t, "docs/sshd.md")+read(t, "examples/pam/README.md")))
+}
+
 func TestExampleSetsNothing(t *testing.T) {
 	for line := range strings.Lines(read(t, "packaging/broccoli.conf")) {
 		require.Regexp(t, `^(#.*)?\n$`, line)

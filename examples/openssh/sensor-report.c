@@ -27,6 +27,8 @@
 #define DRAIN_SECONDS 60
 /* No more than one line about lost events in this time. */
 #define COMPLAIN_SECONDS 60
+/* When to say that the collector has not been reached at all. */
+#define UNREACHED_SECONDS 10
 /* Messages of one socket before the next has its turn. */
 #define BATCH 64
 
@@ -39,12 +41,13 @@ static struct {
     struct sensor_client **clients;
     size_t num_clients, room;
     long long start;
-    uid_t root;      /* as whom sshd runs */
-    int incoming;    /* accepts clients */
-    unsigned coming; /* announced and not yet here */
-    time_t gone;     /* when the listener went */
-    int restarts;    /* it said so; its end is no exit */
-    int is_up;
+    uid_t root;        /* as whom sshd runs */
+    int incoming;      /* accepts clients */
+    unsigned coming;   /* announced and not yet here */
+    time_t gone;       /* when the listener went */
+    int restarts;      /* it said so; its end is no exit */
+    int is_up, was_up; /* was_up: or it has been told that it was not */
+    time_t begun;
     unsigned long long told; /* of to.lost */
     time_t told_at;
 } s;
@@ -261,6 +264,13 @@ watch_collector(void)
     if (up != s.is_up)
         logit("sensor: %s the collector %.200s", up ? "connected to" : "lost", s.to.set->collector);
     s.is_up = up;
+    if (!up && !s.was_up && t - s.begun >= UNREACHED_SECONDS) {
+        error("sensor: the collector %.200s is not reached; /broccoli/debug_messages in "
+              "broccoli.conf tells standard error why",
+              s.to.set->collector);
+        s.was_up = 1;
+    }
+    s.was_up |= up;
     if (s.to.lost > s.told && t - s.told_at >= COMPLAIN_SECONDS) {
         error("sensor: %llu events lost: the collector %.200s does not take them",
               s.to.lost - s.told, s.to.set->collector);
@@ -363,6 +373,7 @@ sensor_report(const struct sensor_settings *set, int listener, int incoming, lon
     s.to.set = set;
     s.start = start;
     s.root = geteuid();
+    s.begun = time(NULL);
     s.incoming = incoming;
     if (!make_room()) {
         error("sensor: no memory");

@@ -41,14 +41,24 @@ type got struct {
 // collector is broccoli-collector, serving TLS, and what it has written.
 type collector struct {
 	addr   string
-	ca     string // files of the sensor's side
+	ca     string // files
 	sensor string
+	host   string
 
 	mu     sync.Mutex
 	events []got
 }
 
+// newCollector starts one.
 func newCollector(t *testing.T) *collector {
+	t.Helper()
+	c := prepareCollector(t)
+	c.start(t, "127.0.0.1:0")
+	return c
+}
+
+// prepareCollector makes the certificates of both sides.
+func prepareCollector(t *testing.T) *collector {
 	t.Helper()
 	dir := t.TempDir()
 	ca, err := certs.NewCA("sshdtest CA", time.Hour)
@@ -63,9 +73,14 @@ func newCollector(t *testing.T) *collector {
 		require.NoError(t, err)
 		return b
 	}
-	c := &collector{ca: write("ca.pem", ca.PEM), sensor: write("sensor.pem", issue("sensor"))}
+	return &collector{ca: write("ca.pem", ca.PEM), sensor: write("sensor.pem", issue("sensor")),
+		host: write("collector.pem", issue("127.0.0.1"))}
+}
+
+func (c *collector) start(t *testing.T, addr string) {
+	t.Helper()
 	cmd := exec.Command(filepath.Join(m.build, "bin", "broccoli-collector"), "-listen", "", "-format", "json",
-		"-tls-listen", "127.0.0.1:0", "-ca-cert", c.ca, "-host-cert", write("collector.pem", issue("127.0.0.1")))
+		"-tls-listen", addr, "-ca-cert", c.ca, "-host-cert", c.host)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	log, err := cmd.StderrPipe()
@@ -87,7 +102,6 @@ func newCollector(t *testing.T) *collector {
 		require.NoError(t, <-read)
 		require.NoError(t, cmd.Wait())
 	})
-	return c
 }
 
 func (c *collector) read(lines *bufio.Scanner) error {

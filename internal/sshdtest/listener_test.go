@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,6 +57,24 @@ func TestSandbox(t *testing.T) {
 	}, "no sandboxed process")
 	require.NoError(t, nc.Close())
 	s.connection()
+}
+
+// TestSocketIsPrivate: nobody but root reaches the sensor.
+func TestSocketIsPrivate(t *testing.T) {
+	s := newServer(t, settings{})
+	var socket string
+	for _, path := range sockets(t) {
+		if !slices.Contains(s.before, path) {
+			socket = path
+		}
+	}
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.Zero(t, info.Sys().(*syscall.Stat_t).Uid)
+	command := "test -e " + socket + " && ! test -r " + socket + " && ! test -w " + socket
+	require.Equal(t, 0, s.status(s.ssh("good", target(), command)))
+	s.connection(append([]string{ok()}, exec0(command)...)...)
 }
 
 // processes returns the folders in /proc of our sshd's processes of a title.
@@ -160,9 +179,7 @@ func TestKilledSensor(t *testing.T) {
 	s.listener("listen 127.0.0.1 " + s.port + "/tcp")
 	s.connection(append([]string{ok()}, exec0("true")...)...)
 	// The socket of the one that was killed is left.
-	for _, path := range sockets(t) {
-		s.before = append(s.before, path)
-	}
+	s.before = append(s.before, sockets(t)...)
 	t.Cleanup(func() { removeNew(t, s.before) })
 }
 

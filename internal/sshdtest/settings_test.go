@@ -26,6 +26,19 @@ func TestChosenEvents(t *testing.T) {
 	}
 }
 
+// TestCollectorComesLate: what has happened before is told then.
+func TestCollectorComesLate(t *testing.T) {
+	c := prepareCollector(t)
+	addr := "127.0.0.1:" + freePort(t)
+	s := startServer(t, c, settings{collector: addr})
+	require.Equal(t, 0, s.status(s.ssh("good", target(), "true")))
+	c.addr = addr
+	c.start(t, addr)
+	s.listener("listen 127.0.0.1 " + s.port + "/tcp")
+	s.connection(append([]string{ok()}, exec0("true")...)...)
+	s.stop()
+}
+
 // TestNoCollector: sshd without the setting is as it would be without us.
 func TestNoCollector(t *testing.T) {
 	s := startServer(t, nil, settings{})

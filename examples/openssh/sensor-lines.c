@@ -11,6 +11,8 @@
 
 /* A longer line is sent in pieces. */
 #define LINE_BYTES 4096
+/* Streams of one connection; of those beyond, nothing is told. */
+#define STREAMS_MAX 128
 
 struct sensor_lines {
     struct sensor_lines *next;
@@ -36,10 +38,11 @@ static struct sensor_lines *
 find(struct sensor_lines **all, uint32_t chan, enum sensor_stream stream)
 {
     struct sensor_lines *l = *all;
+    int n = 0;
 
-    while (l && (l->chan != chan || l->stream != stream))
+    for (; l && (l->chan != chan || l->stream != stream); n++)
         l = l->next;
-    if (l || !(l = malloc(sizeof *l)))
+    if (l || n == STREAMS_MAX || !(l = malloc(sizeof *l)))
         return l;
     memset(l, 0, offsetof(struct sensor_lines, line));
     l->chan = chan;

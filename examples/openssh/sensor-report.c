@@ -27,6 +27,8 @@
 #define DRAIN_SECONDS 60
 /* No more than one line about lost events in this time. */
 #define COMPLAIN_SECONDS 60
+/* How long connections may take to end when the sensor is told to. */
+#define TERM_SECONDS 2
 /* When to say that the collector has not been reached at all. */
 #define UNREACHED_SECONDS 10
 /* Messages of one socket before the next has its turn. */
@@ -47,7 +49,7 @@ static struct {
     time_t gone;       /* when the listener went */
     int restarts;      /* it said so; its end is no exit */
     int is_up, was_up; /* was_up: or it has been told that it was not */
-    time_t begun;
+    time_t begun, terminated;
     unsigned long long told; /* of to.lost */
     time_t told_at;
 } s;
@@ -92,7 +94,7 @@ take(int fd, uid_t *uid)
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(struct ucred))]; /* no room for descriptors */
     } control;
     struct iovec part = {&packet, sizeof packet};
     struct msghdr h = {.msg_iov = &part, .msg_iovlen = 1};
@@ -230,10 +232,10 @@ hear_listener(void)
     int got;
 
     while ((got = take(s.fds[LISTENER].fd, &uid)) > 0) {
+        if (!*s.to.sid) /* sshd tells first where it listens */
+            sensor_name(&s.to, s.start, packet.m.end[0].port);
         switch (packet.m.kind) {
         case SENSOR_LISTEN:
-            if (!*s.to.sid)
-                sensor_name(&s.to, s.start, packet.m.end[0].port);
             sensor_send(&s.to, SENSOR_LISTEN, 0, &packet.m, "");
             break;
         case SENSOR_COMING:
@@ -299,8 +301,11 @@ connect_collector(void)
 static int
 all_done(void)
 {
+    if (terminated && !s.terminated)
+        s.terminated = time(NULL);
+    /* What has not ended then, as it does when the machine goes down, goes on unreported. */
     if (terminated)
-        return 1;
+        return s.num_clients == 0 || time(NULL) - s.terminated >= TERM_SECONDS;
     return s.fds[LISTENER].fd < 0 && s.num_clients == 0 &&
            (s.coming == 0 || time(NULL) - s.gone >= COMING_SECONDS);
 }
@@ -383,8 +388,6 @@ sensor_report(const struct sensor_settings *set, int listener, int incoming, lon
     connect_collector();
     while (!all_done())
         turn(1000);
-    while (s.num_clients > 0) /* only when terminated */
-        remove_client(s.num_clients - 1);
     close_incoming();
     drain();
     _exit(0);

@@ -138,7 +138,7 @@ sensor_open(int sock)
 {
     struct sensor_msg m = {.kind = SENSOR_CONN_NEW};
     const char *env = getenv(SENSOR_ENV);
-    long long number;
+    long long number = 0;
     int path = 0;
 
     if (env && sscanf(env, "%u %lld %*d %n", &wants, &number, &path) == 2 && path > 0)
@@ -212,13 +212,17 @@ sensor_cleanup(int chan)
         speaks[chan] = 0;
 }
 
+static int
+is_wanted(int chan)
+{
+    return chan >= 0 && chan < SENSOR_CHANNELS_MAX && speaks[chan];
+}
+
 static void
 tell_data(enum sensor_kind kind, int chan, enum sensor_stream stream, const void *data, size_t len)
 {
     struct sensor_msg m = {.kind = kind, .chan = (uint32_t)chan, .num = {stream}};
 
-    if (chan < 0 || chan >= SENSOR_CHANNELS_MAX || !speaks[chan])
-        return;
     if (memchr(data, '\0', len))
         speaks[chan] = 0; /* these are no lines */
     else
@@ -228,7 +232,8 @@ tell_data(enum sensor_kind kind, int chan, enum sensor_stream stream, const void
 void
 sensor_sent(int chan, int is_stderr, const void *data, size_t len)
 {
-    tell_data(SENSOR_RX, chan, is_stderr ? SENSOR_STDERR : SENSOR_STDOUT, data, len);
+    if (is_wanted(chan))
+        tell_data(SENSOR_RX, chan, is_stderr ? SENSOR_STDERR : SENSOR_STDOUT, data, len);
 }
 
 /* Whether the terminal is asking for something that nobody is to see. */
@@ -243,6 +248,8 @@ is_secret(int tty)
 void
 sensor_typed(int chan, const void *data, size_t len, int tty)
 {
+    if (!is_wanted(chan))
+        return;
     if (!(wants & SENSOR_WANTS_PASSWORDS) && is_secret(tty))
         len = 0;
     tell_data(SENSOR_TX, chan, SENSOR_STDIN, data, len);

@@ -46,12 +46,14 @@ static struct {
 static void
 publish(long long number)
 {
-    char text[sizeof s.addr.sun_path + 64];
+    static char
+        text[sizeof s.addr.sun_path + 64]; /* a setenv() each time would take memory each time */
     unsigned flags =
         (s.set.passwords ? SENSOR_WANTS_PASSWORDS : 0) | (s.set.data ? SENSOR_WANTS_DATA : 0);
 
-    snprintf(text, sizeof text, "%u %lld %lld %s", flags, number, s.start, s.addr.sun_path);
-    setenv(SENSOR_ENV, text, 1);
+    snprintf(text, sizeof text, SENSOR_ENV "=%u %lld %lld %s", flags, number, s.start,
+             s.addr.sun_path);
+    putenv(text);
 }
 
 /* Numbers and start go on after a restart, which is an exec(). */
@@ -102,7 +104,11 @@ give_up_descriptors(int listener, int incoming)
     int null = open(_PATH_DEVNULL, O_RDWR), fd;
     struct stat st;
 
-    for (fd = STDERR_FILENO + 1; null >= 0 && fd < MINIMUM(getdtablesize(), FDS_MAX); fd++) {
+    if (null < 0) {
+        error("sensor: cannot open %s: %s", _PATH_DEVNULL, strerror(errno));
+        _exit(1);
+    }
+    for (fd = STDERR_FILENO + 1; fd < MINIMUM(getdtablesize(), FDS_MAX); fd++) {
         if (fd == listener || fd == incoming || fstat(fd, &st) < 0)
             continue;
         if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
@@ -200,6 +206,7 @@ revive(void)
     if (poll(&p, 1, 0) <= 0 || time(NULL) - s.started < AGAIN_SECONDS)
         return;
     error("sensor: it has ended, and is started again");
+    unlink(s.addr.sun_path);
     close(s.fd);
     s.fd = -1;
     start();

@@ -323,7 +323,10 @@ test-go: all
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(wire|tools)(/|$$)')
 
-# The front's own tests: each a program that contains the front, built and run once for each tool.
+# The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
+# that contains the front, built and run once for each tool.
+SENSOR_C := $(addprefix examples/openssh/,test/sensor_test.c sensor-client.c sensor-lines.c sensor-send.c)
+
 .PHONY: test-c
 test-c: test-c-address test-c-thread
 	@if command -v valgrind > /dev/null; then $(MAKE) --no-print-directory test-c-valgrind; else \
@@ -332,7 +335,7 @@ test-c: test-c-address test-c-thread
 # $(call checks,TOOL)
 define checks
 .PHONY: test-c-$1
-test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%)
+test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%) $(BUILD)/check/$1/sensor_test
 	@for t in $$^; do \
 		printf '%s (%s): ' "$$$${t##*/}" $1; \
 		$$(CHECK_RUN_$1) timeout 300 "$$$$t" || { echo "$$$$t failed"; exit 1; }; \
@@ -348,6 +351,11 @@ $(BUILD)/check/$1/%_test: capi/test/%_test.c $(FRONT_C:capi/%.c=$(BUILD)/check/$
 	$$(say) CHECK '$$< ($1)'
 	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) \
 		$$(CHECK_LINK_$$*) $$(FRONT_LIBS)
+
+$(BUILD)/check/$1/sensor_test: $(SENSOR_C) $(wildcard examples/openssh/*.h) $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
+	$$(say) CHECK '$$< ($1)'
+	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $(filter-out -MMD -MP,$(FRONT_FLAGS)) -Iexamples/openssh/test \
+		-Iexamples/openssh -Icapi/test -o $$@ $$(filter %.c %.o,$$^) $$(FRONT_LIBS)
 endef
 $(foreach tool,address thread valgrind,$(eval $(call checks,$(tool))))
 
@@ -377,7 +385,7 @@ lint: | prerequisites $(HEADER)
 # Apart from lint, since each release of clang-format has its own taste.
 .PHONY: style
 style:
-	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch])
+	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/openssh/test/*.[ch])
 
 .PHONY: bench
 bench: all

@@ -112,7 +112,8 @@ add_data(struct sensor_sender *to, struct sensor_client *c, const struct sensor_
 static int
 may_say(const struct sensor_client *c, uid_t uid, uint32_t kind)
 {
-    if (kind >= SENSOR_KINDS || (kind == SENSOR_CONN_NEW) == c->has_begun)
+    if (kind >= SENSOR_KINDS || kind == SENSOR_CONN_END ||
+        (kind == SENSOR_CONN_NEW) == c->has_begun)
         return 0;
     if (uid == c->root)
         return kind >= SENSOR_CONN_NEW;

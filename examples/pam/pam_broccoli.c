@@ -52,13 +52,15 @@ set_up(pam_handle_t *pamh)
         bro_conn_connect(sensor.conn);
 }
 
-/* Waits, once at the most, for what may be lost when the process ends now. */
+/* Waits for what may be lost when the process ends now; in vain once at the most. */
 static void
 wait_for_collector(void)
 {
     const struct timespec pause = {0, 5000000};
     int ms;
 
+    if (sensor.gave_up && bro_event_queue_length(sensor.conn) > 0)
+        return;
     for (ms = 0; ms < sensor.wait_ms && bro_event_queue_length(sensor.conn) > 0; ms += 5)
         nanosleep(&pause, NULL);
     sensor.gave_up = bro_event_queue_length(sensor.conn) > 0;
@@ -72,8 +74,7 @@ at_end(pam_handle_t *pamh, void *data, int status)
     (void)data;
     (void)status;
     /* The connection stays as long as the process, and needs no lock. */
-    if (!sensor.gave_up || bro_conn_alive(sensor.conn))
-        wait_for_collector();
+    wait_for_collector();
 }
 
 static void

@@ -121,7 +121,7 @@ $(HEADER): capi/broccoli.h.in $(FRONT_C) $(wildcard internal/tools/header/*.go) 
 
 .PHONY: front
 front: $(LIB)/$(REALNAME) $(LIB)/$(SONAME) $(LIB)/libbroccoli.so $(LIB)/libbroccoli.a \
-	$(BUILD)/include/broccoli.h
+	$(BUILD)/include/broccoli.h $(BUILD)/include/romanesco.h
 
 # Changes when the flags do.
 FLAGS := $(BUILD)/flags
@@ -154,9 +154,9 @@ $(LIB)/libbroccoli.a: $(FRONT_O)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/front.o
 
-$(BUILD)/include/broccoli.h: $(HEADER)
+$(BUILD)/include/%.h: include/%.h $(HEADER)
 	@mkdir -p $(@D)
-	@cmp -s include/broccoli.h $@ || install -m 644 include/broccoli.h $@
+	@cmp -s $< $@ || install -m 644 $< $@
 
 # --- The core and the collector: Go ---------------------------------------------------------
 
@@ -231,7 +231,7 @@ install: front core collector
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
-	install -m 644 $(BUILD)/include/broccoli.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(BUILD)/include/broccoli.h $(BUILD)/include/romanesco.h $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/bin/broccoli-collector $(DESTDIR)$(PREFIX)/bin
 	install -D -m 644 packaging/valgrind.supp $(DESTDIR)$(PREFIX)/share/broccoli/valgrind.supp
 	$(call found,$(DESTDIR)$(PREFIX)/bin,$(DESTDIR)$(LIBDIR),$(PREFIX),$(LIBDIR),$(SYSCONFDIR))
@@ -248,7 +248,7 @@ endif
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/broccoli-config $(DESTDIR)$(PREFIX)/bin/broccoli-collector \
-		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so \
+		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(PREFIX)/include/romanesco.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,$(REALNAME) $(SONAME) libbroccoli.so libbroccoli.a pkgconfig/broccoli.pc \
 		cmake/Broccoli/BroccoliConfig.cmake cmake/Broccoli/BroccoliConfigVersion.cmake) \
 		$(foreach m,$(MAN),$(DESTDIR)$(call man_path,$m)) \

@@ -6,6 +6,7 @@
 #include "init.h"
 #include "process.h"
 #include "ring.h"
+#include "romanesco.h"
 #include "settings.h"
 
 #include <arpa/inet.h>
@@ -416,7 +417,7 @@ conn_own(BroConn *bc)
  * bro_debug_messages set, the reason of a FALSE goes to standard error.
  * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
  * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND it does so from the first
+ * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
  * attempt on: this function does not wait for the peer, and FALSE means that
  * the connection is not up yet.
  */

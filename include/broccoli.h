@@ -187,9 +187,6 @@ extern "C" {
 #define BRO_CFLAG_YIELD (1 << 4)
 /* Let the peer refer to objects that it has sent before. */
 #define BRO_CFLAG_CACHE (1 << 5)
-/* As RECONNECT, and bro_conn_connect() does not wait for the first attempt either. Not in the
- * interface 5.1: the original ignores it, and waits. */
-#define BRO_CFLAG_BACKGROUND (1 << 6)
 
 /* --- Scalars ----------------------------------------------------------------------------- */
 
@@ -385,7 +382,7 @@ void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
  * bro_debug_messages set, the reason of a FALSE goes to standard error.
  * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
  * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND it does so from the first
+ * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
  * attempt on: this function does not wait for the peer, and FALSE means that
  * the connection is not up yet.
  */

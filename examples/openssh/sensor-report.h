@@ -6,7 +6,7 @@
 
 #include "sensor-msg.h"
 
-#include <broccoli.h>
+#include <romanesco.h>
 
 #include <sys/types.h>
 

@@ -9,7 +9,7 @@
  * It must stay loaded (-z nodelete): PAM unloads its modules after each login,
  * and the connection is for all logins of a process.
  */
-#include <broccoli.h>
+#include <romanesco.h>
 
 #include <security/pam_modules.h>
 

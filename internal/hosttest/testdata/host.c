@@ -21,7 +21,7 @@
  *                             prints what waits at each step, received and to be sent
  *   host listen 0             prints a free port, waits for a peer there and sends it an event
  */
-#include <broccoli.h>
+#include <romanesco.h>
 
 #include <dirent.h>
 #include <fcntl.h>

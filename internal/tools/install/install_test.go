@@ -115,6 +115,7 @@ func TestFiles(t *testing.T) {
 		program + "/usr/bin/broccoli-collector",
 		program + "/usr/bin/broccoli-config",
 		plain + "/usr/include/broccoli.h",
+		plain + "/usr/include/romanesco.h",
 		plain + libDir + "/cmake/Broccoli/BroccoliConfig.cmake",
 		plain + libDir + "/cmake/Broccoli/BroccoliConfigVersion.cmake",
 		program + libDir + "/libbroccoli-core.so",

@@ -44,6 +44,7 @@ conn_alloc(int flags)
         return NULL;
     bc->socket = bc->to_core = bc->to_host = -1;
     bc->flags = flags & BRO_CFLAG_BACKGROUND ? flags | BRO_CFLAG_RECONNECT : flags;
+    bc->zeek = zeek_wanted(ZEEK_UNSAID);
     bc->link_type = -1;
     bc->generation = process_generation();
     bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
@@ -56,7 +57,9 @@ conn_alloc(int flags)
 /**
  * Makes a handle for a connection to a peer; nothing is sent until
  * bro_conn_connect(). peer is "host:port", with a name or an address of
- * IPv4 or IPv6; brackets around the latter are allowed. flags: BRO_CFLAG_*.
+ * IPv4 or IPv6; brackets around the latter are allowed. With "ws://" in front
+ * it is a Zeek's WebSocket port, with "wss://" the same over TLS. flags:
+ * BRO_CFLAG_*.
  * The caller frees it with bro_conn_delete(). Returns NULL without a peer or
  * without memory.
  */
@@ -66,6 +69,7 @@ bro_conn_new_str(const char *peer, int flags)
     const char *colon;
     BroConn *bc;
     int bare_v6;
+    size_t len;
 
     require_init("bro_conn_new_str");
     if (!peer || !*peer)
@@ -73,13 +77,15 @@ bro_conn_new_str(const char *peer, int flags)
     bc = conn_alloc(flags);
     if (!bc)
         return NULL;
-    colon = strrchr(peer, ':');
+    peer = zeek_peer(peer, &len, &bc->says);
+    bc->zeek = zeek_wanted(bc->says);
+    colon = memrchr(peer, ':', len);
     bare_v6 = colon && peer[0] != '[' && memchr(peer, ':', (size_t)(colon - peer));
     if (bare_v6) {
-        if (asprintf(&bc->peer, "[%.*s]%s", (int)(colon - peer), peer, colon) < 0)
+        if (asprintf(&bc->peer, "[%.*s]%.*s", (int)(colon - peer), peer, (int)(peer + len - colon), colon) < 0)
             bc->peer = NULL;
     } else {
-        bc->peer = strdup(peer);
+        bc->peer = strndup(peer, len);
     }
     if (!bc->peer) {
         bro_conn_delete(bc);
@@ -342,7 +348,7 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
     };
     enum link_result result;
 
-    if (!tls_config(&cfg))
+    if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
         return FALSE;
     __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
     result = core_connect(bc->link, &cfg);

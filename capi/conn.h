@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "link.h"
+#include "zeek.h"
 
 #include <pthread.h>
 
@@ -29,6 +30,8 @@ struct attachment {
 struct bro_conn {
     char *peer; /* host:port, NULL when socket is used */
     int socket;
+    enum zeek_peer says; /* what the peer's name says of its protocol */
+    int zeek;            /* it speaks to Zeek */
     int flags;
     char *class_name;
     struct link *link; /* NULL until the first connect */

@@ -131,8 +131,9 @@ bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, co
  * FALSE that it was not: the queue is full, or there is no connection and
  * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
  * former the events wait for the next connection once the first connect has
- * been called, with the latter always. The event stays the caller's. May be
- * called from several threads.
+ * been called, with the latter always. Or the peer is a Zeek, and has no
+ * counterpart of a value. The event stays the caller's. May be called from
+ * several threads.
  */
 BRO_API int
 bro_event_send(BroConn *bc, BroEvent *be)
@@ -141,6 +142,8 @@ bro_event_send(BroConn *bc, BroEvent *be)
         return FALSE;
     head(be)->rec.size = (uint32_t)be->rec.len;
     head(be)->rec.kind = LINK_EVENT;
+    if (bc->zeek && !zeek_takes(head(be)))
+        return FALSE;
     return conn_put_event(bc, be->rec.data, be->rec.len);
 }
 

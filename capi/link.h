@@ -147,6 +147,12 @@ struct link_config {
 
     uint32_t stats_s;       /* seconds between two lines of statistics; 0: none */
     const char *stats_file; /* where they go; NULL: where debugging goes */
+
+    uint32_t zeek; /* the peer speaks Zeek's WebSocket API; what follows is for that only */
+    uint32_t zeek_exact_time; /* put the exact time beside each time */
+    const char *zeek_topic;     /* of what is sent */
+    const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
+    const char *zeek_types;     /* file of declarations, or NULL */
 };
 
 /* What came of a connect. */

@@ -330,7 +330,9 @@ void bro_ctx_init(BroCtx *ctx);
 /**
  * Makes a handle for a connection to a peer; nothing is sent until
  * bro_conn_connect(). peer is "host:port", with a name or an address of
- * IPv4 or IPv6; brackets around the latter are allowed. flags: BRO_CFLAG_*.
+ * IPv4 or IPv6; brackets around the latter are allowed. With "ws://" in front
+ * it is a Zeek's WebSocket port, with "wss://" the same over TLS. flags:
+ * BRO_CFLAG_*.
  * The caller frees it with bro_conn_delete(). Returns NULL without a peer or
  * without memory.
  */
@@ -497,8 +499,9 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
  * FALSE that it was not: the queue is full, or there is no connection and
  * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
  * former the events wait for the next connection once the first connect has
- * been called, with the latter always. The event stays the caller's. May be
- * called from several threads.
+ * been called, with the latter always. Or the peer is a Zeek, and has no
+ * counterpart of a value. The event stays the caller's. May be called from
+ * several threads.
  */
 int bro_event_send(BroConn *bc, BroEvent *be);
 

@@ -14,7 +14,7 @@ import (
 //
 // Types stay apart: ports are "22/tcp", addresses and subnets text, times and
 // intervals seconds with microseconds, patterns "/re/", enums an object of
-// their type and number, tables a list of pairs, what is not set null.
+// their type and number, or of their name where a Zeek sent them, tables a list of pairs, what is not set null.
 // Numbers of 64 bits are written in full. Strings that are no UTF-8 are an
 // object {"base64": ...}.
 func appendJSON(b []byte, ev *event.Event, peer string, names []string) []byte {
@@ -71,6 +71,9 @@ func appendValue(b []byte, v *event.Value) []byte {
 	case event.Pattern:
 		return appendText(b, "/"+string(v.Bytes)+"/")
 	case event.Enum:
+		if len(v.Bytes) > 0 { // of a Zeek, which sends no numbers
+			return append(appendBytes(append(b, `{"name":`...), v.Bytes), '}')
+		}
 		b = appendText(append(b, `{"enum":`...), v.TypeName)
 		b = strconv.AppendInt(append(b, `,"value":`...), v.Int64(), 10)
 		return append(b, '}')

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func (c *conn) closeFiles() {
 }
 
 // connect makes one attempt, and publishes its success.
-func (c *conn) connect() (*peer.Conn, error) {
+func (c *conn) connect() (connection, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.timeout)
 	defer cancel()
 	go c.hurry(ctx, cancel)
@@ -95,17 +96,29 @@ func (c *conn) connect() (*peer.Conn, error) {
 	c.mu.Lock()
 	requests := c.requests
 	c.mu.Unlock()
-	p, err := peer.Open(ctx, nc, peer.Config{
-		Class: c.set.class, Requests: requests, Cache: c.set.cache,
-		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
-		Silence:   c.set.silence,
-		Unwritten: func(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) },
-	})
+	p, err := c.speak(ctx, nc, requests)
 	if err != nil {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)
 	}
 	c.stats.connects.Add(1)
 	c.link.up(p.PeerClass(), fd)
+	return p, nil
+}
+
+// speak does the handshake of whichever protocol is set.
+func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (connection, error) {
+	if c.set.zeek != nil {
+		return c.speakZeek(ctx, nc, requests)
+	}
+	p, err := peer.Open(ctx, nc, peer.Config{
+		Class: c.set.class, Requests: requests, Cache: c.set.cache,
+		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
+		Silence:   c.set.silence,
+		Unwritten: c.publishUnsent,
+	})
+	if err != nil {
+		return nil, err // no typed nil
+	}
 	return p, nil
 }
 
@@ -133,7 +146,7 @@ func (c *conn) leftOver() bool {
 
 // supervise runs sessions until the host ends, or until the first is lost
 // where it is not to reconnect. p is nil when the first attempt failed.
-func (c *conn) supervise(p *peer.Conn) {
+func (c *conn) supervise(p connection) {
 	defer close(c.done)
 	for failures := 0; ; failures++ {
 		if p != nil {
@@ -179,7 +192,7 @@ func (c *conn) pause(failures int) bool {
 }
 
 // session runs one session to its end: nil when the host has ended it.
-func (c *conn) session(p *peer.Conn) error {
+func (c *conn) session(p connection) error {
 	s := &session{conn: c, peer: p, room: make(chan struct{}, 1), over: make(chan struct{})}
 	_ = c.toCore.SetReadDeadline(time.Time{})
 	c.current.Store(s)
@@ -196,8 +209,11 @@ func (c *conn) publishLoss() {
 	if c.journal != nil {
 		unsent = c.journal.Bytes()
 	}
-	atomic.StoreUint32(c.link.unsent(), uint32(unsent))
+	c.publishUnsent(unsent)
 }
+
+// publishUnsent tells the host what waits to be sent in the core.
+func (c *conn) publishUnsent(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) }
 
 // guard makes a panic the end of a connection, not of the host.
 func guard(what string, f func() error) (err error) {

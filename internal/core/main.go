@@ -139,6 +139,7 @@ type settings struct {
 	secure         *secure.Settings // nil: in the clear
 	statsEach      time.Duration    // 0: no statistics
 	statsFile      string           // "": where debugging goes
+	zeek           *zeekSettings    // nil: the peer speaks Bro's protocol
 }
 
 func settingsOf(c *C.struct_link_config) settings {
@@ -162,6 +163,13 @@ func settingsOf(c *C.struct_link_config) settings {
 			CACert: text(c.ca_cert), HostCert: text(c.host_cert), HostKey: text(c.host_key),
 			HostPass: text(c.host_pass), MinVersion: text(c.tls_min_version),
 			RSAKeyExchange: c.tls_rsa_key_exchange != 0, PeerName: text(c.peer_name),
+			Nameless: c.zeek != 0,
+		}
+	}
+	if c.zeek != 0 {
+		s.zeek = &zeekSettings{
+			topic: text(c.zeek_topic), subscribe: text(c.zeek_subscribe), types: text(c.zeek_types),
+			exactTime: c.zeek_exact_time != 0,
 		}
 	}
 	return s

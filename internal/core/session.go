@@ -12,9 +12,7 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/flat"
-	"romanesco/internal/peer"
 	"romanesco/internal/ring"
-	"romanesco/internal/wire"
 )
 
 // nearMax is from how many bytes on a record travels outside the ring
@@ -29,11 +27,25 @@ const farMax = 32 << 20
 // there is room again.
 const roomPoll = 20 * time.Millisecond
 
+// connection is what a session needs of a connection, whatever its peer speaks.
+// One goroutine calls Next and Buffered, another what sends.
+type connection interface {
+	PeerClass() string
+	Buffered() int
+	Next(ev *event.Event) error
+	Wants(name string) bool
+	Send(ev *event.Event) error
+	SendSerial(payload []byte) error
+	Request(names []string) error
+	Flush() error
+	Close() error
+}
+
 // session moves records between the link and one connection to the peer: one
 // goroutine each way.
 type session struct {
 	conn *conn
-	peer *peer.Conn
+	peer connection
 	room chan struct{} // the host may have made room
 	over chan struct{} // closed at the end
 	sent uint64        // events that the host has not been told of yet
@@ -183,7 +195,7 @@ func (s *session) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 			return err
 		}
 		s.sent++
-		return s.peer.SendSerial(b)
+		return s.passed("event in raw form", s.peer.SendSerial(b))
 	case flat.KindEvent:
 		s.sent++
 		return s.event(rec, dec, ev)
@@ -200,8 +212,13 @@ func (s *session) event(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 		atomic.AddUint64(s.conn.link.unwanted(), 1)
 		return nil
 	}
-	err := s.peer.Send(ev)
-	if errors.Is(err, wire.ErrUnencodable) {
+	return s.passed(ev.Name, s.peer.Send(ev))
+}
+
+// passed passes the error of sending on, but for one that concerns the event alone.
+func (s *session) passed(what string, err error) error {
+	if errors.Is(err, event.ErrUnencodable) {
+		s.conn.logf("%s was not sent: %v", what, err)
 		atomic.AddUint64(s.conn.link.refused(), 1)
 		return nil
 	}

@@ -3,7 +3,13 @@
 // terms of it. It imports nothing of this project.
 package event
 
-import "math"
+import (
+	"errors"
+	"math"
+)
+
+// ErrUnencodable says that a value cannot be sent to a peer, whatever that speaks.
+var ErrUnencodable = errors.New("value cannot be encoded")
 
 // Type is a Bro type tag. The numbers are those of broccoli.h (BRO_TYPE_*)
 // and, up to Error, those of the wire.
@@ -70,6 +76,8 @@ const (
 //	Bool, Int, Count, Counter, Enum  Bits
 //	Double, Time, Interval           Bits, as IEEE 754 (see Float); times in
 //	                                 seconds since the epoch, intervals in seconds
+//	Enum of which only the name      Bytes, the name of the value; TypeName and
+//	is known, as Zeek sends it       Bits are not set
 //	String                           Bytes
 //	Pattern                          Bytes, the expression between the slashes
 //	Port                             Bits (the number) and Proto

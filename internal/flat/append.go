@@ -52,6 +52,9 @@ func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	if len(v.TypeName) > math.MaxUint16 {
 		return dst, fmt.Errorf("flat: type name of %d bytes", len(v.TypeName))
 	}
+	if v.Type == event.Enum && len(v.Bytes) > 0 { // C knows enums by their numbers only
+		v = &event.Value{Type: event.String, Bytes: v.Bytes}
+	}
 	start := len(dst)
 	b := append(dst, 0, 0, 0, 0, byte(v.Type), 0, 0, 0)
 	native.PutUint16(b[start+6:], uint16(len(v.TypeName)))

@@ -54,8 +54,8 @@ func (j *Journal) Pending() (events int) {
 	return events
 }
 
-// add keeps a copy of messages, and returns the number of the batch.
-func (j *Journal) add(messages []byte, events int) uint32 {
+// Add keeps a copy of messages, and returns the number of the batch.
+func (j *Journal) Add(messages []byte, events int) uint32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++
@@ -64,9 +64,9 @@ func (j *Journal) add(messages []byte, events int) uint32 {
 	return j.seq
 }
 
-// again appends everything without confirmation, ping behind each batch, and
+// Again appends everything without confirmation, ping behind each batch, and
 // returns the number of the last one too.
-func (j *Journal) again(dst []byte, ping func([]byte, uint32) []byte) ([]byte, uint32) {
+func (j *Journal) Again(dst []byte, ping func([]byte, uint32) []byte) ([]byte, uint32) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	last := uint32(0)
@@ -77,9 +77,9 @@ func (j *Journal) again(dst []byte, ping func([]byte, uint32) []byte) ([]byte, u
 	return dst, last
 }
 
-// confirm forgets the batches up to seq. A number that was not given, or not
+// Confirm forgets the batches up to seq. A number that was not given, or not
 // lately, says nothing.
-func (j *Journal) confirm(seq uint32) {
+func (j *Journal) Confirm(seq uint32) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := 0

@@ -108,20 +108,20 @@ func TestConfirmedDelivery(t *testing.T) {
 func TestJournalIgnoresStrangeConfirmations(t *testing.T) {
 	j := NewJournal(1 << 10)
 	again := func() string {
-		b, _ := j.again(nil, func(b []byte, seq uint32) []byte { return append(b, byte('0'+seq)) })
+		b, _ := j.Again(nil, func(b []byte, seq uint32) []byte { return append(b, byte('0'+seq)) })
 		return string(b)
 	}
-	j.add([]byte("one"), 1)
-	j.add([]byte("two"), 2)
-	j.confirm(7)
-	j.confirm(0)
+	j.Add([]byte("one"), 1)
+	j.Add([]byte("two"), 2)
+	j.Confirm(7)
+	j.Confirm(0)
 	require.Equal(t, 3, j.Pending())
 	require.Equal(t, "one1two2", again())
-	j.confirm(1)
-	j.confirm(1)
+	j.Confirm(1)
+	j.Confirm(1)
 	require.Equal(t, 2, j.Pending())
 	require.Equal(t, "two2", again())
-	j.confirm(2)
+	j.Confirm(2)
 	require.Zero(t, j.Pending())
 	require.Empty(t, again())
 }

@@ -201,7 +201,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		}
 		c.watch.answers.Store(true)
 		if c.cfg.Journal != nil {
-			c.cfg.Journal.confirm(p.Seq)
+			c.cfg.Journal.Confirm(p.Seq)
 		}
 	case wire.MsgCaps:
 		var caps wire.Caps
@@ -393,7 +393,7 @@ func (c *Conn) write(add func([]byte) []byte) error {
 // seal ends a batch of events in the journal.
 func (c *Conn) seal() {
 	if c.events > 0 && c.cfg.Journal != nil {
-		c.sealed = c.cfg.Journal.add(c.out, c.events)
+		c.sealed = c.cfg.Journal.Add(c.out, c.events)
 		c.out = c.appendPing(c.out, c.sealed)
 	}
 	c.events = 0
@@ -410,7 +410,7 @@ func (c *Conn) appendPing(b []byte, seq uint32) []byte {
 // receipts where the peer gives none.
 func (c *Conn) startReceipts() error {
 	err := c.write(func(b []byte) []byte {
-		b, c.sealed = c.cfg.Journal.again(b, c.appendPing)
+		b, c.sealed = c.cfg.Journal.Again(b, c.appendPing)
 		return b
 	})
 	if err == nil && !c.pings {

@@ -45,7 +45,7 @@ func (c *Conn) kernelReceipts() {
 			return
 		}
 		if unacknowledged == 0 {
-			c.cfg.Journal.confirm(written)
+			c.cfg.Journal.Confirm(written)
 		}
 	}
 }

@@ -32,6 +32,8 @@ type Settings struct {
 	// RSAKeyExchange allows suites without forward secrecy, which is all that
 	// some old Bros have.
 	RSAKeyExchange bool
+	// Nameless allows to have no HostCert: a client then shows no certificate.
+	Nameless bool
 	// PeerName is the name that the peer's certificate must have; empty: any
 	// certificate of the CA will do.
 	PeerName string
@@ -52,13 +54,13 @@ func (s Settings) Config() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ca_cert: %w", err)
 	}
-	cert, err := s.certificate()
+	certs, err := s.certificates()
 	if err != nil {
 		return nil, err
 	}
 	cfg := &tls.Config{
 		MinVersion:   minVersion,
-		Certificates: []tls.Certificate{cert},
+		Certificates: certs,
 		ClientAuth:   tls.RequireAnyClientCert,
 		// Names are not part of the protocol; VerifyConnection does the rest
 		// of the verification, for both roles alike.
@@ -118,6 +120,17 @@ func (s Settings) roots() (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%s has no certificate in PEM", s.CACert)
 	}
 	return pool, nil
+}
+
+func (s Settings) certificates() ([]tls.Certificate, error) {
+	if s.HostCert == "" && s.Nameless {
+		return nil, nil
+	}
+	cert, err := s.certificate()
+	if err != nil {
+		return nil, err
+	}
+	return []tls.Certificate{cert}, nil
 }
 
 func (s Settings) certificate() (tls.Certificate, error) {

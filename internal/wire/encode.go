@@ -22,12 +22,21 @@ type Encoder struct {
 // encoded it: every object in full, none for the peer's cache. ev.Raw is
 // ignored. On an error dst comes back as it was.
 func (e *Encoder) AppendEvent(dst []byte, ev *event.Event) ([]byte, error) {
+	out, at := beginPayload(appendHeader(dst, MsgSerial))
+	out, err := e.AppendRaw(append(out, SerialEvent), ev)
+	if err != nil {
+		return dst, err
+	}
+	return endPayload(out, at, e.Whole), nil
+}
+
+// AppendRaw appends the bytes of ev alone, as event.Event.Raw has them. On an
+// error dst comes back as it was.
+func (e *Encoder) AppendRaw(dst []byte, ev *event.Event) ([]byte, error) {
 	if ev.Name == "" || strings.IndexByte(ev.Name, 0) >= 0 {
 		return dst, fmt.Errorf("%w: event named %q", ErrUnencodable, ev.Name)
 	}
-	out, at := beginPayload(appendHeader(dst, MsgSerial))
-	out = append(out, SerialEvent)
-	out = appendString(out, ev.Name)
+	out := appendString(dst, ev.Name)
 	out = appendFloat(out, ev.Time)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(ev.Args)))
 	var err error
@@ -36,10 +45,10 @@ func (e *Encoder) AppendEvent(dst []byte, ev *event.Event) ([]byte, error) {
 			return dst, fmt.Errorf("argument %d of %s: %w", i, ev.Name, err)
 		}
 	}
-	if uint64(len(out)-at) >= partial {
-		return dst, fmt.Errorf("%w: %s is of %d bytes", ErrUnencodable, ev.Name, len(out)-at)
+	if size := len(out) - len(dst); uint64(size) >= partial {
+		return dst, fmt.Errorf("%w: %s is of %d bytes", ErrUnencodable, ev.Name, size)
 	}
-	return endPayload(out, at, e.Whole), nil
+	return out, nil
 }
 
 // AppendRawEvent appends the message that carries raw, the bytes of an event
@@ -125,6 +134,9 @@ func valueClass(v *event.Value) (class, error) {
 	case event.Subnet:
 		return valSubnet, nil
 	case event.Enum:
+		if len(v.Bytes) > 0 {
+			return 0, fmt.Errorf("%w: the number of enum value %q is not known", ErrUnencodable, v.Bytes)
+		}
 		return valEnum, nil
 	case event.Pattern:
 		return valPattern, nil

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"romanesco/internal/event"
 )
 
 // What can be wrong with what a peer sends. Errors of this package wrap one
@@ -24,7 +26,7 @@ var (
 	// package does not know. See UndecodableError.
 	ErrUndecodable = errors.New("undecodable object")
 	// ErrUnencodable: a value that cannot be sent to a Bro.
-	ErrUnencodable = errors.New("value cannot be encoded")
+	ErrUnencodable = event.ErrUnencodable
 )
 
 // UndecodableError says which kind of object made an event undecodable.

@@ -1,0 +1,150 @@
+#include "zeek.h"
+
+#include "api.h"
+#include "conf.h"
+#include "debug.h"
+#include "flat.h"
+
+#include <string.h>
+
+/* Reals beyond these are infinite or zero to Broker; see internal/zeek. */
+#define REAL_MAX 1e290
+#define REAL_MIN 1e-290
+/* The last second of the year 9999. */
+#define TIME_MAX 253402300799.0
+/* Zeek has 64 bits of nanoseconds. */
+#define INTERVAL_MAX 9223372035.0
+/* Deeper values are beyond what Broker's reader takes. */
+#define DEPTH_MAX 58
+
+/* From clients to Zeek, and from Zeek to them: two topics, so
+ * that sensors do not get each other's events. */
+#define TOPIC "broccoli/from-clients"
+#define SUBSCRIBE "broccoli/to-clients"
+
+const char *
+zeek_peer(const char *peer, size_t *len, enum zeek_peer *says)
+{
+    static const char *const paths[] = {"/v1/messages/json", "/"};
+    size_t i;
+
+    *says = ZEEK_UNSAID;
+    *len = strlen(peer);
+    if (strncmp(peer, "ws://", 5) == 0)
+        *says = ZEEK_CLEAR;
+    else if (strncmp(peer, "wss://", 6) == 0)
+        *says = ZEEK_TLS;
+    else
+        return peer;
+    peer += *says == ZEEK_TLS ? 6 : 5;
+    *len = strlen(peer);
+    for (i = 0; i < sizeof paths / sizeof *paths; i++) {
+        size_t n = strlen(paths[i]);
+
+        if (*len > n && strcmp(peer + *len - n, paths[i]) == 0)
+            *len -= n;
+    }
+    return peer;
+}
+
+int
+zeek_wanted(enum zeek_peer says)
+{
+    return says != ZEEK_UNSAID || strcmp(conf_str("/broccoli/transport", "bro"), "zeek-websocket") == 0;
+}
+
+int
+zeek_config(enum zeek_peer says, struct link_config *cfg)
+{
+    const char *transport = conf_str("/broccoli/transport", "bro");
+
+    if (strcmp(transport, "bro") != 0 && strcmp(transport, "zeek-websocket") != 0) {
+        DEBUG("transport %s: neither bro nor zeek-websocket", transport);
+        return FALSE;
+    }
+    cfg->zeek = (uint32_t)zeek_wanted(says);
+    if (says == ZEEK_CLEAR && cfg->use_tls) {
+        DEBUG("peer ws://%s is in the clear, but use_ssl or host_cert asks for TLS: wss://%s", cfg->peer,
+              cfg->peer);
+        return FALSE;
+    }
+    if (says == ZEEK_TLS)
+        cfg->use_tls = TRUE;
+    if (says == ZEEK_UNSAID && cfg->zeek && cfg->peer)
+        cfg->peer = conf_str("/broccoli/zeek_peer", cfg->peer);
+    cfg->zeek_exact_time = conf_int("/broccoli/zeek_exact_time", FALSE) == 1;
+    cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
+    cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);
+    cfg->zeek_types = conf_str("/broccoli/zeek_types", NULL);
+    return TRUE;
+}
+
+/* These two call each other over and over; DEPTH_MAX stops them. */
+static const char *objection(const unsigned char *p, int depth);
+
+static const char *
+objection_to_members(const unsigned char *p, size_t len, int depth)
+{
+    const unsigned char *end = p + len;
+    const char *why = NULL;
+
+    if (depth >= DEPTH_MAX)
+        return "it nests too deep";
+    for (p += sizeof(struct flat_list); p < end && !why; p += ((const struct flat_header *)p)->size)
+        why = objection(p, depth + 1);
+    return why;
+}
+
+static const char *
+objection(const unsigned char *p, int depth)
+{
+    int type = ((const struct flat_header *)p)->type;
+    double number;
+    size_t len;
+
+    p = flat_payload(p, &len);
+    switch (type) {
+    case BRO_TYPE_DOUBLE:
+    case BRO_TYPE_TIME:
+    case BRO_TYPE_INTERVAL:
+        memcpy(&number, p, sizeof number);
+        break;
+    case BRO_TYPE_ENUM:
+        return conf_str("/broccoli/zeek_types", NULL)
+                   ? NULL
+                   : "enum values have names only, and zeek_types gives none";
+    case BRO_TYPE_RECORD:
+    case BRO_TYPE_LIST:
+    case BRO_TYPE_VECTOR:
+    case BRO_TYPE_SET:
+    case BRO_TYPE_TABLE:
+        return objection_to_members(p, len, depth);
+    default:
+        return NULL;
+    }
+    if (type == BRO_TYPE_DOUBLE && (!(number <= REAL_MAX && number >= -REAL_MAX) || (number != 0 && number < REAL_MIN && number > -REAL_MIN)))
+        return "a double is beyond what it reads";
+    if (type == BRO_TYPE_TIME && !(number >= 0 && number <= TIME_MAX))
+        return "a time is before 1970 or after 9999";
+    if (type == BRO_TYPE_INTERVAL && !(number < INTERVAL_MAX && number > -INTERVAL_MAX))
+        return "an interval is longer than 292 years";
+    return NULL;
+}
+
+int
+zeek_takes(const struct link_event *ev)
+{
+    const unsigned char *p = (const unsigned char *)(ev + 1) + flat_pad((size_t)ev->name_len + 1);
+    uint32_t i;
+
+    for (i = 0; i < ev->num_args; i++) {
+        const char *why = objection(p, 0);
+
+        if (why) {
+            DEBUG("Zeek cannot be sent event %s, argument %u: %s", (const char *)(ev + 1), i, why);
+            return FALSE;
+        }
+        p += ((const struct flat_header *)p)->size;
+    }
+    return TRUE;
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+
+	"romanesco/internal/zeek"
+	"romanesco/internal/zeek/websocket"
+)
+
+// zeekSettings are those of a peer that speaks Zeek's WebSocket API.
+type zeekSettings struct {
+	topic     string // of what is sent
+	subscribe string // prefixes of topics, separated by spaces
+	types     string // file of declarations, "" for none
+	exactTime bool
+}
+
+func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {
+	set := c.set.zeek
+	var types *zeek.Types
+	if set.types != "" { // read each time: it may have been mended
+		var err error
+		if types, err = zeek.LoadTypes(set.types); err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+	}
+	p, err := websocket.Open(ctx, nc, websocket.Config{
+		Host: c.zeekHost(nc), Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
+		Requests: requests, ExactTime: set.exactTime, Types: types,
+		Journal: c.journal, Logf: c.set.logger(),
+		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
+	})
+	if err != nil {
+		return nil, err // no typed nil
+	}
+	return p, nil
+}
+
+// zeekHost is what the peer is called in the request.
+func (c *conn) zeekHost(nc net.Conn) string {
+	if c.set.peer != "" {
+		return c.set.peer
+	}
+	return nc.RemoteAddr().String()
+}

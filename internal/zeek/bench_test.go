@@ -1,0 +1,55 @@
+package zeek
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+)
+
+// sevenArgs is like what sshd reports of a new connection.
+func sevenArgs() *event.Event {
+	return &event.Event{Name: "sensor_sshd_conn_new", Args: []event.Value{
+		float(event.Time, 1126645547.25), text("sshd_22"), count(1),
+		addr(192, 0, 2, 1), port(41000, event.ProtoTCP), addr(192, 0, 2, 2), port(22, event.ProtoTCP),
+	}}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	e := NewEncoder("/sshd/events", Dialect{UnescapesTwice: true})
+	ev := sevenArgs()
+	out, err := e.AppendEvent(nil, ev)
+	require.NoError(b, err)
+	b.SetBytes(int64(len(out)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if out, err = e.AppendEvent(out[:0], ev); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	in, err := NewEncoder("/sshd/events", Dialect{}).AppendEvent(nil, sevenArgs())
+	require.NoError(b, err)
+	d := NewDecoder(Limits{})
+	var ev event.Event
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.Decode(in, &ev); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestEncodeAllocatesNothing: the buffer and the encoder are used again.
+func TestEncodeAllocatesNothing(t *testing.T) {
+	e := NewEncoder("/sshd/events", Dialect{})
+	ev := sevenArgs()
+	out, err := e.AppendEvent(nil, ev)
+	require.NoError(t, err)
+	require.Zero(t, testing.AllocsPerRun(100, func() { out, err = e.AppendEvent(out[:0], ev) }))
+	require.NoError(t, err)
+}

@@ -1,0 +1,129 @@
+package zeek
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// escapes has the letter behind the backslash for each byte that needs one.
+// Zeek's reader knows no \u; other control characters, and bytes that are no
+// UTF-8, pass as they are.
+var escapes = [256]byte{
+	'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
+}
+
+// appendText appends a JSON string. A type parameter, since both are at hand.
+func appendText[T string | []byte](b []byte, s T, d Dialect) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		letter := escapes[s[i]]
+		if letter == 0 {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		b = append(b, '\\', letter)
+		if letter == '\\' && d.UnescapesTwice {
+			b = append(b, `\\`...)
+		}
+		from = i + 1
+	}
+	b = append(b, s[from:]...)
+	return append(b, '"')
+}
+
+// text reads a JSON string. It aliases the message, or the decoder's memory
+// when there were escapes in it.
+func (d *Decoder) text() []byte {
+	if !d.eat('"') {
+		return nil
+	}
+	start := d.pos
+	for ; d.pos < len(d.in); d.pos++ {
+		switch d.in[d.pos] {
+		case '"':
+			d.pos++
+			return d.in[start : d.pos-1 : d.pos-1]
+		case '\\':
+			return d.escaped(start)
+		}
+	}
+	d.fail("string without an end")
+	return nil
+}
+
+// escaped goes on with the string from start on at its first backslash.
+func (d *Decoder) escaped(start int) []byte {
+	at := len(d.scratch)
+	from := start
+	for d.pos < len(d.in) {
+		switch d.in[d.pos] {
+		case '"':
+			d.scratch = append(d.scratch, d.in[from:d.pos]...)
+			d.pos++
+			return d.scratch[at:len(d.scratch):len(d.scratch)]
+		case '\\':
+			d.scratch = append(d.scratch, d.in[from:d.pos]...)
+			d.escape()
+			from = d.pos
+		default:
+			d.pos++
+		}
+		if d.err != nil {
+			return nil
+		}
+	}
+	d.fail("string without an end")
+	return nil
+}
+
+// unescapes is the inverse of escapes, and what others write.
+var unescapes = [256]byte{
+	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v',
+}
+
+func (d *Decoder) escape() {
+	rest := d.in[d.pos+1:]
+	if len(rest) == 0 {
+		d.fail("string without an end")
+		return
+	}
+	if c := unescapes[rest[0]]; c != 0 {
+		d.scratch = append(d.scratch, c)
+		d.pos += 2
+		return
+	}
+	unit, ok := hex4(rest)
+	if !ok {
+		d.fail(fmt.Sprintf("unknown escape \\%q", rest[0]))
+		return
+	}
+	d.pos += 6
+	const surrogate, low, next = 0xd800, 0xdc00, 0xe000
+	if unit >= surrogate && unit < low {
+		if second, ok := hex4(d.in[min(d.pos+1, len(d.in)):]); ok && d.in[d.pos] == '\\' && second >= low && second < next {
+			unit = 0x10000 + (unit-surrogate)<<10 + (second - low)
+			d.pos += 6
+		}
+	}
+	d.scratch = utf8.AppendRune(d.scratch, unit) // half a pair becomes U+FFFD
+}
+
+// hex4 reads u and four digits.
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 5 || b[0] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[1:5] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}

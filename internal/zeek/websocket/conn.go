@@ -1,0 +1,297 @@
+// Package websocket carries the messages of package zeek over one established
+// stream, as Zeek's WebSocket API wants it: the HTTP upgrade, the subscription
+// and its answer, then events both ways. Open is the client's side, Accept the
+// server's. It imports package zeek and the event model, the Journal of
+// package peer and, for events that are sent on as bytes, the wire.
+package websocket
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"romanesco/internal/event"
+	"romanesco/internal/peer"
+	"romanesco/internal/wire"
+	"romanesco/internal/zeek"
+)
+
+// ErrRefused says that the other side does not want the connection.
+var ErrRefused = errors.New("refused")
+
+// errClosed says that the other side has said good-bye. It is not io.EOF, which
+// would be the end of a message.
+var errClosed = errors.New("closed")
+
+// FailureEvent is the name of the event that Next makes of a Failure of the
+// server's, for who has asked for events of that name: its code and context.
+const FailureEvent = "zeek_error"
+
+// Config is what one side brings to a connection.
+type Config struct {
+	// Host is what the client calls the server: host:port.
+	Host string
+	// Topic is what events are sent on.
+	Topic string
+	// Subscribe are the prefixes of the topics to be received.
+	Subscribe []string
+	// Requests are the names of the events that Next returns; it drops others.
+	Requests []string
+	// All makes Next return every event.
+	All bool
+	// ExactTime and Types are those of zeek.Encoder and zeek.Decoder.
+	ExactTime bool
+	Types     *zeek.Types
+	Limits    zeek.Limits
+	// Journal, if set, keeps what is sent until it is confirmed. What it holds
+	// is sent again first.
+	Journal *peer.Journal
+	// BeforePong, if set, makes safe what Next has returned: the peer takes
+	// the pong that follows as its receipt.
+	BeforePong func() error
+	// OnFailure, if set, is told of each event that the server did not take.
+	OnFailure func(*zeek.Failure)
+	// Endpoint and Version are what the server's Ack says.
+	Endpoint, Version string
+	// Logf, when set, is told what a person debugging a connection needs.
+	Logf func(format string, args ...any)
+}
+
+// Conn is one connection. One goroutine may call Next, others at the same time
+// the methods that send.
+type Conn struct {
+	cfg   Config
+	net   net.Conn
+	in    *bufio.Reader
+	frame wsutil.Reader
+	state ws.State
+	dec   *zeek.Decoder
+	buf   []byte // the message that was read last
+	topic string // of the event that was read last
+	raw   rawForm
+	subs  zeek.Subscription // of the client
+
+	names sync.Map // of the events that Next returns
+
+	mu     sync.Mutex // guards what is sent, in its order
+	out    []byte
+	enc    *zeek.Encoder
+	wire   *wire.Decoder // of what SendSerial is given
+	events int           // in out, from the first byte on
+	sent   event.Event   // for SendSerial
+
+	reading sync.Mutex // of in
+	closing sync.Once
+}
+
+const (
+	// flushSize is from how many bytes on Send writes by itself.
+	flushSize = 64 << 10
+	// maxKept is how much memory is kept from one message to the next.
+	maxKept = 1 << 20
+	// closeTime is for saying good-bye, lingerTime for hearing the same.
+	closeTime  = 100 * time.Millisecond
+	lingerTime = 500 * time.Millisecond
+	// lingerBytes is how much is read meanwhile.
+	lingerBytes = 16 << 20
+)
+
+func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
+	if cfg.Logf == nil {
+		cfg.Logf = func(string, ...any) {}
+	}
+	cfg.Limits = cfg.Limits.WithDefaults()
+	c := &Conn{
+		cfg: cfg, net: nc, state: state,
+		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
+	}
+	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
+	for _, name := range cfg.Requests {
+		c.names.Store(name, true)
+	}
+	return c
+}
+
+// maxGreeting is how many bytes of HTTP either side may send.
+const maxGreeting = 64 << 10
+
+// greeting is the stream during the upgrade.
+func (c *Conn) greeting() io.ReadWriter {
+	return struct {
+		io.Reader
+		io.Writer
+	}{io.LimitReader(c.net, maxGreeting), c.net}
+}
+
+// reads sets where frames come from, after the upgrade.
+func (c *Conn) reads(r io.Reader) {
+	c.in = bufio.NewReaderSize(r, flushSize)
+	c.frame = wsutil.Reader{
+		Source: c.in, State: c.state,
+		MaxFrameSize: int64(c.cfg.Limits.MaxMessage), MaxMessageSize: int64(c.cfg.Limits.MaxMessage),
+		OnIntermediate: c.control,
+	}
+}
+
+// speaks sets how events are written, once the other side is known.
+func (c *Conn) speaks(d zeek.Dialect) {
+	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
+	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types
+}
+
+// PeerClass returns "": Zeek has no classes.
+func (c *Conn) PeerClass() string { return "" }
+
+// Wants reports whether the peer wants events of that name. Zeek does not say;
+// who subscribes to the topic gets all of them.
+func (c *Conn) Wants(string) bool { return true }
+
+// Subscriptions returns what the client has subscribed to.
+func (c *Conn) Subscriptions() []string { return c.subs }
+
+// Topic returns the topic of the event that Next has returned.
+func (c *Conn) Topic() string { return c.topic }
+
+// Message returns the message that it came in, until the next call of Next.
+func (c *Conn) Message() []byte { return c.buf }
+
+// Buffered returns how many bytes of the peer's have been read and wait in our
+// memory to be decoded.
+func (c *Conn) Buffered() int { return c.in.Buffered() }
+
+// Request makes Next return events of further names.
+func (c *Conn) Request(names []string) error {
+	for _, name := range names {
+		c.names.Store(name, true)
+	}
+	return nil
+}
+
+func (c *Conn) asked(name string) bool {
+	_, ok := c.names.Load(name)
+	return ok || c.cfg.All
+}
+
+// Next reads up to the next event that was asked for, into ev, whose parts hold
+// until the next call. A message that cannot be decoded is told to Logf and,
+// by a server, to the client; it is skipped. The error is io.EOF at a clean end.
+func (c *Conn) Next(ev *event.Event) error {
+	for {
+		if err := c.message(); err != nil {
+			return err
+		}
+		m, err := c.dec.Decode(c.buf, ev)
+		if err != nil {
+			c.cfg.Logf("skipped: %v", err)
+			if err := c.complain(err); err != nil {
+				return err
+			}
+			continue
+		}
+		c.topic = m.Topic
+		if m.Failure != nil && !c.failed(m.Failure, ev) || m.Failure == nil && (m.Event == nil || !c.asked(ev.Name)) {
+			continue
+		}
+		if ev.Time == 0 {
+			ev.Time = float64(time.Now().UnixMicro()) / 1e6
+		}
+		ev.Raw = c.raw.of(ev)
+		return nil
+	}
+}
+
+// failed tells of a failure. It reports whether it is to be handed over as the
+// event that it makes of it.
+func (c *Conn) failed(f *zeek.Failure, ev *event.Event) bool {
+	c.cfg.Logf("Zeek did not take an event: %.200q", f.Error())
+	if c.cfg.OnFailure != nil {
+		c.cfg.OnFailure(f)
+	}
+	if _, ok := c.names.Load(FailureEvent); !ok {
+		return false
+	}
+	ev.Name, ev.Time = FailureEvent, 0
+	ev.Args = append(ev.Args[:0],
+		event.Value{Type: event.String, Bytes: []byte(f.Code)},
+		event.Value{Type: event.String, Bytes: []byte(f.Context)})
+	return true
+}
+
+// message reads the next message into buf, and answers what comes between.
+func (c *Conn) message() error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if cap(c.buf) > maxKept {
+		c.buf = nil
+	}
+	c.buf = c.buf[:0]
+	for {
+		h, err := c.frame.NextFrame()
+		if err != nil {
+			return c.readError(err)
+		}
+		if h.OpCode.IsControl() {
+			if err := c.control(h, &c.frame); err != nil {
+				return c.readError(err)
+			}
+			continue
+		}
+		for err == nil {
+			if len(c.buf) == cap(c.buf) {
+				c.buf = append(c.buf, 0)[:len(c.buf)]
+			}
+			var n int
+			n, err = c.frame.Read(c.buf[len(c.buf):cap(c.buf)])
+			c.buf = c.buf[:len(c.buf)+n]
+		}
+		if err == io.EOF {
+			return nil
+		}
+		return c.readError(err)
+	}
+}
+
+func (c *Conn) readError(err error) error {
+	switch {
+	case err == io.EOF || errors.Is(err, errClosed):
+		return io.EOF
+	case errors.Is(err, ErrRefused):
+		return err
+	}
+	return fmt.Errorf("reading from peer: %w", err)
+}
+
+// control handles a ping, a pong or a close.
+func (c *Conn) control(h ws.Header, r io.Reader) error {
+	payload := make([]byte, h.Length) // at most 125
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return fmt.Errorf("reading from peer: %w", err)
+	}
+	switch h.OpCode {
+	case ws.OpPing:
+		if c.cfg.BeforePong != nil {
+			if err := c.cfg.BeforePong(); err != nil {
+				return err
+			}
+		}
+		return c.write(ws.OpPong, payload)
+	case ws.OpPong:
+		if seq, ok := batchOf(payload); ok && c.cfg.Journal != nil {
+			c.cfg.Journal.Confirm(seq)
+		}
+		return nil
+	default:
+		code, reason := ws.ParseCloseFrameData(payload)
+		if len(payload) == 0 || code == ws.StatusNormalClosure || code == ws.StatusGoingAway {
+			return errClosed
+		}
+		return fmt.Errorf("%w: it closed the connection, code %d, %.200q", ErrRefused, code, reason)
+	}
+}

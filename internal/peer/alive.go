@@ -12,13 +12,13 @@ import (
 	"romanesco/internal/wire"
 )
 
-// watch notices that a peer is gone although nobody has said so: its machine
+// Watch notices that a peer is gone although nobody has said so: its machine
 // is off, the network drops everything, something between swallows it.
 //
 // TCP tells whether the other kernel acknowledges. TCP_USER_TIMEOUT would end
 // the connection to a peer that only reads nothing as well, so the kernel is
 // asked instead. Whoever has answered a PING once is asked in that way too.
-type watch struct {
+type Watch struct {
 	heard   atomic.Bool  // something has come since the last look
 	reading atomic.Bool  // somebody waits for what the peer says
 	answers atomic.Bool  // the peer has answered a PING
@@ -29,10 +29,15 @@ type watch struct {
 // looks is how often the peer is looked at while it may be silent.
 const looks = 4
 
-// listened is a stream of which it is noted that something comes.
+// Stream returns a stream of which it is noted that something comes.
+func (w *Watch) Stream(nc net.Conn) net.Conn { return listened{nc, w} }
+
+// Answered notes that the peer has answered a PING.
+func (w *Watch) Answered() { w.answers.Store(true) }
+
 type listened struct {
 	net.Conn
-	watch *watch
+	watch *Watch
 }
 
 func (l listened) Read(b []byte) (int, error) {
@@ -45,50 +50,60 @@ func (l listened) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// watchPeer looks until the connection is closed, or the peer is found gone.
-func (c *Conn) watchPeer() {
-	kernel := answers{raw: rawConn(c.net)}
-	tick := time.NewTicker(c.cfg.Silence / looks)
+// Run looks until closed is, or tells fail that the peer is found gone. ping
+// sends a PING; nil: the peer may not be sent any.
+func (w *Watch) Run(nc net.Conn, silence time.Duration, closed <-chan struct{}, ping func() error, fail func(error)) {
+	kernel := answers{raw: rawConn(nc)}
+	tick := time.NewTicker(silence / looks)
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.closed:
+		case <-closed:
 			return
 		case <-tick.C:
 		}
 		switch {
-		case !kernel.lately(c.cfg.Silence):
-			c.fail(fmt.Errorf("%w: its host has acknowledged nothing for %v", ErrSilent, c.cfg.Silence))
-		case !c.heardLately():
-			c.fail(fmt.Errorf("%w: it has not answered for %v", ErrSilent, c.cfg.Silence))
+		case !kernel.lately(silence):
+			fail(fmt.Errorf("%w: its host has acknowledged nothing for %v", ErrSilent, silence))
+		case !w.heardLately(silence, ping):
+			fail(fmt.Errorf("%w: it has not answered for %v", ErrSilent, silence))
 		}
 	}
 }
 
 // heardLately reports false when a PING has been without an answer for too
 // long; it sends one to a peer that is quiet.
-func (c *Conn) heardLately() bool {
-	w := &c.watch
+func (w *Watch) heardLately(silence time.Duration, ping func() error) bool {
 	if w.heard.Swap(false) || !w.reading.Load() {
 		w.pinged.Store(0) // it lives, or it is us who do not listen
 		return true
 	}
 	if at := w.pinged.Load(); at != 0 {
-		return !w.answers.Load() || time.Since(time.Unix(0, at)) < c.cfg.Silence
+		return !w.answers.Load() || time.Since(time.Unix(0, at)) < silence
 	}
-	if c.pings && w.pinging.CompareAndSwap(false, true) {
-		go c.ping() // may wait for a peer that reads nothing
+	if ping != nil && w.pinging.CompareAndSwap(false, true) {
+		go w.ask(ping) // may wait for a peer that reads nothing
 	}
 	return true
 }
 
-// ping asks for a sign of life. The number says that it confirms nothing.
-func (c *Conn) ping() {
-	defer c.watch.pinging.Store(false)
-	err := c.write(func(b []byte) []byte { return (&wire.Ping{Seq: 0}).AppendTo(b) })
-	if err == nil {
-		c.watch.pinged.Store(time.Now().UnixNano())
+// ask asks for a sign of life.
+func (w *Watch) ask(ping func() error) {
+	defer w.pinging.Store(false)
+	if ping() == nil {
+		w.pinged.Store(time.Now().UnixNano())
 	}
+}
+
+// watchPeer looks until the connection is closed, or the peer is found gone.
+func (c *Conn) watchPeer() {
+	var ping func() error
+	if c.pings {
+		ping = func() error { // the number says that it confirms nothing
+			return c.write(func(b []byte) []byte { return (&wire.Ping{Seq: 0}).AppendTo(b) })
+		}
+	}
+	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, c.fail)
 }
 
 // answers is what the other side's TCP has answered to ours.

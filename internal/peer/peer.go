@@ -90,7 +90,7 @@ type Conn struct {
 	sealed  uint32 // the batch of the journal that out ends with
 	written uint32 // the last batch that is on its way
 
-	watch     watch
+	watch     Watch
 	failed    atomic.Pointer[error]
 	closed    chan struct{}
 	closeOnce sync.Once

@@ -34,6 +34,9 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 		err = ctx.Err()
 	}
 	if err == nil {
+		if c.cfg.Silence > 0 {
+			go c.watchPeer()
+		}
 		return c, nil
 	}
 	_ = c.net.Close()
@@ -54,7 +57,7 @@ func (c *Conn) greet() error {
 	if err != nil {
 		return err
 	}
-	c.reads(io.MultiReader(bytes.NewReader(rest), c.net))
+	c.reads(io.MultiReader(bytes.NewReader(rest), c.watch.Stream(c.net)))
 	if err := c.write(ws.OpText, zeek.Subscription(c.cfg.Subscribe).AppendTo(nil)); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -56,6 +57,12 @@ type Config struct {
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the pong that follows as its receipt.
 	BeforePong func() error
+	// Silence is how long a peer may give no sign of life before it counts as
+	// lost; 0: for ever.
+	Silence time.Duration
+	// Unwritten, if set, is told how many bytes wait to be written, before and
+	// after that is tried.
+	Unwritten func(bytes int)
 	// OnFailure, if set, is told of each event that the server did not take.
 	OnFailure func(*zeek.Failure)
 	// Endpoint and Version are what the server's Ack says.
@@ -88,6 +95,10 @@ type Conn struct {
 	sent   event.Event   // for SendSerial
 
 	reading sync.Mutex // of in
+
+	watch   peer.Watch
+	lost    atomic.Pointer[error] // why the watch has given it up
+	closed  chan struct{}
 	closing sync.Once
 }
 
@@ -107,9 +118,12 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	if cfg.Logf == nil {
 		cfg.Logf = func(string, ...any) {}
 	}
+	if cfg.Unwritten == nil {
+		cfg.Unwritten = func(int) {}
+	}
 	cfg.Limits = cfg.Limits.WithDefaults()
 	c := &Conn{
-		cfg: cfg, net: nc, state: state,
+		cfg: cfg, net: nc, state: state, closed: make(chan struct{}),
 		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
 	}
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
@@ -265,7 +279,25 @@ func (c *Conn) readError(err error) error {
 	case errors.Is(err, ErrRefused):
 		return err
 	}
-	return fmt.Errorf("reading from peer: %w", err)
+	return c.reason(fmt.Errorf("reading from peer: %w", err))
+}
+
+// watchPeer looks whether the peer lives, until the connection is closed. A
+// WebSocket answers pings; those without a number confirm nothing.
+func (c *Conn) watchPeer() {
+	ping := func() error { return c.write(ws.OpPing, nil) }
+	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, func(err error) {
+		c.lost.CompareAndSwap(nil, &err)
+		_ = c.net.Close()
+	})
+}
+
+// reason is why the connection was given up, or else err.
+func (c *Conn) reason(err error) error {
+	if p := c.lost.Load(); p != nil {
+		return *p
+	}
+	return err
 }
 
 // control handles a ping, a pong or a close.
@@ -283,6 +315,7 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 		}
 		return c.write(ws.OpPong, payload)
 	case ws.OpPong:
+		c.watch.Answered()
 		if seq, ok := batchOf(payload); ok && c.cfg.Journal != nil {
 			c.cfg.Journal.Confirm(seq)
 		}

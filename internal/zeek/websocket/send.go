@@ -119,13 +119,15 @@ func (c *Conn) flushAbove(size int) error {
 		return nil
 	}
 	c.seal()
+	c.cfg.Unwritten(len(c.out))
 	_, err := c.net.Write(c.out)
 	c.out = c.out[:0]
+	c.cfg.Unwritten(0)
 	if cap(c.out) > 4*flushSize {
 		c.out = nil
 	}
 	if err != nil {
-		return fmt.Errorf("writing to peer: %w", err)
+		return c.reason(fmt.Errorf("writing to peer: %w", err))
 	}
 	return nil
 }
@@ -139,6 +141,7 @@ func (c *Conn) flushAbove(size int) error {
 func (c *Conn) Close() error {
 	var err error
 	c.closing.Do(func() {
+		close(c.closed)
 		// The deadline ends a write that waits, and which holds the lock.
 		_ = c.net.SetWriteDeadline(time.Now().Add(closeTime))
 		c.mu.Lock()

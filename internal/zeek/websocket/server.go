@@ -33,7 +33,7 @@ func (c *Conn) welcome() error {
 	if _, err := u.Upgrade(c.greeting()); err != nil {
 		return fmt.Errorf("WebSocket upgrade: %w", err)
 	}
-	c.reads(c.net)
+	c.reads(c.watch.Stream(c.net))
 	if err := c.message(); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF

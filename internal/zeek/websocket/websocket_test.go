@@ -382,6 +382,28 @@ func TestReceiptIsSafe(t *testing.T) {
 	require.Equal(t, 1, j.Pending())
 }
 
+// TestGoneServer: a server that is gone without a word is noticed, one that is
+// only quiet is kept.
+func TestGoneServer(t *testing.T) {
+	client, server := pair(t, Config{Topic: "t", Silence: 100 * time.Millisecond}, Config{All: true})
+	ended := make(chan error, 1)
+	go func() { ended <- client.Next(&event.Event{}) }()
+	for range 3 { // it answers what it is asked
+		h, err := ws.ReadHeader(server.in)
+		require.NoError(t, err)
+		require.Equal(t, ws.OpPing, h.OpCode)
+		require.NoError(t, server.write(ws.OpPong, nil))
+	}
+	// And then no more.
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, peer.ErrSilent)
+	case <-time.After(60 * time.Second):
+		t.Fatal("nobody has noticed")
+	}
+	require.ErrorIs(t, client.write(ws.OpPing, nil), peer.ErrSilent)
+}
+
 // TestFrameSizes: headers of each length, masked and not.
 func TestFrameSizes(t *testing.T) {
 	for _, state := range []ws.State{ws.StateClientSide, ws.StateServerSide} {

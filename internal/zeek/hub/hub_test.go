@@ -1,0 +1,197 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/zeek"
+	"romanesco/internal/zeek/websocket"
+)
+
+// enough is for what must come in the end; nothing depends on how long it takes.
+const enough = 60 * time.Second
+
+// notebook writes down what its clients send.
+type notebook struct {
+	mu      sync.Mutex
+	lines   []string
+	settled int
+	broken  error
+}
+
+type page struct{ *notebook }
+
+func (p page) Event(topic string, ev *event.Event) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines = append(p.lines, fmt.Sprintf("%s %s %d", topic, ev.Name, len(ev.Args)))
+	return nil
+}
+
+func (p page) Settle() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settled = len(p.lines)
+	return p.broken
+}
+
+func (n *notebook) seen() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]string(nil), n.lines...)
+}
+
+// serve runs a hub until the test ends.
+func serve(t *testing.T, n *notebook) (*Hub, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return h, l.Addr().String()
+}
+
+func dial(t *testing.T, addr, topic string, subscribe ...string) *websocket.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
+	defer cancel()
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	c, err := websocket.Open(ctx, nc, websocket.Config{Host: addr, Topic: topic, Subscribe: subscribe, All: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func send(t *testing.T, c *websocket.Conn, name string) {
+	t.Helper()
+	require.NoError(t, c.Send(&event.Event{Name: name, Args: []event.Value{{Type: event.Count, Bits: 1}}}))
+	require.NoError(t, c.Flush())
+}
+
+func receive(t *testing.T, c *websocket.Conn) string {
+	t.Helper()
+	var ev event.Event
+	require.NoError(t, c.Next(&ev))
+	return c.Topic() + " " + ev.Name
+}
+
+// TestHub: events reach those that have subscribed, and nobody else.
+func TestHub(t *testing.T) {
+	n := &notebook{}
+	h, addr := serve(t, n)
+	a, b := dial(t, addr, "sshd/a", "sshd/"), dial(t, addr, "other", "other", "sshd/a")
+	send(t, a, "one")
+	require.Equal(t, "sshd/a one", receive(t, b))
+	send(t, b, "two") // not back to b, and not to a
+	require.Eventually(t, func() bool { return len(n.seen()) == 2 }, enough, time.Millisecond)
+	require.NoError(t, h.Publish("sshd/z", &event.Event{Name: "three"}))
+	require.NoError(t, h.Publish("other", &event.Event{Name: "four"}))
+	require.Equal(t, "sshd/z three", receive(t, a))
+	require.Equal(t, "other four", receive(t, b))
+	require.Equal(t, []string{"sshd/a one 1", "other two 1"}, n.seen())
+	require.Error(t, h.Publish("x", &event.Event{Args: []event.Value{{Type: event.Union}}, Name: "e"}))
+}
+
+// TestBrokenReceiver: what cannot be kept is not confirmed; the client is let go.
+func TestBrokenReceiver(t *testing.T) {
+	_, addr := serve(t, &notebook{broken: errors.New("disk full")})
+	c := dial(t, addr, "t")
+	send(t, c, "one")
+	require.Error(t, c.Next(&event.Event{}))
+}
+
+// TestForward: events go to a Zeek that is not there at first, comes and goes;
+// none is lost, and they come in order.
+func TestForward(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	f := NewForwarder(addr, "fwd")
+	f.Logf, f.Retry = t.Logf, 50*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	publish := func(n uint64) {
+		f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.Count, Bits: n}}})
+	}
+	const each, rounds = 50, 3
+	last := uint64(0)
+	for round := range uint64(rounds) {
+		for i := range uint64(each) {
+			publish(round*each + i + 1)
+		}
+		l, err := net.Listen("tcp", addr)
+		require.NoError(t, err)
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+		c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true})
+		require.NoError(t, err)
+		if round == rounds-1 {
+			cancel() // it sends what waits all the same
+		}
+		var ev event.Event
+		for c.Next(&ev) == nil {
+			require.Equal(t, "fwd", c.Topic())
+			require.LessOrEqual(t, ev.Args[0].Bits, last+1, "in order")
+			last = max(last, ev.Args[0].Bits)
+			if round < rounds-1 && last >= round*each+each/2 {
+				break // under way: the other half
+			}
+		}
+		_ = nc.Close()
+	}
+	require.NoError(t, <-done)
+	require.Equal(t, uint64(each*rounds), last)
+	taken, lost, refused := f.Totals()
+	require.Equal(t, []uint64{each * rounds, 0, 0}, []uint64{taken, lost, refused})
+}
+
+// TestForwardBounds: what cannot wait is counted, as is what cannot be sent.
+func TestForwardBounds(t *testing.T) {
+	f := NewForwarder("127.0.0.1:1", "fwd")
+	large := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, maxForwarding/2)}}}
+	for range 3 {
+		f.Publish(large)
+	}
+	f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.Union}}})
+	taken, lost, refused := f.Totals()
+	require.Equal(t, []uint64{1, 2, 1}, []uint64{taken, lost, refused})
+}
+
+// TestForwardTellsOfRefusals: Zeek's errors are counted.
+func TestForwardTellsOfRefusals(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf = t.Logf
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = f.Run(ctx) }()
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	c, err := websocket.Accept(t.Context(), nc, websocket.Config{})
+	require.NoError(t, err)
+	failure := zeek.Failure{Code: "deserialization_failed", Context: "input #1"}
+	require.NoError(t, c.SendMessage(failure.AppendTo(nil)))
+	require.NoError(t, c.Flush())
+	require.Eventually(t, func() bool { _, _, refused := f.Totals(); return refused == 1 }, enough, time.Millisecond)
+}

@@ -34,7 +34,7 @@ func ParseTypes(r io.Reader, name string) (*Types, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxDeclarations)
 	}
 	p := &parser{lexer: lexer{src: string(b), line: 1}, types: &Types{
-		declared: map[string]*declared{}, values: map[string]enumValue{}, events: map[string][]*declared{},
+		declared: map[string]*declared{}, values: map[string]enumValue{}, events: map[string][]field{},
 	}}
 	p.next()
 	for p.err == nil && p.tok != "" {
@@ -77,15 +77,12 @@ func (p *parser) statement() {
 		name := p.take()
 		if event || p.accept(":") && p.accept("event") {
 			p.want("(")
-			var types []*declared
-			for _, f := range p.fields(")") {
-				types = append(types, f.of)
-			}
+			params := p.fields(")")
 			// Zeek looks an event up by its full name, which has the module in
 			// front only if the script says so.
-			p.types.events[name] = types
+			p.types.events[name] = params
 			if p.module != "" && !strings.Contains(name, "::") {
-				p.types.events[p.qualified(name)] = types
+				p.types.events[p.qualified(name)] = params
 			}
 		}
 		p.rest()

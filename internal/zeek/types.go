@@ -10,9 +10,9 @@ import (
 // and fields of records, and the numbers of enum values. A nil Types knows
 // nothing.
 type Types struct {
-	declared map[string]*declared   // by the name of the type
-	values   map[string]enumValue   // by the name of the value
-	events   map[string][]*declared // the types of an event's parameters
+	declared map[string]*declared // by the name of the type
+	values   map[string]enumValue // by the name of the value
+	events   map[string][]field   // the parameters of an event
 }
 
 // enumValue is the number of an enum value, and whose it is.
@@ -72,7 +72,7 @@ func (t *Types) shape(ev *event.Event) error {
 	for i := range ev.Args {
 		var of *declared
 		if params != nil {
-			of = params[i]
+			of = params[i].of
 		}
 		if err := t.value(&ev.Args[i], of); err != nil {
 			return fmt.Errorf("event %s, argument %d: %w", ev.Name, i, err)

@@ -1,0 +1,115 @@
+package hosttest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/zeek"
+	"romanesco/internal/zeek/websocket"
+)
+
+// realZeek is a client of the Zeek, or Broker, whose WebSocket port
+// ROMANESCO_ZEEK names: host:port, in the clear.
+func realZeek(t *testing.T, cfg websocket.Config) (*websocket.Conn, string) {
+	t.Helper()
+	addr := os.Getenv("ROMANESCO_ZEEK")
+	if addr == "" {
+		t.Skip("needs a real Zeek: ROMANESCO_ZEEK=host:port")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	cfg.Host, cfg.All, cfg.Logf = addr, true, t.Logf
+	c, err := websocket.Open(ctx, nc, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c, addr
+}
+
+// TestRealZeekValues sends every kind of value through a real Zeek to a program
+// in C, which sends it back by value and in raw form.
+func TestRealZeekValues(t *testing.T) {
+	declarations := filepath.Join(t.TempDir(), "site.zeek")
+	require.NoError(t, os.WriteFile(declarations, []byte(zeekDeclarations), 0o600))
+	types, err := zeek.LoadTypes(declarations)
+	require.NoError(t, err)
+	topic := fmt.Sprintf("romanesco/test/%d/", time.Now().UnixNano())
+	c, addr := realZeek(t, websocket.Config{
+		Topic: topic + "to", Subscribe: []string{topic + "from"}, Types: types, ExactTime: true,
+	})
+	args := everyValue()
+	for i := range args {
+		args[i] = withoutNames(args[i])
+	}
+	conf := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "/broccoli/debug_messages yes\n/broccoli/zeek_exact_time yes\n"+
+		"/broccoli/zeek_types %s\n/broccoli/zeek_topic %sfrom\n/broccoli/zeek_subscribe %sto\n", declarations, topic, topic), 0o600))
+	cmd := host(t, "echo", "ws://"+addr)
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	got := make(chan event.Event, 100)
+	go func() {
+		defer close(got)
+		for {
+			var ev event.Event
+			if err := c.Next(&ev); err != nil {
+				return
+			}
+			for i := range ev.Args {
+				ev.Args[i] = withoutNames(ev.Args[i])
+				ev.Args[i].Bytes = append([]byte{}, ev.Args[i].Bytes...)
+			}
+			ev.Raw = nil
+			got <- ev
+		}
+	}()
+	// The program subscribes some time after it was started.
+	var first event.Event
+	require.Eventually(t, func() bool {
+		require.NoError(t, c.Send(&event.Event{Name: "echo", Args: args}))
+		require.NoError(t, c.Flush())
+		select {
+		case first = <-got:
+			return true
+		case <-time.After(100 * time.Millisecond):
+			return false
+		}
+	}, 20*time.Second, time.Millisecond)
+	require.Equal(t, "echoed", first.Name)
+	second := <-got
+	require.Equal(t, "echo", second.Name)
+	for i, want := range args {
+		want.Bytes = append([]byte{}, want.Bytes...)
+		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", first.Args[i]), "argument %d", i)
+		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", second.Args[i]), "argument %d, raw", i)
+	}
+}
+
+// TestRealZeekSensor: the sixteen events of the sensor go through a real Zeek.
+func TestRealZeekSensor(t *testing.T) {
+	c, addr := realZeek(t, websocket.Config{Subscribe: []string{"broccoli/from-clients"}})
+	sensor := build + "/examples/sensor_sshd"
+	cmd := host(t, "connect", addr)
+	cmd.Path, cmd.Args = sensor, []string{sensor, "ws://" + addr}
+	require.NoError(t, cmd.Run())
+	for range 16 {
+		var ev event.Event
+		require.NoError(t, c.Next(&ev))
+		require.True(t, strings.HasPrefix(ev.Name, "sensor_sshd_"))
+		t.Logf("%s %s", c.Topic(), c.Message())
+	}
+}

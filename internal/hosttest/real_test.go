@@ -47,10 +47,7 @@ func TestRealZeekValues(t *testing.T) {
 	c, addr := realZeek(t, websocket.Config{
 		Topic: topic + "to", Subscribe: []string{topic + "from"}, Types: types, ExactTime: true,
 	})
-	args := everyValue()
-	for i := range args {
-		args[i] = withoutNames(args[i])
-	}
+	args := zeekValues()
 	conf := filepath.Join(t.TempDir(), "broccoli.conf")
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "/broccoli/debug_messages yes\n/broccoli/zeek_exact_time yes\n"+
 		"/broccoli/zeek_types %s\n/broccoli/zeek_topic %sfrom\n/broccoli/zeek_subscribe %sto\n", declarations, topic, topic), 0o600))

@@ -170,6 +170,15 @@ func TestRecordedErrors(t *testing.T) {
 	require.Equal(t, 5, n)
 }
 
+// TestNUL: Zeek's reader ends at one; it is written as Zeek's logs have it.
+func TestNUL(t *testing.T) {
+	got := through(t, encoder(), NewDecoder(Limits{}), &event.Event{Name: "e", Args: []event.Value{text("a\x00b")}})
+	require.Equal(t, `a\x00b`, string(got.Args[0].Bytes))
+	b, err := NewEncoder("t", DialectOf("2.7.0")).AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{text("\x00")}})
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"\\\\x00"`)
+}
+
 // TestBackslash: Broker up to 2.7 takes backslashes off twice, as its answer to
 // t18 shows; for it they are doubled twice.
 func TestBackslash(t *testing.T) {

@@ -7,9 +7,10 @@ import (
 
 // escapes has the letter behind the backslash for each byte that needs one.
 // Zeek's reader knows no \u; other control characters, and bytes that are no
-// UTF-8, pass as they are.
+// UTF-8, pass as they are. But the reader ends at a NUL: that is written as the
+// text \x00, as Zeek's logs have it.
 var escapes = [256]byte{
-	'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
+	0: 'x', '"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
 }
 
 // appendText appends a JSON string. A type parameter, since both are at hand.
@@ -22,14 +23,25 @@ func appendText[T string | []byte](b []byte, s T, d Dialect) []byte {
 			continue
 		}
 		b = append(b, s[from:i]...)
-		b = append(b, '\\', letter)
-		if letter == '\\' && d.UnescapesTwice {
-			b = append(b, `\\`...)
-		}
 		from = i + 1
+		switch {
+		case letter == 'x':
+			b = append(d.backslash(b), "x00"...)
+		case letter == '\\':
+			b = d.backslash(b)
+		default:
+			b = append(b, '\\', letter)
+		}
 	}
 	b = append(b, s[from:]...)
 	return append(b, '"')
+}
+
+func (d Dialect) backslash(b []byte) []byte {
+	if d.UnescapesTwice {
+		return append(b, `\\\\`...)
+	}
+	return append(b, `\\`...)
 }
 
 // text reads a JSON string. It aliases the message, or the decoder's memory

@@ -85,6 +85,8 @@ type Conn struct {
 	raw   rawForm
 	subs  zeek.Subscription // of the client
 
+	dialect zeek.Dialect // of the server
+
 	names sync.Map // of the events that Next returns
 
 	mu     sync.Mutex // guards what is sent, in its order
@@ -156,6 +158,7 @@ func (c *Conn) reads(r io.Reader) {
 
 // speaks sets how events are written, once the other side is known.
 func (c *Conn) speaks(d zeek.Dialect) {
+	c.dialect = d
 	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
 	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types
 }

@@ -132,6 +132,16 @@ func (c *Conn) flushAbove(size int) error {
 	return nil
 }
 
+// goodbye writes the frame that ends a connection, unless that would do harm.
+func (c *Conn) goodbye() error {
+	if c.dialect.DropsOnClose {
+		return nil
+	}
+	body := ws.NewCloseFrameBody(ws.StatusNormalClosure, "")
+	_, err := c.net.Write(endFrame(append(beginFrame(nil), body...), 0, ws.OpClose, c.state))
+	return err
+}
+
 // Close says good-bye and closes the stream; a Next that waits returns. What was
 // sent and not written is left to the journal, if there is one.
 //
@@ -147,8 +157,7 @@ func (c *Conn) Close() error {
 		c.mu.Lock()
 		c.seal()
 		c.out = nil
-		body := ws.NewCloseFrameBody(ws.StatusNormalClosure, "")
-		_, werr := c.net.Write(endFrame(append(beginFrame(nil), body...), 0, ws.OpClose, c.state))
+		werr := c.goodbye()
 		if half, ok := c.net.(interface{ CloseWrite() error }); ok && werr == nil {
 			_ = half.CloseWrite()
 		}

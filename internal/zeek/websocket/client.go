@@ -58,7 +58,7 @@ func (c *Conn) greet() error {
 		return err
 	}
 	c.reads(io.MultiReader(bytes.NewReader(rest), c.watch.Stream(c.net)))
-	if err := c.write(ws.OpText, zeek.Subscription(c.cfg.Subscribe).AppendTo(nil)); err != nil {
+	if err := c.write(ws.OpText, pad(zeek.Subscription(c.cfg.Subscribe).AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
 		return err
 	}
 	ack, err := c.awaitAck()

@@ -50,3 +50,12 @@ func endFrame(b []byte, start int, op ws.OpCode, state ws.State) []byte {
 	}
 	return b
 }
+
+// pad makes the JSON that was begun at start fill a frame of at least size bytes.
+func pad(b []byte, start, size int) []byte {
+	const blanks = "                                                                "
+	for missing := size - (len(b) - start); missing > 0; missing -= len(blanks) {
+		b = append(b, blanks[:min(missing, len(blanks))]...)
+	}
+	return b
+}

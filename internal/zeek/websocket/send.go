@@ -27,7 +27,7 @@ func (c *Conn) send(ev *event.Event) error {
 	if err != nil {
 		return err // out is as it was, beyond its length
 	}
-	c.out = endFrame(out, start, ws.OpText, c.state)
+	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
 	c.events++
 	return c.flushAbove(flushSize)
 }
@@ -51,7 +51,7 @@ func (c *Conn) SendMessage(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	start := len(c.out)
-	c.out = endFrame(append(beginFrame(c.out), b...), start, ws.OpText, c.state)
+	c.out = endFrame(pad(append(beginFrame(c.out), b...), start, c.dialect.MinFrame), start, ws.OpText, c.state)
 	c.events++
 	return c.flushAbove(flushSize)
 }

@@ -382,6 +382,22 @@ func TestReceiptIsSafe(t *testing.T) {
 	require.Equal(t, 1, j.Pending())
 }
 
+// TestSmallFrames: Broker up to 2.7 gets none, since it may end the connection
+// over one; others get them.
+func TestSmallFrames(t *testing.T) {
+	for version, size := range map[string]int{"2.7.0": 2048, "8.0.0": 0} {
+		client, server := pair(t, Config{Topic: "t"}, Config{All: true, Version: version})
+		send(t, client, &event.Event{Name: "small"})
+		require.Equal(t, "small", receive(t, server).Name)
+		payload := len(server.Message()) + 2 + 2 + 4
+		if size > 0 {
+			require.Equal(t, size, payload)
+		} else {
+			require.Less(t, payload, 300)
+		}
+	}
+}
+
 // TestGoneServer: a server that is gone without a word is noticed, one that is
 // only quiet is kept.
 func TestGoneServer(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"romanesco/internal/event"
+	"romanesco/internal/traffic"
 	"romanesco/internal/wire"
 )
 
@@ -51,6 +52,11 @@ type Config struct {
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
+	// Requested, if set, is told each event that the peer asks for, once. It is
+	// called from Open and Next.
+	Requested func(event string)
+	// Counters, if set, count what passes.
+	Counters *traffic.Counters
 	// Logf, when set, is told what a person debugging a connection needs.
 	Logf func(format string, args ...any)
 }
@@ -87,6 +93,7 @@ type Conn struct {
 	mu      sync.Mutex // guards what is sent, in its order
 	out     []byte
 	events  int    // in out, from the first byte on
+	chunks  int    // of those
 	sealed  uint32 // the batch of the journal that out ends with
 	written uint32 // the last batch that is on its way
 
@@ -114,13 +121,16 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if cfg.Unwritten == nil {
 		cfg.Unwritten = func(int) {}
 	}
+	if cfg.Counters == nil {
+		cfg.Counters = new(traffic.Counters)
+	}
 	c := &Conn{
 		cfg: cfg, net: nc,
 		dec:    wire.NewDecoder(cfg.Limits),
 		enc:    wire.Encoder{Whole: cfg.Whole},
 		closed: make(chan struct{}),
 	}
-	c.in = wire.NewReader(listened{nc, &c.watch}, cfg.Limits)
+	c.in = wire.NewReader(countedReader{c, listened{nc, &c.watch}}, cfg.Limits)
 	none := map[string]bool{}
 	c.wants.Store(&none)
 	// A deadline in the past wakes whoever waits in the stream.
@@ -145,7 +155,20 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
+// countedReader is the stream of a connection, with what is read of it counted.
+type countedReader struct {
+	c *Conn
+	io.Reader
+}
+
+func (r countedReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.c.cfg.Counters.Read(n, r.c.in.Chunks())
+	return n, err
+}
+
 func (c *Conn) handshake() error {
+	c.cfg.Logf("phase: %v", c.phase)
 	v := wire.Version{
 		Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion,
 		CacheSize: wire.CacheSize, Class: c.cfg.Class,
@@ -261,10 +284,12 @@ func (c *Conn) peerRequest(payload []byte) error {
 			c.cfg.Logf("request for event %.80q is ignored: at most %d names of at most %d bytes", name, maxWanted, maxName)
 			break
 		}
+		if !next[name] && c.cfg.Requested != nil {
+			c.cfg.Requested(name)
+		}
 		next[name] = true
 	}
 	c.wants.Store(&next)
-	c.cfg.Logf("peer requests %d events", len(c.req.Events))
 	return nil
 }
 
@@ -275,6 +300,8 @@ func (c *Conn) peerPhaseDone() error {
 	case c.phase == phaseHandshake && c.sync:
 		// The peer waits for our state; we have none, and say so at once.
 		c.enter(phaseSync)
+		c.cfg.Logf("sending full state")
+		c.cfg.Logf("done sending full state")
 		if err := c.write(func(b []byte) []byte { return wire.PhaseDone{}.AppendTo(b) }); err != nil {
 			return err
 		}
@@ -329,12 +356,14 @@ func (c *Conn) serial(payload []byte, ev *event.Event) bool {
 	switch payload[0] {
 	case wire.SerialEvent:
 		if err = c.dec.Event(payload[1:], ev); err == nil {
+			c.cfg.Counters.Received()
 			return true
 		}
 	case wire.SerialID:
 		_, err = c.dec.ID(payload[1:]) // later events may refer to its parts
 	}
 	if err != nil {
+		c.cfg.Counters.Skipped()
 		c.cfg.Logf("skipped: %v", err)
 	}
 	return false
@@ -349,12 +378,12 @@ func (c *Conn) Buffered() int { return c.in.Buffered() }
 func (c *Conn) Send(ev *event.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	from := len(c.out)
 	var err error
 	if c.out, err = c.enc.AppendEvent(c.out, ev); err != nil {
 		return err
 	}
-	c.events++
-	return c.flushAbove(flushSize)
+	return c.sent(from)
 }
 
 // SendSerial sends what stands in the wire's form already: the kind of the
@@ -362,8 +391,17 @@ func (c *Conn) Send(ev *event.Event) error {
 func (c *Conn) SendSerial(payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	from := len(c.out)
 	c.out = c.enc.AppendMessage(c.out, wire.MsgSerial, payload)
+	return c.sent(from)
+}
+
+// sent takes note of an event in out, from from on.
+func (c *Conn) sent(from int) error {
 	c.events++
+	c.chunks += wire.Chunks(c.out[from:])
+	c.cfg.Counters.Sent(1)
+	c.cfg.Counters.Pending(c.chunks)
 	return c.flushAbove(flushSize)
 }
 
@@ -425,9 +463,11 @@ func (c *Conn) flushAbove(size int) error {
 	}
 	c.seal()
 	c.cfg.Unwritten(len(c.out))
-	_, err := c.net.Write(c.out)
-	c.out = c.out[:0]
+	n, err := c.net.Write(c.out)
 	c.cfg.Unwritten(0)
+	c.cfg.Counters.Wrote(n, wire.Chunks(c.out[:n]))
+	c.cfg.Counters.Pending(0)
+	c.out, c.chunks = c.out[:0], 0
 	if cap(c.out) > 4*flushSize {
 		c.out = nil
 	}
@@ -446,6 +486,7 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seal()
-	c.out = nil
+	c.out, c.chunks = nil, 0
+	c.cfg.Counters.Pending(0)
 	return err
 }

@@ -13,6 +13,16 @@ const (
 	maxPart = 1<<20 - lengthSize
 )
 
+// Chunks returns how many chunks there are in encoded messages.
+func Chunks(messages []byte) (n int) {
+	for len(messages) >= lengthSize {
+		size := int(binary.BigEndian.Uint32(messages) &^ partial)
+		messages = messages[min(lengthSize+size, len(messages)):]
+		n++
+	}
+	return n
+}
+
 // AppendMessage appends a message: a header chunk and, for the types that
 // have one, a payload chunk, split where Bro would split it. Bro cannot take
 // an empty chunk, so nothing is appended when the type asks for a payload and

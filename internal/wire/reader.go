@@ -42,6 +42,7 @@ type Reader struct {
 	skipped bool // the one strange chunk has been used up
 	unknown bool // the last message was of an unknown type
 	skip    int  // bytes of a skipped chunk still to come
+	chunks  uint64
 	err     error
 }
 
@@ -53,6 +54,9 @@ func NewReader(r io.Reader, lim Limits) *Reader {
 // Buffered returns the number of bytes that have been read from the source but
 // not been returned: part of a message, or messages.
 func (r *Reader) Buffered() int { return r.w - r.r + len(r.parts) }
+
+// Chunks returns how many chunks have been taken off the stream.
+func (r *Reader) Chunks() uint64 { return r.chunks }
 
 // Next returns the next message. The payload holds until the next call. The
 // error is io.EOF only where the stream ends between messages.
@@ -119,6 +123,7 @@ func (r *Reader) readHeader() error {
 		}
 		t := MsgType(r.buf[r.r+lengthSize])
 		r.r += lengthSize + headerSize
+		r.chunks++
 		if !r.started && !t.Known() {
 			return fmt.Errorf("%w: it begins with a message of %v", ErrNotBroccoli, t)
 		}
@@ -150,6 +155,7 @@ func (r *Reader) strange(n uint32) error {
 		return fmt.Errorf("%w: second chunk of %d bytes where a header was due", ErrFraming, n)
 	}
 	r.skip = lengthSize + int(n)
+	r.chunks++
 	return nil
 }
 
@@ -188,6 +194,7 @@ func (r *Reader) readPayload() ([]byte, error) {
 		}
 		chunk := r.buf[r.r+lengthSize : r.r+lengthSize+size : r.r+lengthSize+size]
 		r.r += lengthSize + size
+		r.chunks++
 		if !more && !r.inParts {
 			return chunk, nil
 		}

@@ -172,3 +172,20 @@ func named(field string, v event.Value) event.Value {
 	v.Field = field
 	return v
 }
+
+func TestChunksOfRecordings(t *testing.T) {
+	for _, folder := range recordings {
+		for _, file := range []string{"client.bin", "server.bin"} {
+			b := recording(t, folder, file)
+			r := NewReader(bytes.NewReader(b), DefaultLimits())
+			var err error
+			for err == nil {
+				_, _, err = r.Next()
+			}
+			require.ErrorIs(t, err, io.EOF)
+			require.EqualValues(t, Chunks(b), r.Chunks(), "%s/%s", folder, file)
+			require.Greater(t, r.Chunks(), uint64(4))
+		}
+	}
+	require.Equal(t, 2, Chunks([]byte{0, 0, 0, 1, 7, 0xff, 0xff, 0xff, 0xff, 7}), "cut off")
+}

@@ -3,6 +3,7 @@ package collect
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -13,6 +14,8 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/event"
+	"romanesco/internal/eventlog"
+	"romanesco/internal/logfile"
 	"romanesco/internal/wire"
 )
 
@@ -67,9 +70,32 @@ func newSender(b *testing.B, rounds int) *sender {
 
 // BenchmarkCollect is what an event costs from the stream to the lines.
 func BenchmarkCollect(b *testing.B) {
+	b.Run("stream", func(b *testing.B) {
+		benchmark(b, eventlog.NewStream(io.Discard, eventlog.JSON))
+	})
+	for _, set := range []eventlog.Settings{
+		{Format: eventlog.FormatJSON},
+		{Format: eventlog.FormatJSON, Each: true},
+		{Format: eventlog.FormatTSV},
+		{Format: eventlog.FormatTSV, Each: true},
+	} {
+		b.Run(fmt.Sprintf("%s/each=%v", set.Format, set.Each), func(b *testing.B) {
+			dir, err := logfile.OpenDir(b.TempDir(), nil)
+			require.NoError(b, err)
+			defer dir.Close()
+			set.MaxSize = 64 << 20
+			files := eventlog.NewFiles(dir, set)
+			benchmark(b, files)
+			require.NoError(b, files.Close())
+		})
+	}
+}
+
+func benchmark(b *testing.B, log eventlog.Log) {
 	rounds := b.N/perRound + 1
 	s := newSender(b, rounds)
 	c := New(io.Discard, catalog.Builtin(), []string{"sensor_sshd_conn_new"})
+	c.Log = log
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := processorTime(b)

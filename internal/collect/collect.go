@@ -1,6 +1,6 @@
-// Package collect receives events from many peers and writes them as lines. It
-// imports the connection and the event model; the programs that use it own
-// flags, signals and files.
+// Package collect receives events from many peers and hands them to a log. It
+// imports the connection, the event model and the logs; the programs that use
+// it own flags, signals and files.
 package collect
 
 import (
@@ -16,28 +16,23 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/event"
+	"romanesco/internal/eventlog"
 	"romanesco/internal/peer"
 )
 
 // handshakeTime is how long a peer may take until the connection is up.
 const handshakeTime = 10 * time.Second
 
-// Format makes a line, without its end, of an event.
-type Format func(b []byte, ev *event.Event, peer string, names []string) []byte
-
 // Collector asks each peer for events and writes what arrives. Its fields are
 // set before the first use.
 type Collector struct {
 	Catalog  catalog.Catalog
 	Requests []string
-	Format   Format
+	Log      eventlog.Log
 	Logf     func(format string, args ...any)
 	// TLS, if set, is how Connect connects. Who listens hands a TLS listener
 	// to Serve.
 	TLS *tls.Config
-
-	mu  sync.Mutex // guards out
-	out io.Writer
 
 	events, peers atomic.Uint64
 	failed        atomic.Pointer[error]
@@ -46,8 +41,8 @@ type Collector struct {
 // New returns a Collector that writes JSON to out.
 func New(out io.Writer, c catalog.Catalog, requests []string) *Collector {
 	return &Collector{
-		Catalog: c, Requests: requests, Format: appendJSON,
-		Logf: func(string, ...any) {}, out: out,
+		Catalog: c, Requests: requests, Log: eventlog.NewStream(out, eventlog.JSON),
+		Logf: func(string, ...any) {},
 	}
 }
 
@@ -126,12 +121,13 @@ func (c *Collector) failure() error {
 // Handle receives the events of one peer, to whom either side has connected,
 // until it or ctx ends.
 func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
-	s := &stream{collector: c, from: nc.RemoteAddr().String()}
+	from := nc.RemoteAddr().String()
+	s := &stream{collector: c, batch: c.Log.Batch(from)}
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	_, secured := nc.(*tls.Conn)
 	p, err := peer.Open(open, nc, peer.Config{
 		Requests: c.Requests, Cache: true, Whole: secured,
-		BeforePong: s.flush, // the PONG is the sensor's receipt
+		BeforePong: s.settle, // the PONG is the sensor's receipt
 	})
 	cancel()
 	if err != nil {
@@ -141,7 +137,7 @@ func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
 	defer stop()
 	c.peers.Add(1)
-	c.Logf("%s: connected, class %q", s.from, p.PeerClass())
+	c.Logf("%s: connected, class %q", from, p.PeerClass())
 	err = s.receive(p)
 	if errors.Is(err, io.EOF) || ctx.Err() != nil {
 		return c.failure()
@@ -156,8 +152,7 @@ const batchSize = 64 << 10
 // stream is what arrives from one peer.
 type stream struct {
 	collector *Collector
-	from      string
-	lines     []byte // not written yet
+	batch     eventlog.Batch
 }
 
 func (s *stream) receive(p *peer.Conn) error {
@@ -168,8 +163,8 @@ func (s *stream) receive(p *peer.Conn) error {
 			return errors.Join(err, s.flush())
 		}
 		c.events.Add(1)
-		s.lines = append(c.Format(s.lines, &ev, s.from, c.Catalog[ev.Name]), '\n')
-		if p.Buffered() == 0 || len(s.lines) >= batchSize {
+		s.batch.Add(&ev, c.Catalog[ev.Name])
+		if p.Buffered() == 0 || s.batch.Len() >= batchSize {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -177,22 +172,14 @@ func (s *stream) receive(p *peer.Conn) error {
 	}
 }
 
-func (s *stream) flush() error {
-	err := s.collector.write(s.lines)
-	s.lines = s.lines[:0]
-	return err
-}
+func (s *stream) flush() error { return s.collector.written(s.batch.Flush()) }
 
-func (c *Collector) write(lines []byte) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, err := c.out.Write(lines); err != nil {
-		err = fmt.Errorf("writing events: %w", err)
+func (s *stream) settle() error { return s.collector.written(s.batch.Settle()) }
+
+// written takes note of an error of the log, which ends the collecting.
+func (c *Collector) written(err error) error {
+	if err != nil {
 		c.failed.CompareAndSwap(nil, &err)
-		return err
 	}
-	return nil
+	return err
 }

@@ -1,4 +1,4 @@
-package collect
+package eventlog
 
 import (
 	"encoding/base64"
@@ -10,32 +10,36 @@ import (
 	"romanesco/internal/event"
 )
 
-// appendJSON appends ev as one JSON object without the line end.
+// JSON is the Line of one JSON object.
 //
 // Types stay apart: ports are "22/tcp", addresses and subnets text, times and
 // intervals seconds with microseconds, patterns "/re/", enums an object of
 // their type and number, or of their name where a Zeek sent them, tables a list of pairs, what is not set null.
 // Numbers of 64 bits are written in full. Strings that are no UTF-8 are an
 // object {"base64": ...}.
-func appendJSON(b []byte, ev *event.Event, peer string, names []string) []byte {
+func JSON(b []byte, ev *event.Event, peer string, names []string) []byte {
 	b = append(b, `{"ts":`...)
 	b = appendSeconds(b, ev.Time)
 	b = append(b, `,"peer":`...)
 	b = appendText(b, peer)
 	b = append(b, `,"event":`...)
 	b = appendText(b, ev.Name)
-	if names != nil && len(names) == len(ev.Args) {
-		b = append(b, `,"args":{`...)
-		for i := range ev.Args {
-			b = appendComma(b, i)
-			b = appendText(b, names[i])
-			b = append(b, ':')
-			b = appendValue(b, &ev.Args[i])
-		}
-		return append(b, "}}"...)
+	b = appendArgs(append(b, `,"args":`...), ev.Args, names)
+	return append(b, '}')
+}
+
+// appendArgs appends the arguments: an object if their names are known.
+func appendArgs(b []byte, args []event.Value, names []string) []byte {
+	if names == nil || len(names) != len(args) {
+		return appendList(b, args)
 	}
-	b = append(b, `,"args":`...)
-	b = appendList(b, ev.Args)
+	b = append(b, '{')
+	for i := range args {
+		b = appendComma(b, i)
+		b = appendText(b, names[i])
+		b = append(b, ':')
+		b = appendValue(b, &args[i])
+	}
 	return append(b, '}')
 }
 

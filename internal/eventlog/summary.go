@@ -1,4 +1,4 @@
-package collect
+package eventlog
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"romanesco/internal/event"
 )
 
-// Summary is a Format for people: time, peer, event, arguments.
+// Summary is the Line for people: time, peer, event, arguments.
 func Summary(b []byte, ev *event.Event, peer string, names []string) []byte {
 	at := time.UnixMicro(int64(ev.Time * 1e6)).Format("15:04:05.000")
 	b = fmt.Appendf(b, "%s  %s  %-36s", at, peer, ev.Name)

@@ -1,0 +1,197 @@
+package eventlog
+
+import (
+	"strings"
+
+	"romanesco/internal/event"
+)
+
+// Batch implements Log.
+func (l *Files) Batch(peer string) Batch {
+	return &fileBatch{log: l, peer: peer, parts: map[string]*part{}}
+}
+
+// fileBatch is lines for several files. They lie in one piece of memory, in the
+// order of their coming, so that a peer takes the same however many files there
+// are.
+type fileBatch struct {
+	log    *Files
+	peer   string
+	lines  []byte
+	spans  []span // of lines
+	used   []*part
+	parts  map[string]*part // by event
+	shared *part
+	events int
+	upTo   uint64 // the write of the log that has the last of ours
+	err    error  // for good
+}
+
+// part is what goes to one file.
+type part struct {
+	file        *file
+	schema      *schema // of the last line
+	first, last int     // the spans; only in use if the part is in used
+	inUse       bool
+}
+
+// span is lines that follow each other, and go to one file under one schema.
+type span struct {
+	from, to int
+	schema   *schema
+	next     int // of the same part, or 0: the first span follows none
+}
+
+// part returns where an event goes.
+func (b *fileBatch) part(event string) *part {
+	if p := b.parts[event]; p != nil {
+		return p
+	}
+	f := b.log.file(event)
+	if f.own {
+		p := &part{file: f}
+		b.parts[strings.Clone(event)] = p
+		return p
+	}
+	if b.shared == nil {
+		b.shared = &part{file: f}
+	}
+	return b.shared
+}
+
+// Add implements Batch.
+func (b *fileBatch) Add(ev *event.Event, names []string) {
+	p := b.part(ev.Name)
+	from := len(b.lines)
+	switch {
+	case b.log.set.Format == FormatJSON:
+		b.lines = JSON(b.lines, ev, b.peer, names)
+	case p.file.own:
+		b.addColumns(p, ev, names)
+	default:
+		p.schema = flat
+		b.lines = appendFlat(b.lines, ev, b.peer, names)
+	}
+	b.lines = append(b.lines, '\n')
+	b.events++
+	b.addSpan(p, from)
+}
+
+// addColumns appends the line of an event under the part's schema, or under the
+// next one if it does not fit.
+func (b *fileBatch) addColumns(p *part, ev *event.Event, names []string) {
+	from, fits := len(b.lines), false
+	for _, s := range []*schema{p.schema, p.file.latest.Load()} {
+		if s == nil {
+			continue
+		}
+		if b.lines, fits = s.append(b.lines[:from], ev, b.peer); fits {
+			p.schema = s
+			return
+		}
+		p.schema = s
+	}
+	p.schema = p.schema.with(ev, names)
+	b.lines, _ = p.schema.append(b.lines[:from], ev, b.peer)
+}
+
+// addSpan takes note of the line from from on.
+func (b *fileBatch) addSpan(p *part, from int) {
+	if p.inUse {
+		if s := &b.spans[p.last]; s.to == from && s.schema == p.schema {
+			s.to = len(b.lines)
+			return
+		}
+	}
+	b.spans = append(b.spans, span{from: from, to: len(b.lines), schema: p.schema})
+	n := len(b.spans) - 1
+	if p.inUse {
+		b.spans[p.last].next = n
+	} else {
+		p.first, p.inUse = n, true
+		b.used = append(b.used, p)
+	}
+	p.last = n
+}
+
+// Len implements Batch.
+func (b *fileBatch) Len() int { return len(b.lines) }
+
+// Flush implements Batch.
+func (b *fileBatch) Flush() error {
+	if b.events > 0 && b.err == nil {
+		b.err = b.flush()
+	}
+	return b.err
+}
+
+func (b *fileBatch) flush() error {
+	retired, err := b.write()
+	if err != nil {
+		return err
+	}
+	for _, p := range b.used {
+		p.inUse = false
+	}
+	b.used, b.spans, b.lines, b.events = b.used[:0], b.spans[:0], emptied(b.lines), 0
+	if retired {
+		if err := b.log.release(); err != nil {
+			return err
+		}
+	}
+	if b.log.set.Sync.when == onWrite {
+		return b.log.sync(b.upTo)
+	}
+	return nil
+}
+
+// Settle implements Batch.
+func (b *fileBatch) Settle() error {
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	if b.log.set.Sync.when == onConfirm {
+		b.err = b.log.sync(b.upTo)
+	}
+	return b.err
+}
+
+// write writes each part, and reports whether there are files to be closed.
+func (b *fileBatch) write() (retired bool, err error) {
+	l := b.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range b.used {
+		if err := b.writePart(p); err != nil {
+			l.stats.Errors++
+			return false, err
+		}
+	}
+	l.stats.Events += uint64(b.events)
+	b.upTo = l.written
+	return len(l.retired) > 0, nil
+}
+
+// writePart writes the spans of a part, those under the same schema at once.
+func (b *fileBatch) writePart(p *part) error {
+	for i := p.first; ; {
+		s := b.spans[i]
+		lines := b.lines[s.from:s.to]
+		if n := s.next; n != 0 && b.spans[n].schema == s.schema {
+			b.log.gather = append(b.log.gather[:0], lines...)
+			for ; s.next != 0 && b.spans[s.next].schema == s.schema; s = b.spans[s.next] {
+				t := b.spans[s.next]
+				b.log.gather = append(b.log.gather, b.lines[t.from:t.to]...)
+			}
+			lines = b.log.gather
+		}
+		if err := b.log.write(p.file, s.schema, lines); err != nil {
+			return err
+		}
+		b.log.gather = emptied(b.log.gather)
+		if s.next == 0 {
+			return nil
+		}
+		i = s.next
+	}
+}

@@ -1,0 +1,87 @@
+// Package eventlog writes events: as lines to a stream, or into the files of a
+// log folder in Zeek's habits. It imports the event model and the log files, and
+// knows nothing of connections.
+package eventlog
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"romanesco/internal/event"
+)
+
+// Log is where events go.
+type Log interface {
+	// Batch returns what takes the events of one peer.
+	Batch(peer string) Batch
+}
+
+// Batch collects lines, for a few of them to be written at once. It belongs to
+// one goroutine. An error is for good.
+type Batch interface {
+	// Add takes an event over; names are those of its arguments, if known.
+	Add(ev *event.Event, names []string)
+	// Len returns how many bytes wait to be written.
+	Len() int
+	// Flush writes them, all or, with an error, perhaps some.
+	Flush() error
+	// Settle writes them too, and makes all that was ever added as safe as the
+	// log promises: then the peer may be told that it has arrived.
+	Settle() error
+}
+
+// Line makes a line, without its end, of an event.
+type Line func(b []byte, ev *event.Event, peer string, names []string) []byte
+
+// keepSize is the most that a batch holds on to once it is written.
+const keepSize = 128 << 10
+
+// Stream is a Log that writes lines to a stream.
+type Stream struct {
+	line Line
+	mu   sync.Mutex // guards out
+	out  io.Writer
+}
+
+// NewStream returns a Stream that writes to out.
+func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
+
+// Batch implements Log.
+func (s *Stream) Batch(peer string) Batch { return &streamBatch{stream: s, peer: peer} }
+
+type streamBatch struct {
+	stream *Stream
+	peer   string
+	lines  []byte
+	err    error // for good
+}
+
+func (b *streamBatch) Add(ev *event.Event, names []string) {
+	b.lines = append(b.stream.line(b.lines, ev, b.peer, names), '\n')
+}
+
+func (b *streamBatch) Len() int { return len(b.lines) }
+
+func (b *streamBatch) Flush() error {
+	if len(b.lines) == 0 || b.err != nil {
+		return b.err
+	}
+	b.stream.mu.Lock()
+	defer b.stream.mu.Unlock()
+	if _, err := b.stream.out.Write(b.lines); err != nil {
+		b.err = fmt.Errorf("writing events: %w", err)
+		return b.err
+	}
+	b.lines = emptied(b.lines)
+	return nil
+}
+
+func (b *streamBatch) Settle() error { return b.Flush() }
+
+func emptied(b []byte) []byte {
+	if cap(b) > keepSize {
+		return nil
+	}
+	return b[:0]
+}

@@ -1,0 +1,78 @@
+package eventlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"romanesco/internal/event"
+	"romanesco/internal/wire"
+)
+
+// FuzzLines: whatever a peer sends becomes one line of each format, and in TSV
+// as many columns as the heading has, whatever came before.
+func FuzzLines(f *testing.F) {
+	recordings, err := filepath.Glob("../../testdata/vectors/*/*.bin")
+	if err != nil || len(recordings) == 0 {
+		f.Fatal("no recordings", err)
+	}
+	for _, name := range recordings {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		r := wire.NewReader(bytes.NewReader(stream), wire.Limits{})
+		d := wire.NewDecoder(wire.Limits{})
+		var s *schema
+		for {
+			typ, payload, err := r.Next()
+			if err != nil {
+				return
+			}
+			var ev event.Event
+			if typ == wire.MsgSerial && len(payload) > 0 && d.Event(payload[1:], &ev) == nil {
+				s = checkLines(t, &ev, s)
+			}
+		}
+	})
+}
+
+func checkLines(t *testing.T, ev *event.Event, s *schema) *schema {
+	t.Helper()
+	if line := JSON(nil, ev, "p", nil); !json.Valid(line) || bytes.ContainsAny(line, "\n\t") {
+		t.Fatalf("JSON: %q", line)
+	}
+	fits := false
+	var line []byte
+	if s != nil {
+		line, fits = s.append(nil, ev, "p")
+	}
+	if !fits {
+		s = s.with(ev, nil)
+		if line, fits = s.append(nil, ev, "p"); !fits {
+			t.Fatalf("%q does not fit its own heading %q", ev.Raw, s.head)
+		}
+	}
+	checkColumns(t, s, line)
+	checkColumns(t, flat, appendFlat(nil, ev, "p", nil))
+	if name := fileName(ev.Name); strings.ContainsAny(name, "/\x00") || name[0] == '.' || name[0] == '-' || len(name) > maxFileName {
+		t.Fatalf("file name %q", name)
+	}
+	return s
+}
+
+func checkColumns(t *testing.T, s *schema, line []byte) {
+	t.Helper()
+	fields, types, _ := strings.Cut(s.head, "\n")
+	columns := bytes.Count(line, []byte{separator})
+	if columns+1 != strings.Count(fields, "\t") || columns+1 != strings.Count(types, "\t") ||
+		strings.Count(s.head, "\n") != 2 || bytes.IndexByte(line, '\n') >= 0 || line[0] == '#' {
+		t.Fatalf("line %q under %q", line, s.head)
+	}
+}

@@ -1,0 +1,88 @@
+package eventlog
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"romanesco/internal/logfile"
+)
+
+// Sync makes safe what has been written so far.
+func (l *Files) Sync() error {
+	l.mu.Lock()
+	upTo := l.written
+	l.mu.Unlock()
+	return l.sync(upTo)
+}
+
+// sync returns when the first upTo writes are safe. Who has to wait for another
+// finds his own writes done with those of the other.
+func (l *Files) sync(upTo uint64) error {
+	if l.safe.Load() >= upTo {
+		return nil
+	}
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	if l.failed != nil || l.safe.Load() >= upTo {
+		return l.failed
+	}
+	l.mu.Lock()
+	written := l.written
+	handles := slices.Collect(maps.Keys(l.unsafe))
+	clear(l.unsafe)
+	l.stats.Syncs += uint64(len(handles))
+	l.mu.Unlock()
+	if l.failed = l.syncAll(handles); l.failed != nil {
+		// What the kernel could not write it may have dropped: asking again
+		// would say that all is well.
+		return l.failed
+	}
+	l.safe.Store(written)
+	return nil
+}
+
+func (l *Files) syncAll(handles []*logfile.Handle) error {
+	for _, h := range handles {
+		if err := h.Sync(); err != nil {
+			return err
+		}
+	}
+	return l.dir.Sync()
+}
+
+// release closes the files that nobody writes to any more. l.mu is not held.
+func (l *Files) release() error {
+	l.mu.Lock()
+	retired := slices.Collect(maps.Keys(l.retired))
+	l.mu.Unlock()
+	if len(retired) == 0 {
+		return nil
+	}
+	if l.set.Sync.when != never {
+		if err := l.Sync(); err != nil {
+			return err
+		}
+	}
+	l.syncing.Lock() // nobody waits for the disk with one of these in his hands
+	defer l.syncing.Unlock()
+	var errs []error
+	for _, h := range l.takeRetired(retired) {
+		errs = append(errs, h.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// takeRetired returns those of handles that nobody else has taken.
+func (l *Files) takeRetired(handles []*logfile.Handle) (taken []*logfile.Handle) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range handles {
+		if l.retired[h] {
+			taken = append(taken, h)
+		}
+		delete(l.retired, h)
+		delete(l.unsafe, h)
+	}
+	return taken
+}

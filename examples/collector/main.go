@@ -1,5 +1,5 @@
 // Command broccoli-collector receives events from Broccoli sensors (or Bros)
-// and writes one line for each: JSON, or a summary on a terminal.
+// and writes one line for each: to standard output, or into a log folder.
 package main
 
 import (
@@ -19,6 +19,8 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/collect"
+	"romanesco/internal/commlog"
+	"romanesco/internal/eventlog"
 	"romanesco/internal/secure"
 )
 
@@ -47,6 +49,7 @@ type options struct {
 	secureListen               string
 	secureConnect              bool
 	secure                     secure.Settings
+	logs                       logOptions
 }
 
 func parse(args []string) (options, error) {
@@ -58,7 +61,7 @@ func parse(args []string) (options, error) {
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.listen, "listen", ":47757", "`address` to listen on in the clear, host:port; port 0 takes a free one, \"\" none")
-	f.StringVar(&o.format, "format", "auto", "json, summary, or auto: a summary on a terminal")
+	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
@@ -77,6 +80,7 @@ func parse(args []string) (options, error) {
 		o.events = append(o.events, s)
 		return nil
 	})
+	o.logs.register(f)
 	err := f.Parse(args)
 	if o.patterns = f.Args(); len(o.patterns) == 0 && len(o.events) == 0 {
 		o.patterns = []string{"/sensor_sshd.*/"}
@@ -98,20 +102,26 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	c := collect.New(os.Stdout, known, names)
-	if c.Format, err = o.formatFor(os.Stdout, c.Format); err != nil {
-		return err
-	}
-	c.Logf = func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
-	}
-	listeners, err := o.listeners(c, len(names))
+	line, err := o.lineFor(os.Stdout)
 	if err != nil {
 		return err
 	}
-	err = o.receive(ctx, c, listeners)
-	events, peers := c.Totals()
-	c.Logf("%d events from %d peers", events, peers)
-	return err
+	c.Log = eventlog.NewStream(os.Stdout, line)
+	c.Asked = commlog.Pattern(slices.Concat(o.patterns, o.events)...)
+	c.Logf = func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
+	}
+	logs, err := o.logs.open(c)
+	if err != nil {
+		return err
+	}
+	listeners, err := o.listeners(c, len(names))
+	if err == nil {
+		err = o.receive(ctx, c, listeners, logs.tasks())
+		events, peers := c.Totals()
+		c.Logf("%d events from %d peers", events, peers)
+	}
+	return errors.Join(err, logs.close())
 }
 
 // listeners opens what is to be listened on, and makes TLS ready.
@@ -123,6 +133,7 @@ func (o *options) listeners(c *collect.Collector, events int) ([]net.Listener, e
 			return nil, fmt.Errorf("listening on %s: %w", addr, err)
 		}
 		c.Logf("listening on %s for %d events%s", l.Addr(), events, how)
+		c.Comm.Listening(l.Addr(), how != "")
 		return l, nil
 	}
 	if o.listen != "" {
@@ -169,16 +180,20 @@ func askPass(path string) ([]byte, error) {
 	return pass, nil
 }
 
-// receive listens and connects until ctx ends or one of these fails.
-func (o *options) receive(ctx context.Context, c *collect.Collector, listeners []net.Listener) error {
+// receive listens and connects, and does the other tasks, until ctx ends or one
+// of these fails.
+func (o *options) receive(ctx context.Context, c *collect.Collector, listeners []net.Listener, tasks []func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errs := make(chan error, len(listeners)+len(o.connect))
 	for _, l := range listeners {
-		go func() { errs <- c.Serve(ctx, l) }()
+		tasks = append(tasks, func(ctx context.Context) error { return c.Serve(ctx, l) })
 	}
 	for _, addr := range o.connect {
-		go func() { errs <- c.Connect(ctx, addr, o.retry) }()
+		tasks = append(tasks, func(ctx context.Context) error { return c.Connect(ctx, addr, o.retry) })
+	}
+	errs := make(chan error, len(tasks))
+	for _, task := range tasks {
+		go func() { errs <- task(ctx) }()
 	}
 	var err error
 	for range cap(errs) {
@@ -216,17 +231,22 @@ func (o *options) requests() (catalog.Catalog, []string, error) {
 	return known, slices.Compact(names), nil
 }
 
-func (o *options) formatFor(out *os.File, json collect.Format) (collect.Format, error) {
+func (o *options) lineFor(out *os.File) (eventlog.Line, error) {
 	switch o.format {
 	case "json":
-		return json, nil
+		return eventlog.JSON, nil
 	case "summary":
-		return collect.Summary, nil
+		return eventlog.Summary, nil
 	case "auto":
-		if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return collect.Summary, nil
+		if isTerminal(out) {
+			return eventlog.Summary, nil
 		}
-		return json, nil
+		return eventlog.JSON, nil
 	}
 	return nil, fmt.Errorf("format %q: json, summary or auto", o.format)
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -99,7 +99,7 @@ func benchmark(b *testing.B, log eventlog.Log) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := processorTime(b)
-	require.NoError(b, c.Handle(context.Background(), s))
+	require.NoError(b, c.Handle(context.Background(), s, nil))
 	b.ReportMetric(float64(rounds*perRound)/(processorTime(b)-before).Seconds(), "events/core-s")
 }
 

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"romanesco/internal/catalog"
+	"romanesco/internal/commlog"
 	"romanesco/internal/event"
 	"romanesco/internal/eventlog"
 	"romanesco/internal/peer"
+	"romanesco/internal/traffic"
 )
 
 // handshakeTime is how long a peer may take until the connection is up.
@@ -29,13 +31,19 @@ type Collector struct {
 	Catalog  catalog.Catalog
 	Requests []string
 	Log      eventlog.Log
-	Logf     func(format string, args ...any)
+	// Comm, if set, is told of each peer; Asked is what Requests look like there.
+	Comm  *commlog.Log
+	Asked string
+	Logf  func(format string, args ...any)
 	// TLS, if set, is how Connect connects. Who listens hands a TLS listener
 	// to Serve.
 	TLS *tls.Config
 
-	events, peers atomic.Uint64
-	failed        atomic.Pointer[error]
+	// Traffic counts what passes.
+	Traffic traffic.Ledger
+
+	peers, refused atomic.Uint64
+	failed         atomic.Pointer[error]
 }
 
 // New returns a Collector that writes JSON to out.
@@ -47,7 +55,13 @@ func New(out io.Writer, c catalog.Catalog, requests []string) *Collector {
 }
 
 // Totals returns how many events and peers there have been.
-func (c *Collector) Totals() (events, peers uint64) { return c.events.Load(), c.peers.Load() }
+func (c *Collector) Totals() (events, peers uint64) {
+	sum, _ := c.Traffic.Totals()
+	return sum.EventsIn, c.peers.Load()
+}
+
+// Refused returns with how many peers the handshake has failed.
+func (c *Collector) Refused() uint64 { return c.refused.Load() }
 
 // Serve accepts peers until ctx ends, and returns when all of them are done
 // with: nil, or why it could not go on.
@@ -64,7 +78,7 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 			if err == nil {
 				_ = nc.Close()
 			}
-			return c.failure()
+			return c.Failure()
 		}
 		if err != nil {
 			var ne net.Error
@@ -76,10 +90,11 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 			return fmt.Errorf("accepting: %w", err)
 		}
 		wg.Go(func() {
-			if err := c.Handle(ctx, nc); err != nil {
+			_, secured := nc.(*tls.Conn)
+			if err := c.Handle(ctx, nc, c.Comm.Accepted(nc.RemoteAddr(), secured)); err != nil {
 				c.Logf("%s: %v", nc.RemoteAddr(), err)
 			}
-			if c.failure() != nil {
+			if c.Failure() != nil {
 				cancel()
 			}
 		})
@@ -96,10 +111,10 @@ func (c *Collector) Connect(ctx context.Context, addr string, retry time.Duratio
 			if c.TLS != nil {
 				nc = tls.Client(nc, c.TLS)
 			}
-			err = c.Handle(ctx, nc)
+			err = c.Handle(ctx, nc, c.Comm.Connected(nc.RemoteAddr()))
 		}
-		if c.failure() != nil || ctx.Err() != nil {
-			return c.failure()
+		if c.Failure() != nil || ctx.Err() != nil {
+			return c.Failure()
 		}
 		if err != nil {
 			c.Logf("%s: %v", addr, err)
@@ -111,7 +126,8 @@ func (c *Collector) Connect(ctx context.Context, addr string, retry time.Duratio
 	}
 }
 
-func (c *Collector) failure() error {
+// Failure returns why the collector cannot go on, or nil.
+func (c *Collector) Failure() error {
 	if p := c.failed.Load(); p != nil {
 		return *p
 	}
@@ -119,8 +135,11 @@ func (c *Collector) failure() error {
 }
 
 // Handle receives the events of one peer, to whom either side has connected,
-// until it or ctx ends.
-func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
+// until it or ctx ends. What happens is told to note, which may be nil.
+func (c *Collector) Handle(ctx context.Context, nc net.Conn, note *commlog.Peer) (err error) {
+	defer func() { note.Closed(err) }()
+	count := c.Traffic.Open()
+	defer c.Traffic.Close(count)
 	from := nc.RemoteAddr().String()
 	s := &stream{collector: c, batch: c.Log.Batch(from)}
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
@@ -128,9 +147,22 @@ func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 	p, err := peer.Open(open, nc, peer.Config{
 		Requests: c.Requests, Cache: true, Whole: secured,
 		BeforePong: s.settle, // the PONG is the sensor's receipt
+		Counters:   count,
+		Logf:       note.Logf,
+		Requested: func(event string) {
+			_, known := c.Catalog[event]
+			note.Requested(event, known)
+		},
 	})
 	cancel()
+	if ctx.Err() != nil {
+		if err == nil {
+			_ = p.Close()
+		}
+		return c.Failure()
+	}
 	if err != nil {
+		c.refused.Add(1)
 		return err
 	}
 	defer p.Close()
@@ -138,9 +170,11 @@ func (c *Collector) Handle(ctx context.Context, nc net.Conn) error {
 	defer stop()
 	c.peers.Add(1)
 	c.Logf("%s: connected, class %q", from, p.PeerClass())
+	note.Established()
+	note.Requesting(c.Asked)
 	err = s.receive(p)
 	if errors.Is(err, io.EOF) || ctx.Err() != nil {
-		return c.failure()
+		return c.Failure()
 	}
 	return err
 }
@@ -162,7 +196,6 @@ func (s *stream) receive(p *peer.Conn) error {
 		if err := p.Next(&ev); err != nil {
 			return errors.Join(err, s.flush())
 		}
-		c.events.Add(1)
 		s.batch.Add(&ev, c.Catalog[ev.Name])
 		if p.Buffered() == 0 || s.batch.Len() >= batchSize {
 			if err := s.flush(); err != nil {

@@ -159,6 +159,9 @@ func (b *fileBatch) Settle() error {
 // write writes each part, and reports whether there are files to be closed.
 func (b *fileBatch) write() (retired bool, err error) {
 	l := b.log
+	if err := l.failure(); err != nil {
+		return false, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range b.used {

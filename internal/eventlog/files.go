@@ -24,9 +24,9 @@ type Files struct {
 	gather  []byte                   // for lines that lie apart
 	stats   Stats
 
-	syncing sync.Mutex    // held while the disk is waited for; taken before mu
-	safe    atomic.Uint64 // the writes that are known to be safe
-	failed  error         // of a sync, guarded by syncing: for good
+	syncing sync.Mutex            // held while the disk is waited for; taken before mu
+	safe    atomic.Uint64         // the writes that are known to be safe
+	failed  atomic.Pointer[error] // of a sync: for good
 }
 
 // file is a log and what is known of its end.

@@ -24,8 +24,8 @@ func (l *Files) sync(upTo uint64) error {
 	}
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
-	if l.failed != nil || l.safe.Load() >= upTo {
-		return l.failed
+	if err := l.failure(); err != nil || l.safe.Load() >= upTo {
+		return err
 	}
 	l.mu.Lock()
 	written := l.written
@@ -33,12 +33,20 @@ func (l *Files) sync(upTo uint64) error {
 	clear(l.unsafe)
 	l.stats.Syncs += uint64(len(handles))
 	l.mu.Unlock()
-	if l.failed = l.syncAll(handles); l.failed != nil {
+	if err := l.syncAll(handles); err != nil {
 		// What the kernel could not write it may have dropped: asking again
 		// would say that all is well.
-		return l.failed
+		l.failed.Store(&err)
+		return err
 	}
 	l.safe.Store(written)
+	return nil
+}
+
+func (l *Files) failure() error {
+	if p := l.failed.Load(); p != nil {
+		return *p
+	}
 	return nil
 }
 

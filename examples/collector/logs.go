@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"romanesco/internal/collect"
+	"romanesco/internal/commlog"
+	"romanesco/internal/eventlog"
+	"romanesco/internal/logfile"
+	"romanesco/internal/metrics"
+)
+
+// logOptions are what the command line says of logs and metrics.
+type logOptions struct {
+	dir, format, files, sync string
+	size                     int64
+	interval, statistics     time.Duration
+	metrics                  string
+	public                   bool
+}
+
+func (o *logOptions) register(f *flag.FlagSet) {
+	f.StringVar(&o.dir, "log-dir", "", "`folder` to write logs to instead of standard output; SIGHUP rotates them")
+	f.StringVar(&o.format, "log-format", "json", "json, or tsv as Zeek writes it, with -log-dir")
+	f.StringVar(&o.files, "log-files", "each", "each: a file for each event, or one: a file for all")
+	f.Func("rotate-size", "`size` at which a log is rotated, such as 100M (default never)", func(s string) (err error) {
+		o.size, err = parseSize(s)
+		return err
+	})
+	f.DurationVar(&o.interval, "rotate-interval", 0, "rotate logs at the multiples of this since midnight (default never)")
+	f.StringVar(&o.sync, "fsync", "confirm", "when logs are made safe on disk: confirm (before a sensor is told that its events have arrived), always, never, or how often")
+	f.DurationVar(&o.statistics, "stats-interval", time.Minute, "how often statistics go to comm.log")
+	f.StringVar(&o.metrics, "metrics", "", "`address` of this host, host:port, to serve /metrics (Prometheus) and /healthz at (default none)")
+	f.BoolVar(&o.public, "metrics-public", false, "allow an address of -metrics that other hosts can reach")
+}
+
+const minSize = 4 << 10
+
+// parseSize reads a number of bytes, or of KiB, MiB or GiB.
+func parseSize(s string) (int64, error) {
+	digits := strings.TrimRight(s, "KMG")
+	shift := map[string]int{"": 0, "K": 10, "M": 20, "G": 30}
+	by, known := shift[s[len(digits):]]
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || !known {
+		return 0, errors.New("a number, or one with K, M or G behind it")
+	}
+	if n<<by < minSize {
+		return 0, errors.New("at least 4K")
+	}
+	return n << by, nil
+}
+
+// logs is where things are written and shown, beside standard output.
+type logs struct {
+	opts      *logOptions
+	collector *collect.Collector
+	dir       *logfile.Dir // nil without -log-dir, as are the next two
+	events    *eventlog.Files
+	comm      *commlog.Log
+	metrics   net.Listener // nil without -metrics
+	hup       chan os.Signal
+	every     time.Duration // how often to sync
+}
+
+// open opens what the options ask for, and lets the collector write there.
+func (o *logOptions) open(c *collect.Collector) (*logs, error) {
+	l := &logs{opts: o, collector: c, hup: make(chan os.Signal, 1)}
+	set, err := o.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	if o.metrics != "" {
+		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
+			return nil, err
+		}
+		c.Logf("metrics at http://%s/metrics", l.metrics.Addr())
+	}
+	if o.dir != "" || !isTerminal(os.Stdout) {
+		signal.Notify(l.hup, syscall.SIGHUP) // but a terminal that goes ends us
+	}
+	if o.dir == "" {
+		return l, nil
+	}
+	if l.dir, err = logfile.OpenDir(o.dir, nil); err != nil {
+		return nil, err
+	}
+	l.every = set.Sync.Every()
+	l.events = eventlog.NewFiles(l.dir, set)
+	l.comm = commlog.New(l.dir, o.size, c.Logf)
+	c.Log, c.Comm = l.events, l.comm
+	l.comm.Started()
+	return l, nil
+}
+
+func (o *logOptions) settings(c *collect.Collector) (set eventlog.Settings, err error) {
+	set = eventlog.Settings{
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: c.Logf,
+		// A peer may send what it was not asked for.
+		Own: func(event string) bool { _, asked := slices.BinarySearch(c.Requests, event); return asked },
+	}
+	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
+		return set, fmt.Errorf("-fsync %w", err)
+	}
+	if set.Format != eventlog.FormatJSON && set.Format != eventlog.FormatTSV {
+		return set, fmt.Errorf("-log-format %q: json or tsv", o.format)
+	}
+	if o.files != "each" && o.files != "one" {
+		return set, fmt.Errorf("-log-files %q: each or one", o.files)
+	}
+	if o.interval < 0 || o.statistics <= 0 {
+		return set, errors.New("-rotate-interval and -stats-interval: not negative, and statistics at some time")
+	}
+	return set, nil
+}
+
+// tasks returns what goes on beside the collecting, each until its context ends.
+func (l *logs) tasks() (tasks []func(context.Context) error) {
+	tasks = append(tasks, l.rotateOnSignal)
+	if l.metrics != nil {
+		tasks = append(tasks, func(ctx context.Context) error {
+			return metrics.Serve(ctx, l.metrics, l.facts, l.collector.Failure)
+		})
+	}
+	if l.dir == nil {
+		return tasks
+	}
+	tasks = append(tasks, func(ctx context.Context) error {
+		l.comm.Report(ctx, l.opts.statistics, l.collector.Traffic.Totals)
+		return nil
+	})
+	if l.opts.interval > 0 {
+		tasks = append(tasks, l.rotateOnTime)
+	}
+	if l.every > 0 {
+		tasks = append(tasks, l.syncOnTime)
+	}
+	return tasks
+}
+
+func (l *logs) rotateOnSignal(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.hup:
+			l.rotate()
+		}
+	}
+}
+
+func (l *logs) rotateOnTime(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(logfile.Until(time.Now(), l.opts.interval)):
+			l.rotate()
+		}
+	}
+}
+
+// rotate rotates all logs. Those that cannot be go on as they are.
+func (l *logs) rotate() {
+	if l.dir == nil {
+		l.collector.Logf("there are no logs to rotate: see -log-dir")
+		return
+	}
+	if err := errors.Join(l.events.Rotate(), l.comm.Rotate()); err != nil {
+		l.collector.Logf("%v", err)
+	}
+}
+
+func (l *logs) syncOnTime(ctx context.Context) error {
+	tick := time.NewTicker(l.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := l.events.Sync(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// facts is what the metrics show.
+func (l *logs) facts() metrics.Facts {
+	f := metrics.Facts{Version: version}
+	sum, each := l.collector.Traffic.Totals()
+	f.Traffic, f.Peers = sum, len(each)
+	_, f.Accepted = l.collector.Totals()
+	f.Refused = l.collector.Refused()
+	if l.events != nil {
+		stats := l.events.Stats()
+		f.Log = &stats
+	}
+	return f
+}
+
+// close ends the logs, with the last statistics.
+func (l *logs) close() error {
+	signal.Stop(l.hup)
+	if l.dir == nil {
+		return nil
+	}
+	l.comm.Statistics(l.collector.Traffic.Totals())
+	return errors.Join(l.events.Close(), l.comm.Close(), l.dir.Close())
+}

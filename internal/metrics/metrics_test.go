@@ -1,0 +1,89 @@
+package metrics
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/eventlog"
+	"romanesco/internal/traffic"
+)
+
+func get(t *testing.T, facts Facts, health error, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	handler(func() Facts { return facts }, func() error { return health }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w
+}
+
+// TestEveryFactIsShown, once, with its type.
+func TestEveryFactIsShown(t *testing.T) {
+	w := get(t, Facts{
+		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
+		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
+			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13},
+		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19},
+	}, nil, "/metrics")
+	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
+	values := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^# HELP (broccoli_\S+)\n# TYPE (\S+) (gauge|counter)\n(\S+) (\d+)\n`).FindAllStringSubmatch(w.Body.String(), -1) {
+		require.Equal(t, m[1], m[2])
+		require.Equal(t, m[3] == "counter", strings.HasSuffix(m[1], "_total"), m[1])
+		values[m[4]] = m[5]
+	}
+	require.Equal(t, map[string]string{
+		`broccoli_collector_info{version="1.0\""}`: "1",
+		"broccoli_peers":                   "1",
+		"broccoli_handshakes_total":        "2",
+		"broccoli_handshakes_failed_total": "3",
+		"broccoli_received_bytes_total":    "4",
+		"broccoli_sent_bytes_total":        "5",
+		"broccoli_received_chunks_total":   "6",
+		"broccoli_sent_chunks_total":       "7",
+		"broccoli_reads_total":             "8",
+		"broccoli_writes_total":            "9",
+		"broccoli_received_events_total":   "10",
+		"broccoli_sent_events_total":       "11",
+		"broccoli_undecodable_total":       "12",
+		"broccoli_pending_chunks":          "13",
+		"broccoli_log_events_total":        "14",
+		"broccoli_log_bytes_total":         "15",
+		"broccoli_log_rotations_total":     "16",
+		"broccoli_log_syncs_total":         "17",
+		"broccoli_log_errors_total":        "18",
+		"broccoli_log_open_files":          "19",
+	}, values)
+	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_log_")
+}
+
+func TestHealth(t *testing.T) {
+	w := get(t, Facts{}, nil, "/healthz")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "ok\n", w.Body.String())
+	w = get(t, Facts{}, errors.New("no space left"), "/healthz")
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "no space left\n", w.Body.String())
+	require.Equal(t, http.StatusNotFound, get(t, Facts{}, nil, "/").Code)
+}
+
+func TestOnlyThisHostUnlessAllowed(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "127.1.2.3:0", "localhost:0"} {
+		l, err := Listen(addr, false)
+		require.NoError(t, err, addr)
+		require.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
+		require.NoError(t, l.Close())
+	}
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
+		_, err := Listen(addr, false)
+		require.ErrorContains(t, err, addr+" can be reached from other hosts", addr)
+	}
+	l, err := Listen("0.0.0.0:0", true)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}

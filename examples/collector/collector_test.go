@@ -62,7 +62,7 @@ func start(t *testing.T, args ...string) *collector {
 	return launch(t, exec.Command(program, append([]string{"-listen", "127.0.0.1:0"}, args...)...))
 }
 
-func launch(t *testing.T, cmd *exec.Cmd) *collector {
+func launch(t testing.TB, cmd *exec.Cmd) *collector {
 	t.Helper()
 	c := &collector{cmd: cmd, said: make(chan string, 10000), output: new(strings.Builder)}
 	if cmd.Stdout == nil {
@@ -83,7 +83,7 @@ func launch(t *testing.T, cmd *exec.Cmd) *collector {
 }
 
 // wait returns what the group matches in the next line that the expression does.
-func (c *collector) wait(t *testing.T, expression string) string {
+func (c *collector) wait(t testing.TB, expression string) string {
 	t.Helper()
 	re := regexp.MustCompile(expression)
 	for timeout := time.After(deadline); ; {
@@ -101,7 +101,7 @@ func (c *collector) wait(t *testing.T, expression string) string {
 }
 
 // end returns how the program ended, after the signal if that is not 0.
-func (c *collector) end(t *testing.T, signal syscall.Signal) (code int, said string) {
+func (c *collector) end(t testing.TB, signal syscall.Signal) (code int, said string) {
 	t.Helper()
 	if signal != 0 {
 		require.NoError(t, c.cmd.Process.Signal(signal))
@@ -115,7 +115,7 @@ func (c *collector) end(t *testing.T, signal syscall.Signal) (code int, said str
 }
 
 // sensor connects to the collector. What comes back is read until the end.
-func sensor(t *testing.T, addr string, journal *peer.Journal) (*peer.Conn, <-chan error) {
+func sensor(t testing.TB, addr string, journal *peer.Journal) (*peer.Conn, <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()

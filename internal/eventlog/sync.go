@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"romanesco/internal/logfile"
 )
@@ -50,9 +51,19 @@ func (l *Files) failure() error {
 	return nil
 }
 
+// atOnce is how many files the disk is given at a time: it makes several safe in
+// little more than the time of one.
+const atOnce = 16
+
 func (l *Files) syncAll(handles []*logfile.Handle) error {
-	for _, h := range handles {
-		if err := h.Sync(); err != nil {
+	for some := range slices.Chunk(handles, atOnce) {
+		var wg sync.WaitGroup
+		errs := make([]error, len(some))
+		for i, h := range some {
+			wg.Go(func() { errs[i] = h.Sync() })
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
 			return err
 		}
 	}

@@ -33,3 +33,11 @@ func TestLedgerKeepsWhatClosedConnectionsCounted(t *testing.T) {
 	require.Equal(t, both, sum)
 	require.Equal(t, []Totals{wantA}, each)
 }
+
+// BenchmarkReceived is what counting adds to an event.
+func BenchmarkReceived(b *testing.B) {
+	c := new(Ledger).Open()
+	for b.Loop() {
+		c.Received()
+	}
+}

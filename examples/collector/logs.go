@@ -45,6 +45,19 @@ func (o *logOptions) register(f *flag.FlagSet) {
 	f.BoolVar(&o.public, "metrics-public", false, "allow an address of -metrics that other hosts can reach")
 }
 
+// check refuses options that would do nothing.
+func (o *logOptions) check(f *flag.FlagSet) (err error) {
+	f.Visit(func(set *flag.Flag) {
+		switch set.Name {
+		case "log-format", "log-files", "rotate-size", "rotate-interval", "fsync", "stats-interval":
+			if o.dir == "" {
+				err = fmt.Errorf("-%s has to do with -log-dir, which is not given", set.Name)
+			}
+		}
+	})
+	return err
+}
+
 const minSize = 4 << 10
 
 // parseSize reads a number of bytes, or of KiB, MiB or GiB.

@@ -82,6 +82,9 @@ func parse(args []string) (options, error) {
 	})
 	o.logs.register(f)
 	err := f.Parse(args)
+	if err == nil {
+		err = o.logs.check(f)
+	}
 	if o.patterns = f.Args(); len(o.patterns) == 0 && len(o.events) == 0 {
 		o.patterns = []string{"/sensor_sshd.*/"}
 	}

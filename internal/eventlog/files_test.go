@@ -199,11 +199,11 @@ func TestZeekCutReads(t *testing.T) {
 // and from outside, and closed for want of descriptors.
 func TestNothingIsLostOrTorn(t *testing.T) {
 	for _, set := range []Settings{
-		{Format: FormatJSON, MaxSize: 8 << 10},
-		{Format: FormatTSV, MaxSize: 8 << 10, Each: true, MaxOpen: 2},
-		{Format: FormatTSV, MaxSize: 8 << 10, Each: true, MaxOpen: 2, Sync: Sync{when: never}},
+		{Format: FormatJSON, MaxSize: 4 << 10},
+		{Format: FormatTSV, MaxSize: 4 << 10, Each: true, MaxOpen: 2},
+		{Format: FormatTSV, MaxSize: 4 << 10, Each: true, MaxOpen: 2, Sync: Sync{when: never}},
 	} {
-		const peers, events, kinds = 4, 2000, 5
+		const peers, events, kinds = 4, 800, 5
 		l, path := files(t, set)
 		var wg sync.WaitGroup
 		for p := range peers {
@@ -211,7 +211,7 @@ func TestNothingIsLostOrTorn(t *testing.T) {
 				b := l.Batch(fmt.Sprint("peer", p))
 				for i := range events {
 					b.Add(numbered(fmt.Sprint("e", i%kinds), uint64(i)), []string{"n"})
-					if i%50 == 49 && b.Flush() != nil || i%500 == 499 && b.Settle() != nil {
+					if i%50 == 49 && b.Flush() != nil || i%400 == 399 && b.Settle() != nil {
 						t.Error("not written")
 					}
 				}
@@ -332,6 +332,29 @@ func TestSyncIsShared(t *testing.T) {
 	require.NoError(t, a.Settle())
 	require.NoError(t, b.Settle())
 	require.EqualValues(t, 1, l.Stats().Syncs, "what b has made safe has that of a in it")
+}
+
+func TestSyncAfterEachWrite(t *testing.T) {
+	l, _ := files(t, Settings{Format: FormatJSON, Each: true, Sync: Sync{when: onWrite}})
+	b := l.Batch("p")
+	b.Add(numbered("a", 1), nil)
+	b.Add(numbered("b", 1), nil)
+	require.NoError(t, b.Flush())
+	require.EqualValues(t, 2, l.Stats().Syncs)
+}
+
+func TestSyncIsNotAsked(t *testing.T) {
+	for _, s := range []string{"never", "1h"} {
+		sync, err := ParseSync(s)
+		require.NoError(t, err)
+		l, _ := files(t, Settings{Format: FormatJSON, Sync: sync})
+		b := l.Batch("p")
+		b.Add(numbered("a", 1), nil)
+		require.NoError(t, b.Settle())
+		require.Zero(t, l.Stats().Syncs, s)
+		require.NoError(t, l.Close())
+		require.Equal(t, s != "never", l.Stats().Syncs > 0, s)
+	}
 }
 
 func TestParseSync(t *testing.T) {

@@ -20,9 +20,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/catalog"
-	"romanesco/internal/collect"
 	"romanesco/internal/event"
+	"romanesco/internal/eventlog"
 	"romanesco/internal/flat"
 	"romanesco/internal/peer"
 )
@@ -219,7 +218,7 @@ func sendDeeper(p *peer.Conn, by event.Type) (int, error) {
 
 // validJSON looks at the line that the collector would write.
 func validJSON(ev *event.Event) error {
-	line := collect.New(io.Discard, catalog.Catalog{}, nil).Format(nil, ev, "[::1]:1", nil)
+	line := eventlog.JSON(nil, ev, "[::1]:1", nil)
 	var is struct {
 		Event string
 		Args  []any

@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Bro's ports.
+const (
+	portSSL   = 47756
+	portClear = 47757
+)
+
+// draft is what has been read so far. Defaults that depend on other settings
+// are filled in at the end.
+type draft struct {
+	Policy
+	entries            []*entry
+	clearPort, sslPort uint16 // of Remote::default_port_*
+	clear, ssl, nodes  listening
+	nodesSSL           bool
+	nodesIPv6          bool
+}
+
+// listening is one of the three scripts that listen.
+type listening struct {
+	loaded *Pos // where
+	host   netip.Addr
+	port   uint16 // 0: the default
+}
+
+func newDraft() *draft {
+	anywhere := netip.IPv4Unspecified()
+	return &draft{
+		clearPort: portClear, sslPort: portSSL,
+		clear: listening{host: anywhere}, ssl: listening{host: anywhere},
+		nodes: listening{host: anywhere, port: portClear},
+	}
+}
+
+// drop forgets the entries of a table.
+func (d *draft) drop(table string) {
+	d.entries = slices.DeleteFunc(d.entries, func(e *entry) bool { return e.table == table })
+}
+
+// add puts an entry in, in place of one of the same tag.
+func (d *draft) add(e *entry) {
+	for i, old := range d.entries {
+		if old.table == e.table && old.Tag == e.Tag {
+			d.entries[i] = e
+			return
+		}
+	}
+	d.entries = append(d.entries, e)
+}
+
+// finish fills in defaults and checks what concerns more than one statement.
+func (d *draft) finish() (*Policy, error) {
+	if d.clear.port == 0 {
+		d.clear.port = d.clearPort
+	}
+	if d.ssl.port == 0 {
+		d.ssl.port = d.sslPort
+	}
+	for _, e := range d.entries {
+		if e.Port == 0 {
+			e.Port = d.port(e)
+		}
+	}
+	if err := d.checkSame(); err != nil {
+		return nil, err
+	}
+	if err := d.checkIPv6(); err != nil {
+		return nil, err
+	}
+	if err := d.listeners(); err != nil {
+		return nil, err
+	}
+	for _, e := range d.entries {
+		d.Destinations = append(d.Destinations, e.Destination)
+	}
+	return &d.Policy, nil
+}
+
+func (d *draft) port(e *entry) uint16 {
+	switch {
+	case e.table == nodesTable:
+		return d.nodes.port
+	case e.SSL:
+		return d.sslPort
+	}
+	return d.clearPort
+}
+
+// checkSame refuses two destinations of which the second would never be found.
+func (d *draft) checkSame() error {
+	type key struct {
+		host  netip.Addr
+		class string
+	}
+	seen := map[key]*entry{}
+	for _, e := range d.entries {
+		if e.Connect {
+			continue
+		}
+		k := key{e.Host, e.Class}
+		if first := seen[k]; first != nil {
+			return &Error{e.At, fmt.Sprintf("%s has the same host and class as %s (%v): the peer cannot be told apart",
+				quote(e.Tag), quote(first.Tag), first.At)}
+		}
+		seen[k] = e
+	}
+	return nil
+}
+
+func (d *draft) checkIPv6() error {
+	if at := d.nodes.loaded; at != nil && d.nodes.host.Is6() && !d.nodesIPv6 {
+		return &Error{*at, fmt.Sprintf("Communication::listen_interface is [%v]: expected Communication::listen_ipv6 = T", d.nodes.host)}
+	}
+	return nil
+}
+
+// listeners decides where to listen: where a script that listens has been
+// loaded, and where a destination is waited for that could not come otherwise.
+func (d *draft) listeners() error {
+	if at := d.clear.loaded; at != nil {
+		d.listen(d.clear, false, *at)
+	}
+	if at := d.ssl.loaded; at != nil {
+		d.listen(d.ssl, true, *at)
+	}
+	if at := d.nodes.loaded; at != nil {
+		d.listen(d.nodes, d.nodesSSL, *at)
+	}
+	explicit := len(d.Listeners) > 0
+	for _, e := range d.entries {
+		if e.Connect || d.listens(e.SSL) || explicit && !e.SSL {
+			continue // who need not use TLS may all the same
+		}
+		switch {
+		case e.table == nodesTable && e.SSL && !d.nodesSSL:
+			return &Error{e.At, fmt.Sprintf("%s is waited for with $ssl=T: expected Communication::listen_ssl = T", quote(e.Tag))}
+		case e.table == nodesTable:
+			d.listen(d.nodes, d.nodesSSL, e.At)
+		case e.SSL:
+			d.listen(d.ssl, true, e.At)
+		default:
+			d.listen(d.clear, false, e.At)
+		}
+	}
+	return d.checkAddresses()
+}
+
+func (d *draft) listens(ssl bool) bool {
+	return slices.ContainsFunc(d.Listeners, func(l Listener) bool { return l.SSL == ssl })
+}
+
+func (d *draft) listen(l listening, ssl bool, at Pos) {
+	address := netip.AddrPortFrom(l.host, l.port)
+	if !slices.ContainsFunc(d.Listeners, func(o Listener) bool { return o.Address == address && o.SSL == ssl }) {
+		d.Listeners = append(d.Listeners, Listener{address, ssl, at})
+	}
+}
+
+func (d *draft) checkAddresses() error {
+	for i, l := range d.Listeners {
+		for _, o := range d.Listeners[:i] {
+			same := l.Address.Addr() == o.Address.Addr() || l.Address.Addr().IsUnspecified() || o.Address.Addr().IsUnspecified()
+			if same && l.Address.Port() == o.Address.Port() {
+				return &Error{l.At, fmt.Sprintf("asks to listen on %v, but so does %v (%v)", l.Address, o.At, o.Address)}
+			}
+		}
+	}
+	return nil
+}

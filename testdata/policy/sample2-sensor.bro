@@ -1,0 +1,1 @@
+@load listen-clear.bro

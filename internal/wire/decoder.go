@@ -33,12 +33,33 @@ type Decoder struct {
 	arena []event.Value // elements of compound values
 	stack []event.Value // elements whose number is not known yet
 	field []string      // field names of record types
+
+	memory account
+	fresh  int // memory that this payload has made us take
 }
 
 // NewDecoder returns a Decoder for one connection.
 func NewDecoder(lim Limits) *Decoder {
 	lim = lim.withDefaults()
-	return &Decoder{lim: lim, cache: newCache(lim), names: map[string]string{}}
+	return &Decoder{lim: lim, cache: newCache(lim), names: map[string]string{}, memory: account{budget: lim.Budget}}
+}
+
+// Release gives the memory of a Decoder back, which is then of no use any more.
+func (d *Decoder) Release() {
+	d.cache, d.names, d.arena, d.stack, d.field = newCache(d.lim), map[string]string{}, nil, nil, nil
+	d.memory.hold(0)
+}
+
+// resting is the memory that is held between payloads.
+func (d *Decoder) resting() int { return d.cache.bytes + (cap(d.arena)+cap(d.stack))*valueSize }
+
+// take accounts for memory before it is made.
+func (d *Decoder) more(bytes int) bool {
+	d.fresh += bytes
+	if d.err == nil && !d.memory.hold(d.resting()+d.fresh) {
+		d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
+	}
+	return d.err == nil
 }
 
 // SetCacheSize tells how much the peer remembers of what it has sent: the
@@ -52,7 +73,7 @@ const keepElems = 4 << 10
 // begin starts on a payload.
 func (d *Decoder) begin(payload []byte) {
 	d.in, d.pos, d.err = payload, 0, nil
-	d.depth, d.deepest, d.owned, d.kept, d.elems, d.bytes = 0, 0, 0, 0, 0, 0
+	d.depth, d.deepest, d.owned, d.kept, d.elems, d.bytes, d.fresh = 0, 0, 0, 0, 0, 0, 0
 	d.arena, d.stack, d.field = d.arena[:0], d.stack[:0], d.field[:0]
 	if cap(d.arena) > keepElems {
 		d.arena = nil
@@ -72,6 +93,7 @@ func (d *Decoder) finish() error {
 	}
 	d.cache.end()
 	d.in = nil
+	d.memory.hold(d.resting() + d.fresh) // the event has it until the next one
 	return d.err
 }
 
@@ -170,7 +192,7 @@ func (d *Decoder) raw() []byte {
 func (d *Decoder) str() []byte {
 	b := d.raw()
 	d.charge(0, len(b))
-	if d.owned > 0 && d.err == nil {
+	if d.owned > 0 && d.more(len(b)) {
 		d.kept += len(b)
 		b = append(make([]byte, 0, len(b)), b...)
 	}
@@ -233,11 +255,18 @@ func (d *Decoder) values(n int) []event.Value {
 	case n == 0 || d.err != nil:
 		return nil
 	case d.owned > 0:
+		if !d.more(n * valueSize) {
+			return nil
+		}
 		d.kept += n * valueSize
 		return make([]event.Value, n)
 	case n > cap(d.arena)-len(d.arena):
+		size := max(n, min(2*cap(d.arena), keepElems), 64)
+		if !d.more(size * valueSize) {
+			return nil
+		}
 		// What is in use stays where it is.
-		d.arena = make([]event.Value, 0, max(n, min(2*cap(d.arena), keepElems), 64))
+		d.arena = make([]event.Value, 0, size)
 	}
 	from := len(d.arena)
 	d.arena = d.arena[:from+n]

@@ -18,6 +18,8 @@ type Limits struct {
 	// to the next, MaxCacheBytes roughly the memory that they take.
 	MaxCache      int
 	MaxCacheBytes int
+	// Budget, if set, is shared with other connections.
+	Budget *Budget
 }
 
 // DefaultLimits returns bounds far above what a policy script sends.

@@ -59,6 +59,6 @@ func TestMsgTypeNames(t *testing.T) {
 			without++
 		}
 	}
-	assert.Equal(t, 7, without)
+	assert.Equal(t, 8, without)
 	assert.False(t, MsgType(0).Known())
 }

@@ -67,6 +67,7 @@ func (t MsgType) String() string {
 func (t MsgType) HasPayload() bool {
 	switch t {
 	case MsgClose, MsgCloseAll, MsgListenStop, MsgPhaseDone,
+		MsgCompress, // inside a Bro it has the level
 		MsgTerminate, MsgDebugDump, MsgRequestLogs:
 		return false
 	}

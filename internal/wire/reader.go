@@ -43,12 +43,33 @@ type Reader struct {
 	unknown bool // the last message was of an unknown type
 	skip    int  // bytes of a skipped chunk still to come
 	chunks  uint64
+	memory  account
 	err     error
 }
 
 // NewReader returns a Reader of the messages in r.
 func NewReader(r io.Reader, lim Limits) *Reader {
-	return &Reader{src: r, max: lim.withDefaults().MaxChunk}
+	return &Reader{src: r, max: lim.withDefaults().MaxChunk, memory: account{budget: lim.Budget}}
+}
+
+// Release gives the memory of a Reader back, which is then of no use any more.
+func (r *Reader) Release() {
+	r.buf, r.parts, r.r, r.w = nil, nil, 0, 0
+	r.memory.hold(0)
+	if f, ok := r.src.(*inflater); ok {
+		f.release()
+	}
+	if r.err == nil {
+		r.err = io.ErrClosedPipe
+	}
+}
+
+// hold accounts for buffers of that many bytes.
+func (r *Reader) hold(buf, parts int) error {
+	if !r.memory.hold(buf + parts) {
+		return fmt.Errorf("%w: no memory is left for a %v of this size; other peers have it", ErrLimit, r.typ)
+	}
+	return nil
 }
 
 // Buffered returns the number of bytes that have been read from the source but
@@ -73,7 +94,7 @@ func (r *Reader) Next() (MsgType, []byte, error) {
 	}
 	if errors.Is(err, ErrFraming) || errors.Is(err, ErrLimit) || errors.Is(err, ErrNotBroccoli) {
 		r.err = err
-		r.buf, r.parts, r.r, r.w = nil, nil, 0, 0
+		r.Release()
 	}
 	return 0, nil, err
 }
@@ -102,6 +123,7 @@ func (r *Reader) readHeader() error {
 		r.inParts, r.parts = false, r.parts[:0]
 		if cap(r.parts) > keepSize {
 			r.parts = nil
+			_ = r.hold(len(r.buf), 0)
 		}
 	}
 	for {
@@ -198,6 +220,9 @@ func (r *Reader) readPayload() ([]byte, error) {
 		if !more && !r.inParts {
 			return chunk, nil
 		}
+		if err := r.growParts(size); err != nil {
+			return nil, err
+		}
 		r.inParts = true
 		r.parts = append(r.parts, chunk...)
 		if !more {
@@ -206,11 +231,26 @@ func (r *Reader) readPayload() ([]byte, error) {
 	}
 }
 
+// growParts makes room for n more bytes of a payload that comes in parts.
+func (r *Reader) growParts(n int) error {
+	if len(r.parts)+n <= cap(r.parts) {
+		return nil
+	}
+	grown := min(max(2*cap(r.parts), len(r.parts)+n), r.max)
+	if err := r.hold(len(r.buf), cap(r.parts)+grown); err != nil { // both, for a moment
+		return err
+	}
+	r.parts = append(make([]byte, 0, grown), r.parts...)
+	return r.hold(len(r.buf), cap(r.parts))
+}
+
 // need returns once n bytes lie in buf[r:w]. The buffer grows with what has
 // arrived, not with n.
 func (r *Reader) need(n int) error {
 	for empty := 0; r.w-r.r < n; {
-		r.makeRoom(n)
+		if err := r.makeRoom(n); err != nil {
+			return err
+		}
 		got, err := r.src.Read(r.buf[r.w:])
 		if got < 0 || got > len(r.buf)-r.w {
 			return fmt.Errorf("%w: the source says it has read %d bytes", ErrFraming, got)
@@ -246,7 +286,7 @@ func (r *Reader) eof(n int) error {
 }
 
 // makeRoom makes sure that there is room after w, on the way to n bytes.
-func (r *Reader) makeRoom(n int) {
+func (r *Reader) makeRoom(n int) error {
 	if r.r == r.w {
 		r.r, r.w = 0, 0
 		if len(r.buf) > keepSize && n <= keepSize {
@@ -254,18 +294,23 @@ func (r *Reader) makeRoom(n int) {
 		}
 	}
 	if r.w < len(r.buf) && len(r.buf)-r.r >= n {
-		return
+		return nil
 	}
 	if r.r > 0 && n <= len(r.buf) {
 		r.w = copy(r.buf, r.buf[r.r:r.w])
 		r.r = 0
-		return
+		return nil
 	}
 	if r.w < len(r.buf) {
-		return // n is more than fits, but first things first
+		return nil // n is more than fits, but first things first
 	}
 	// Twice what is there, but not more than is asked for.
-	grown := make([]byte, max(readSize, min(2*len(r.buf), n)))
+	size := max(readSize, min(2*len(r.buf), n))
+	if err := r.hold(len(r.buf)+size, cap(r.parts)); err != nil { // both, for a moment
+		return err
+	}
+	grown := make([]byte, size)
 	r.w = copy(grown, r.buf[r.r:r.w])
 	r.r, r.buf = 0, grown
+	return r.hold(len(r.buf), cap(r.parts))
 }

@@ -1,0 +1,61 @@
+package wire
+
+import "sync/atomic"
+
+// Budget is memory that connections share for what is out of the ordinary:
+// large messages, many objects in a cache. A connection that gets none of it
+// fails with ErrLimit. A nil *Budget has no bounds.
+type Budget struct {
+	max  int64
+	used atomic.Int64
+}
+
+// NewBudget returns a Budget of max bytes.
+func NewBudget(max int64) *Budget { return &Budget{max: max} }
+
+// Used returns how much has been taken.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Take takes n bytes, or reports false when there are not that many.
+func (b *Budget) Take(n int) bool {
+	if b == nil {
+		return true
+	}
+	if b.used.Add(int64(n)) > b.max {
+		b.used.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// Give gives n bytes back.
+func (b *Budget) Give(n int) {
+	if b != nil {
+		b.used.Add(-int64(n))
+	}
+}
+
+// usual is how much a connection may have without asking, for the Reader and the
+// Decoder each, and in what steps more is asked for.
+const usual = 64 << 10
+
+// account is what one user of a Budget has taken.
+type account struct {
+	budget *Budget
+	held   int
+}
+
+// hold makes the account one of n bytes, or reports false and leaves it.
+func (a *account) hold(n int) bool {
+	n = max(n-1, 0) / usual * usual
+	switch {
+	case n > a.held:
+		if !a.budget.Take(n - a.held) {
+			return false
+		}
+	case n < a.held:
+		a.budget.Give(a.held - n)
+	}
+	a.held = n
+	return true
+}

@@ -98,7 +98,7 @@ func (w *Watch) ask(ping func() error) {
 // watchPeer looks until the connection is closed, or the peer is found gone.
 func (c *Conn) watchPeer() {
 	var ping func() error
-	if c.pings {
+	if c.pings() {
 		ping = func() error { // the number says that it confirms nothing
 			return c.write(func(b []byte) []byte { return (&wire.Ping{Seq: 0}).AppendTo(b) })
 		}

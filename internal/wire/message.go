@@ -123,6 +123,43 @@ func (c *Caps) Decode(payload []byte) error {
 	return nil
 }
 
+// RequestSync asks the peer to synchronize state.
+type RequestSync struct {
+	// Authoritative says that the sender's state is the one that counts.
+	Authoritative bool
+}
+
+// AppendTo appends the whole message.
+func (r *RequestSync) AppendTo(dst []byte) []byte {
+	dst, at := beginPayload(appendHeader(dst, MsgRequestSync))
+	return endPayload(appendBool(append(dst, 0, 0, 0), r.Authoritative), at, true)
+}
+
+// Decode reads the payload of a REQUEST_SYNC.
+func (r *RequestSync) Decode(payload []byte) error {
+	const size = 4
+	if len(payload) < size {
+		return short(MsgRequestSync, payload, size)
+	}
+	r.Authoritative = binary.BigEndian.Uint32(payload) != 0
+	return nil
+}
+
+// CaptureFilter asks the peer to capture the packets that a filter matches.
+type CaptureFilter struct{ Filter string }
+
+// AppendTo appends the whole message.
+func (f *CaptureFilter) AppendTo(dst []byte) []byte {
+	dst, at := beginPayload(appendHeader(dst, MsgCaptureFilter))
+	return endPayload(append(append(dst, cutNUL(f.Filter)...), 0), at, true)
+}
+
+// Decode reads the payload of a CAPTURE_FILTER.
+func (f *CaptureFilter) Decode(payload []byte) error {
+	f.Filter = cutNUL(string(payload))
+	return nil
+}
+
 // PhaseDone ends a phase of the handshake. It has no payload.
 type PhaseDone struct{}
 

@@ -43,10 +43,25 @@ func TestRequestDecode(t *testing.T) {
 }
 
 func TestShortPayloads(t *testing.T) {
-	for _, d := range []interface{ Decode([]byte) error }{&Version{}, &Caps{}, &Ping{}, &Pong{}} {
+	for _, d := range []interface{ Decode([]byte) error }{&Version{}, &Caps{}, &Ping{}, &Pong{}, &RequestSync{}} {
 		assert.ErrorIs(t, d.Decode(nil), ErrMalformed)
+	}
+	for _, d := range []interface{ Decode([]byte) error }{&Version{}, &Caps{}, &Ping{}, &Pong{}} {
 		assert.ErrorIs(t, d.Decode(make([]byte, 11)), ErrMalformed)
 	}
+}
+
+func TestMessagesOfOneBro(t *testing.T) {
+	assert.Equal(t, []byte{0, 0, 0, 8, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1},
+		(&RequestSync{Authoritative: true}).AppendTo(nil))
+	assert.Equal(t, []byte{0, 0, 0, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 't', 'c', 'p', 0},
+		(&CaptureFilter{Filter: "tcp"}).AppendTo(nil))
+	var sync RequestSync
+	require.NoError(t, sync.Decode([]byte{0, 0, 0, 1}))
+	assert.True(t, sync.Authoritative)
+	var filter CaptureFilter
+	require.NoError(t, filter.Decode([]byte("tcp\x00more")))
+	assert.Equal(t, "tcp", filter.Filter)
 }
 
 func TestMsgTypeNames(t *testing.T) {

@@ -70,6 +70,7 @@ func TestCommunicationLogs(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^\d+\.\d{6} 127\.0\.0\.1/\d+ connection established\.
 \d+\.\d{6} 127\.0\.0\.1/\d+ requesting events matching /\^\?\(sensor_sshd_\(exec\|exit\)\)\$\?/
+\d+\.\d{6} 127\.0\.0\.1/\d+ accepting state
 \d+\.\d{6} 127\.0\.0\.1/\d+ connection closed\.
 $`, string(remote))
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -87,10 +86,11 @@ type logs struct {
 	every     time.Duration // how often to sync
 }
 
-// open opens what the options ask for, and lets the collector write there.
-func (o *logOptions) open(c *collect.Collector) (*logs, error) {
-	l := &logs{opts: o, collector: c, hup: make(chan os.Signal, 1)}
-	set, err := o.settings(c)
+// open opens what the options ask for. asks says which events peers are asked
+// for.
+func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
+	l := &logs{opts: o, hup: make(chan os.Signal, 1)}
+	set, err := o.settings(asks)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (o *logOptions) open(c *collect.Collector) (*logs, error) {
 		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
 			return nil, err
 		}
-		c.Logf("metrics at http://%s/metrics", l.metrics.Addr())
+		logf("metrics at http://%s/metrics", l.metrics.Addr())
 	}
 	if o.dir != "" || !isTerminal(os.Stdout) {
 		signal.Notify(l.hup, syscall.SIGHUP) // but a terminal that goes ends us
@@ -111,17 +111,14 @@ func (o *logOptions) open(c *collect.Collector) (*logs, error) {
 	}
 	l.every = set.Sync.Every()
 	l.events = eventlog.NewFiles(l.dir, set)
-	l.comm = commlog.New(l.dir, o.size, c.Logf)
-	c.Log, c.Comm = l.events, l.comm
+	l.comm = commlog.New(l.dir, o.size, logf)
 	l.comm.Started()
 	return l, nil
 }
 
-func (o *logOptions) settings(c *collect.Collector) (set eventlog.Settings, err error) {
+func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: c.Logf,
-		// A peer may send what it was not asked for.
-		Own: func(event string) bool { _, asked := slices.BinarySearch(c.Requests, event); return asked },
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: logf, Own: asks,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)
@@ -139,7 +136,8 @@ func (o *logOptions) settings(c *collect.Collector) (set eventlog.Settings, err 
 }
 
 // tasks returns what goes on beside the collecting, each until its context ends.
-func (l *logs) tasks() (tasks []func(context.Context) error) {
+func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error) {
+	l.collector = c
 	tasks = append(tasks, l.rotateOnSignal)
 	if l.metrics != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
@@ -187,11 +185,11 @@ func (l *logs) rotateOnTime(ctx context.Context) error {
 // rotate rotates all logs. Those that cannot be go on as they are.
 func (l *logs) rotate() {
 	if l.dir == nil {
-		l.collector.Logf("there are no logs to rotate: see -log-dir")
+		logf("there are no logs to rotate: see -log-dir")
 		return
 	}
 	if err := errors.Join(l.events.Rotate(), l.comm.Rotate()); err != nil {
-		l.collector.Logf("%v", err)
+		logf("%v", err)
 	}
 }
 
@@ -230,6 +228,8 @@ func (l *logs) close() error {
 	if l.dir == nil {
 		return nil
 	}
-	l.comm.Statistics(l.collector.Traffic.Totals())
+	if l.collector != nil {
+		l.comm.Statistics(l.collector.Traffic.Totals())
+	}
 	return errors.Join(l.events.Close(), l.comm.Close(), l.dir.Close())
 }

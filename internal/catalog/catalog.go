@@ -37,9 +37,24 @@ var sensorSSHD = map[string]string{
 	"channel_cleanup":       "cid chan_id",
 }
 
-// Builtin returns the catalogue of the sensor_sshd events.
+// ftp has the events that the guide to inter-Bro communication gathers from
+// Bros that watch FTP.
+var ftp = map[string]string{
+	"ftp_unexpected_conn_violation": "id orig expected",
+	"ftp_sensitive_file":            "c session filename",
+	"ftp_reply":                     "c code msg cont_resp",
+	"ftp_request":                   "c command arg",
+	"ftp_unexpected_conn":           "id orig expected",
+	"ftp_binary_response":           "session code msg",
+	"ftp_excessive_filename":        "session command arg",
+}
+
+// Builtin returns the catalogue of the events of sensor_sshd and FTP.
 func Builtin() Catalog {
 	c := Catalog{}
+	for name, args := range ftp {
+		c[name] = strings.Fields(args)
+	}
 	for name, args := range sensorSSHD {
 		c["sensor_sshd_"+name] = append([]string{"ts", "sid"}, strings.Fields(args)...)
 	}
@@ -72,24 +87,21 @@ func (c Catalog) AddFrom(r io.Reader, file string) error {
 
 var isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$`)
 
-// Select returns, sorted, the names that the pattern matches as a whole. The
-// pattern is a regular expression, with or without the slashes of a policy
-// script.
-func (c Catalog) Select(pattern string) ([]string, error) {
-	bare := pattern
-	if len(bare) > 1 && bare[0] == '/' && bare[len(bare)-1] == '/' {
-		bare = bare[1 : len(bare)-1]
-	}
-	re, err := regexp.Compile(`^(?:` + bare + `)$`)
-	if err != nil {
-		return nil, fmt.Errorf("pattern %s: %w", pattern, err)
-	}
+// Select returns, sorted, the names that match.
+func (c Catalog) Select(match func(name string) bool) []string {
 	var names []string
 	for name := range c {
-		if re.MatchString(name) {
+		if match(name) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return names
+}
+
+// Add puts an event in, unless it is there.
+func (c Catalog) Add(name string) {
+	if _, ok := c[name]; !ok {
+		c[name] = nil
+	}
 }

@@ -94,12 +94,11 @@ func BenchmarkCollect(b *testing.B) {
 func benchmark(b *testing.B, log eventlog.Log) {
 	rounds := b.N/perRound + 1
 	s := newSender(b, rounds)
-	c := New(io.Discard, catalog.Builtin(), []string{"sensor_sshd_conn_new"})
-	c.Log = log
+	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(b, "sensor_sshd_conn_new"), Log: log})
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := processorTime(b)
-	require.NoError(b, c.Handle(context.Background(), s, nil))
+	require.NoError(b, c.handle(context.Background(), s, nil))
 	b.ReportMetric(float64(rounds*perRound)/(processorTime(b)-before).Seconds(), "events/core-s")
 }
 

@@ -1,6 +1,7 @@
-// Package collect receives events from many peers and hands them to a log. It
-// imports the connection, the event model and the logs; the programs that use
-// it own flags, signals and files.
+// Package collect receives events from many peers and hands them to a log and,
+// if it is to forward, on to the peers that ask for them. It imports the
+// connection, the event model, the policy and the logs; the programs that use it
+// own flags, signals and files.
 package collect
 
 import (
@@ -8,7 +9,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -16,42 +16,88 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/commlog"
-	"romanesco/internal/event"
 	"romanesco/internal/eventlog"
-	"romanesco/internal/peer"
 	"romanesco/internal/traffic"
+	"romanesco/internal/wire"
 )
 
-// handshakeTime is how long a peer may take until the connection is up.
-const handshakeTime = 10 * time.Second
-
-// Collector asks each peer for events and writes what arrives. Its fields are
-// set before the first use.
-type Collector struct {
-	Catalog  catalog.Catalog
-	Requests []string
-	Log      eventlog.Log
-	// Comm, if set, is told of each peer; Asked is what Requests look like there.
-	Comm  *commlog.Log
-	Asked string
-	Logf  func(format string, args ...any)
-	// TLS, if set, is how Connect connects. Who listens hands a TLS listener
-	// to Serve.
+// Config is what a Collector is to do.
+type Config struct {
+	// Catalog has the events that can be asked for, and the names of their
+	// arguments.
+	Catalog catalog.Catalog
+	// Destinations are the peers that are asked for events. Others may connect.
+	Destinations []Destination
+	// Forward says that what a peer sends goes on to the others that ask for
+	// it, whoever they are.
+	Forward bool
+	Limits  Limits
+	Log     eventlog.Log
+	// Comm, if set, is told of each peer.
+	Comm *commlog.Log
+	// Logf, if set, is told what whoever runs the collector wants to know.
+	Logf func(format string, args ...any)
+	// TLS is how to connect to destinations that want it. Who listens hands a
+	// TLS listener to Run.
 	TLS *tls.Config
+}
 
+// Limits bound what peers can take. The zero value of a field means its default.
+type Limits struct {
+	// Peers is how many may be connected at a time.
+	Peers int
+	// Memory is how many bytes all of them together may make us hold, beyond
+	// some 100 KB that each of them has.
+	Memory int64
+	// Queue is how many bytes may wait for a peer that takes them too slowly.
+	Queue int
+}
+
+// DefaultLimits returns the limits that a Collector has if it is given none.
+func DefaultLimits() Limits { return Limits{Peers: 10_000, Memory: 1 << 30, Queue: 16 << 20} }
+
+func (l Limits) withDefaults() Limits {
+	def := DefaultLimits()
+	if l.Peers <= 0 {
+		l.Peers = def.Peers
+	}
+	if l.Memory <= 0 {
+		l.Memory = def.Memory
+	}
+	if l.Queue <= 0 {
+		l.Queue = def.Queue
+	}
+	return l
+}
+
+// handshakeTime is how long a peer may take until the connection is up, with
+// TLS while thousands of others come at the same time.
+const handshakeTime = 30 * time.Second
+
+// Collector asks peers for events and takes what they send.
+type Collector struct {
 	// Traffic counts what passes.
 	Traffic traffic.Ledger
 
+	cfg     Config
+	memory  *wire.Budget
+	relay   relay
+	started time.Time
+
+	open           atomic.Int64 // connections
 	peers, refused atomic.Uint64
 	failed         atomic.Pointer[error]
 }
 
-// New returns a Collector that writes JSON to out.
-func New(out io.Writer, c catalog.Catalog, requests []string) *Collector {
-	return &Collector{
-		Catalog: c, Requests: requests, Log: eventlog.NewStream(out, eventlog.JSON),
-		Logf: func(string, ...any) {},
+// New returns a Collector.
+func New(cfg Config) *Collector {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Logf == nil {
+		cfg.Logf = func(string, ...any) {}
 	}
+	c := &Collector{cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now()}
+	c.relay.init(cfg.Catalog)
+	return c
 }
 
 // Totals returns how many events and peers there have been.
@@ -63,36 +109,78 @@ func (c *Collector) Totals() (events, peers uint64) {
 // Refused returns with how many peers the handshake has failed.
 func (c *Collector) Refused() uint64 { return c.refused.Load() }
 
-// Serve accepts peers until ctx ends, and returns when all of them are done
-// with: nil, or why it could not go on.
-func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
+// Run listens, and connects to the destinations that want it, until ctx ends: then
+// it returns nil when all peers are done with, or else why it could not go on.
+func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
+	for _, l := range listeners {
+		wg.Go(func() {
+			if err := c.serve(ctx, l); err != nil {
+				errs <- err
+				cancel()
+			}
+		})
+	}
+	for i := range c.cfg.Destinations {
+		if d := &c.cfg.Destinations[i]; d.Connect {
+			wg.Go(func() { c.connect(ctx, d) })
+		}
+	}
+	wg.Wait()
+	close(errs)
+	var err error
+	for e := range errs {
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, c.Failure()); err == nil && ctx.Err() == nil {
+		return errors.New("no peer is left, and none can come: there is no $retry, and nothing to listen on")
+	}
+	return err
+}
+
+// serve accepts peers until ctx ends, and returns when all of them are done with.
+func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	full := false
 	for {
 		nc, err := l.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
 				_ = nc.Close()
 			}
-			return c.Failure()
+			return nil
 		}
 		if err != nil {
 			var ne net.Error
 			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
-				c.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
+				c.cfg.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
 				time.Sleep(100 * time.Millisecond)
 				continue
 			}
 			return fmt.Errorf("accepting: %w", err)
 		}
+		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
+			if !full {
+				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
+			}
+			full = true
+			_ = nc.Close()
+			continue
+		}
+		full = false
+		c.open.Add(1)
 		wg.Go(func() {
-			_, secured := nc.(*tls.Conn)
-			if err := c.Handle(ctx, nc, c.Comm.Accepted(nc.RemoteAddr(), secured)); err != nil {
-				c.Logf("%s: %v", nc.RemoteAddr(), err)
+			defer c.open.Add(-1)
+			if err := c.handle(ctx, nc, nil); err != nil {
+				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
 			}
 			if c.Failure() != nil {
 				cancel()
@@ -101,27 +189,34 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// Connect connects to a peer that listens, again and again with a pause of
-// retry between the attempts, until ctx ends.
-func (c *Collector) Connect(ctx context.Context, addr string, retry time.Duration) error {
-	d := net.Dialer{Timeout: handshakeTime}
+// connect connects to a destination, again and again if it has a retry, until
+// ctx ends.
+func (c *Collector) connect(ctx context.Context, d *Destination) {
+	dialer := net.Dialer{Timeout: handshakeTime}
 	for {
-		nc, err := d.DialContext(ctx, "tcp", addr)
+		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
-			if c.TLS != nil {
-				nc = tls.Client(nc, c.TLS)
+			if d.SSL {
+				nc = tls.Client(nc, c.cfg.TLS)
 			}
-			err = c.Handle(ctx, nc, c.Comm.Connected(nc.RemoteAddr()))
+			c.open.Add(1)
+			err = c.handle(ctx, nc, d)
+			c.open.Add(-1)
 		}
 		if c.Failure() != nil || ctx.Err() != nil {
-			return c.Failure()
+			return
 		}
 		if err != nil {
-			c.Logf("%s: %v", addr, err)
+			c.cfg.Logf("%s: %v", d.name(), err)
+		}
+		if d.Retry <= 0 {
+			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
+			return
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(retry):
+			return
+		case <-time.After(d.Retry):
 		}
 	}
 }
@@ -134,83 +229,8 @@ func (c *Collector) Failure() error {
 	return nil
 }
 
-// Handle receives the events of one peer, to whom either side has connected,
-// until it or ctx ends. What happens is told to note, which may be nil.
-func (c *Collector) Handle(ctx context.Context, nc net.Conn, note *commlog.Peer) (err error) {
-	defer func() { note.Closed(err) }()
-	count := c.Traffic.Open()
-	defer c.Traffic.Close(count)
-	from := nc.RemoteAddr().String()
-	s := &stream{collector: c, batch: c.Log.Batch(from)}
-	open, cancel := context.WithTimeout(ctx, handshakeTime)
-	_, secured := nc.(*tls.Conn)
-	p, err := peer.Open(open, nc, peer.Config{
-		Requests: c.Requests, Cache: true, Whole: secured,
-		BeforePong: s.settle, // the PONG is the sensor's receipt
-		Counters:   count,
-		Logf:       note.Logf,
-		Requested: func(event string) {
-			_, known := c.Catalog[event]
-			note.Requested(event, known)
-		},
-	})
-	cancel()
-	if ctx.Err() != nil {
-		if err == nil {
-			_ = p.Close()
-		}
-		return c.Failure()
-	}
-	if err != nil {
-		c.refused.Add(1)
-		return err
-	}
-	defer p.Close()
-	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
-	defer stop()
-	c.peers.Add(1)
-	c.Logf("%s: connected, class %q", from, p.PeerClass())
-	note.Established()
-	note.Requesting(c.Asked)
-	err = s.receive(p)
-	if errors.Is(err, io.EOF) || ctx.Err() != nil {
-		return c.Failure()
-	}
-	return err
-}
-
-// batchSize is how much of a peer's lines is written at once while more of its
-// bytes are there.
-const batchSize = 64 << 10
-
-// stream is what arrives from one peer.
-type stream struct {
-	collector *Collector
-	batch     eventlog.Batch
-}
-
-func (s *stream) receive(p *peer.Conn) error {
-	c := s.collector
-	var ev event.Event
-	for {
-		if err := p.Next(&ev); err != nil {
-			return errors.Join(err, s.flush())
-		}
-		s.batch.Add(&ev, c.Catalog[ev.Name])
-		if p.Buffered() == 0 || s.batch.Len() >= batchSize {
-			if err := s.flush(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func (s *stream) flush() error { return s.collector.written(s.batch.Flush()) }
-
-func (s *stream) settle() error { return s.collector.written(s.batch.Settle()) }
-
-// written takes note of an error of the log, which ends the collecting.
-func (c *Collector) written(err error) error {
+// fail takes note of an error of the log, which ends the collecting.
+func (c *Collector) fail(err error) error {
 	if err != nil {
 		c.failed.CompareAndSwap(nil, &err)
 	}

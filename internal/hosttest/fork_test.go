@@ -13,6 +13,8 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/collect"
+	"romanesco/internal/eventlog"
+	"romanesco/internal/pattern"
 )
 
 // collector runs until stop is called, which returns how often each event came.
@@ -23,8 +25,16 @@ func collector(t *testing.T, names ...string) (addr string, stop func() map[stri
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	c := collect.New(&out, catalog.Catalog{}, names)
-	go func() { done <- c.Serve(ctx, l) }()
+	known := catalog.Catalog{}
+	for _, name := range names {
+		known.Add(name)
+	}
+	all, err := pattern.Compile(".*")
+	require.NoError(t, err)
+	c := collect.New(collect.Config{
+		Catalog: known, Destinations: []collect.Destination{collect.Anyone(all)}, Log: eventlog.NewStream(&out, eventlog.JSON),
+	})
+	go func() { done <- c.Run(ctx, l) }()
 	return l.Addr().String(), func() map[string]int {
 		// The senders have written everything and closed; what is under way
 		// arrives.

@@ -78,9 +78,6 @@ func (p *Pattern) Match(name string) bool {
 // String returns the pattern as a script has it.
 func (p *Pattern) String() string { return "/" + p.text + "/" }
 
-// Exact returns the pattern as Bro prints one.
-func (p *Pattern) Exact() string { return "/^?(" + p.text + ")$?/" }
-
 // FromGlob reads a pattern as one of the shell's, where * stands for anything:
 // /ftp_*/ as /ftp_.*/. It reports false when that is not what it looks like.
 func (p *Pattern) FromGlob() (*Pattern, bool) {

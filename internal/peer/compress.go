@@ -43,6 +43,8 @@ func (c *Conn) peerCompress() error {
 func (c *Conn) Release() {
 	c.in.Release()
 	c.dec.Release()
+	c.cfg.Limits.Budget.Give(c.wanted)
+	c.wanted = 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.zip != nil && !c.released {

@@ -157,17 +157,31 @@ func (c *Conn) peerRequest(payload []byte) error {
 		next[name] = true
 	}
 	for _, name := range c.req.Events {
-		if len(name) > maxName || len(next) == maxWanted && !next[name] {
+		if next[name] {
+			continue
+		}
+		if len(name) > maxName || len(next) == maxWanted || !c.keepWanted(name) {
 			c.cfg.Logf("request for event %.80q is ignored: at most %d names of at most %d bytes", name, maxWanted, maxName)
 			break
 		}
-		if !next[name] && c.cfg.Requested != nil {
+		if c.cfg.Requested != nil {
 			c.cfg.Requested(name)
 		}
 		next[name] = true
 	}
 	c.wants.Store(&next)
 	return nil
+}
+
+// keepWanted takes memory for a name that the peer asks for.
+func (c *Conn) keepWanted(name string) bool {
+	const each = 128 // in a map
+	size := len(name) + each
+	if !c.cfg.Limits.Budget.Take(size) {
+		return false
+	}
+	c.wanted += size
+	return true
 }
 
 func (c *Conn) peerRequestSync(payload []byte) error {

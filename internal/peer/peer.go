@@ -95,6 +95,7 @@ type Conn struct {
 	version wire.Version
 	req     wire.Request
 	wants   atomic.Pointer[map[string]bool]
+	wanted  int // memory of those
 
 	mu       sync.Mutex // guards what is sent, in its order
 	out      []byte

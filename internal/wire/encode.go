@@ -16,6 +16,10 @@ type Encoder struct {
 	// on cleartext connections only; over TLS a part would be a chunk of two
 	// gigabytes to it.
 	Whole bool
+	// Named sends types that have a name in full, with the name. Otherwise they
+	// go by it alone, as libbroccoli does it; a Bro that does not know it then
+	// ends the connection.
+	Named bool
 }
 
 // AppendEvent appends the message that carries ev, as libbroccoli would have
@@ -23,11 +27,21 @@ type Encoder struct {
 // ignored. On an error dst comes back as it was.
 func (e *Encoder) AppendEvent(dst []byte, ev *event.Event) ([]byte, error) {
 	out, at := beginPayload(appendHeader(dst, MsgSerial))
-	out, err := e.AppendRaw(append(out, SerialEvent), ev)
+	out, err := e.AppendSerialEvent(out, ev)
 	if err != nil {
 		return dst, err
 	}
 	return endPayload(out, at, e.Whole), nil
+}
+
+// AppendSerialEvent appends the payload of that message, which is the same for
+// every connection. On an error dst comes back as it was.
+func (e *Encoder) AppendSerialEvent(dst []byte, ev *event.Event) ([]byte, error) {
+	out, err := e.AppendRaw(append(dst, SerialEvent), ev)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
 }
 
 // AppendRaw appends the bytes of ev alone, as event.Event.Raw has them. On an
@@ -41,7 +55,7 @@ func (e *Encoder) AppendRaw(dst []byte, ev *event.Event) ([]byte, error) {
 	out = binary.BigEndian.AppendUint32(out, uint32(len(ev.Args)))
 	var err error
 	for i := range ev.Args {
-		if out, err = appendValue(out, &ev.Args[i], 1); err != nil {
+		if out, err = e.appendValue(out, &ev.Args[i], 1); err != nil {
 			return dst, fmt.Errorf("argument %d of %s: %w", i, ev.Name, err)
 		}
 	}
@@ -76,7 +90,7 @@ func AppendRawEvent(dst, raw []byte) []byte {
 
 // appendValue appends a value with its type. All that nests goes through here
 // and counts its depth.
-func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	if start := plain[v.Type]; v.TypeName == "" && start != "" {
 		dst = append(dst, start...)
 	} else {
@@ -85,7 +99,7 @@ func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
 			return dst, err
 		}
 		dst = appendObject(dst, c)
-		if dst, err = appendType(dst, v, depth); err != nil {
+		if dst, err = e.appendType(dst, v, depth); err != nil {
 			return dst, err
 		}
 	}
@@ -103,7 +117,7 @@ func appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	case storeSubnet:
 		return appendSubnet(dst, v)
 	}
-	return appendCompound(dst, v, depth)
+	return e.appendCompound(dst, v, depth)
 }
 
 // plain is what a scalar begins with, but for enums: the object and its type.
@@ -112,7 +126,7 @@ var plain = func() (starts [256]string) {
 	for t := event.Bool; t <= event.Subnet; t++ {
 		scalar := storageOf(t) >= storeInt && storageOf(t) <= storeSubnet
 		if c, err := valueClass(&event.Value{Type: t}); err == nil && scalar && t != event.Enum {
-			starts[t] = string(appendTypeHead(appendObject(nil, c), typeBase, t))
+			starts[t] = string(appendTypeHead(appendObject(nil, c), typeBase, t, ""))
 		}
 	}
 	return starts

@@ -8,7 +8,7 @@ import (
 )
 
 // appendCompound appends what follows the type of a value of several parts.
-func appendCompound(dst []byte, v *event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendCompound(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	if depth > maxEncodeDepth {
 		return dst, fmt.Errorf("%w: nested deeper than %d", ErrUnencodable, maxEncodeDepth)
 	}
@@ -16,12 +16,12 @@ func appendCompound(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	case event.Pattern:
 		return appendPattern(dst, v)
 	case event.List:
-		return appendList(dst, v.Elems, depth)
+		return e.appendList(dst, v.Elems, depth)
 	case event.Set, event.Table:
-		return appendTable(appendMutable(dst), v, depth)
+		return e.appendTable(appendMutable(dst), v, depth)
 	case event.Record, event.Vector:
 		dst = binary.BigEndian.AppendUint32(appendMutable(dst), uint32(len(v.Elems)))
-		return appendOptional(dst, v, depth)
+		return e.appendOptional(dst, v, depth)
 	}
 	return dst, fmt.Errorf("%w: it is of type %v", ErrUnencodable, v.Type)
 }
@@ -31,7 +31,7 @@ func appendCompound(dst []byte, v *event.Value, depth int) ([]byte, error) {
 func appendMutable(dst []byte) []byte { return append(dst, 0, 0, 0, 0, 0) }
 
 // appendOptional appends the fields of a record or the elements of a vector.
-func appendOptional(dst []byte, v *event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendOptional(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	var err error
 	for i := range v.Elems {
 		f := &v.Elems[i]
@@ -39,19 +39,19 @@ func appendOptional(dst []byte, v *event.Value, depth int) ([]byte, error) {
 		if f.Type == event.Unknown {
 			continue
 		}
-		if dst, err = appendValue(dst, f, depth+1); err != nil {
+		if dst, err = e.appendValue(dst, f, depth+1); err != nil {
 			return dst, fmt.Errorf("element %d %s: %w", i, f.Field, err)
 		}
 	}
 	return dst, nil
 }
 
-func appendList(dst []byte, elems []event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendList(dst []byte, elems []event.Value, depth int) ([]byte, error) {
 	dst = append(dst, byte(event.Any))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(elems)))
 	var err error
 	for i := range elems {
-		if dst, err = appendValue(dst, &elems[i], depth+1); err != nil {
+		if dst, err = e.appendValue(dst, &elems[i], depth+1); err != nil {
 			return dst, fmt.Errorf("element %d: %w", i, err)
 		}
 	}
@@ -61,7 +61,7 @@ func appendList(dst []byte, elems []event.Value, depth int) ([]byte, error) {
 // appendTable appends the entries, each with the times of its last access and
 // of its expiry. Nothing expires from a table without attributes, so that Bro
 // never looks at these.
-func appendTable(dst []byte, v *event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendTable(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	dst = append(dst, 0, 0, 0) // no attributes, expiry time, expiry function
 	step := 1
 	if v.Type == event.Table {
@@ -75,14 +75,14 @@ func appendTable(dst []byte, v *event.Value, depth int) ([]byte, error) {
 		dst = append(dst, 1)
 		dst = appendObject(dst, valList)
 		key := indices(v.Elems[i:])
-		if dst, err = appendListType(dst, key, depth+1); err != nil {
+		if dst, err = e.appendListType(dst, key, depth+1); err != nil {
 			return dst, fmt.Errorf("type of key %d: %w", i/step, err)
 		}
-		if dst, err = appendList(dst, key, depth+1); err != nil {
+		if dst, err = e.appendList(dst, key, depth+1); err != nil {
 			return dst, fmt.Errorf("key %d: %w", i/step, err)
 		}
 		if step == 2 {
-			if dst, err = appendValue(dst, &v.Elems[i+1], depth+1); err != nil {
+			if dst, err = e.appendValue(dst, &v.Elems[i+1], depth+1); err != nil {
 				return dst, fmt.Errorf("value of key %d: %w", i/step, err)
 			}
 		}

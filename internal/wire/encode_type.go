@@ -13,55 +13,74 @@ import (
 // two levels here, a value and the list that is its key.
 const maxEncodeDepth = 150
 
-// appendType appends the type of v. A type that has a name goes by it alone:
-// the peer knows it, and we do not know the rest.
-func appendType(dst []byte, v *event.Value, depth int) ([]byte, error) {
-	if v.TypeName != "" {
-		return appendString(append(dst, 0), v.TypeName), nil
+// appendType appends the type of v. A type that has a name goes by it alone, if
+// it is not to be told in full, or cannot: the peer knows the rest.
+func (e *Encoder) appendType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	name := v.TypeName
+	if name != "" && !(e.Named && describable(v)) {
+		return appendString(append(dst, 0), name), nil
 	}
 	if depth > maxEncodeDepth {
 		return dst, fmt.Errorf("%w: nested deeper than %d", ErrUnencodable, maxEncodeDepth)
 	}
 	switch v.Type {
 	case event.Record:
-		return appendRecordType(dst, v, depth)
+		return e.appendRecordType(dst, v, depth)
 	case event.Vector:
-		dst = appendTypeHead(dst, typeVector, event.Vector)
+		dst = appendTypeHead(dst, typeVector, event.Vector, name)
 		if y := firstSet(v.Elems); y != nil {
-			return appendType(dst, y, depth+1)
+			return e.appendType(dst, y, depth+1)
 		}
-		return appendTypeHead(dst, typeBase, tagVoid), nil // Bro: "of unspecified type"
+		return appendTypeHead(dst, typeBase, tagVoid, ""), nil // Bro: "of unspecified type"
 	case event.List:
-		return appendListType(dst, v.Elems, depth)
+		return e.appendListType(dst, v.Elems, depth)
 	case event.Set, event.Table:
-		return appendTableType(dst, v, depth)
+		return e.appendTableType(dst, v, depth)
 	case event.Enum:
 		// libbroccoli sends a plain type, whose names Bro then looks up in
 		// memory that is not there. This one has no names.
-		dst = appendTypeHead(dst, typeEnum, event.Enum)
+		dst = appendTypeHead(dst, typeEnum, event.Enum, name)
 		return append(dst, 0, 0, 0, 0, 0, 0, 0, 0 /* counter */, 0, 0, 0, 0 /* names */, 0), nil
 	case event.Unknown:
 		// A field that is not set: this type agrees with every other.
-		return appendTypeHead(dst, typeBase, event.Any), nil
+		return appendTypeHead(dst, typeBase, event.Any, ""), nil
 	}
-	return appendTypeHead(dst, typeBase, v.Type), nil
+	return appendTypeHead(dst, typeBase, v.Type, name), nil
+}
+
+// describable says whether we know of a type with a name what it consists of.
+// Of an enum we do not know the names of its values, but it can go without.
+func describable(v *event.Value) bool {
+	switch v.Type {
+	case event.Record:
+		for i := range v.Elems {
+			if v.Elems[i].Field == "" {
+				return false
+			}
+		}
+		return len(v.Elems) > 0
+	case event.Set, event.Table, event.Vector, event.List:
+		return len(v.Elems) > 0
+	}
+	return true
 }
 
 // appendTypeHead appends what all types have in common: the two tags, whether
 // values are in network order, that this is not Bro's own object for a basic
-// type, and an empty name.
-func appendTypeHead(dst []byte, c class, tag event.Type) []byte {
+// type, and the name.
+func appendTypeHead(dst []byte, c class, tag event.Type, name string) []byte {
 	c |= flagKept
 	var order byte
 	if tag == event.Port {
 		order = 1
 	}
-	return append(dst, 1 /* in full, not by name */, 1, 0, 0, 0, 0, byte(c>>8), byte(c), 0,
-		byte(tag), byte(storageOf(tag)), order, 0, 0, 0, 0, 0)
+	dst = append(dst, 1 /* in full, not by name */, 1, 0, 0, 0, 0, byte(c>>8), byte(c), 0,
+		byte(tag), byte(storageOf(tag)), order, 0)
+	return appendString(dst, name)
 }
 
-func appendRecordType(dst []byte, v *event.Value, depth int) ([]byte, error) {
-	dst = appendTypeHead(dst, typeRecord, event.Record)
+func (e *Encoder) appendRecordType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	dst = appendTypeHead(dst, typeRecord, event.Record, v.TypeName)
 	n := uint32(len(v.Elems))
 	dst = binary.BigEndian.AppendUint32(dst, n)
 	dst = binary.BigEndian.AppendUint32(append(dst, 1), n)
@@ -69,7 +88,7 @@ func appendRecordType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	for i := range v.Elems {
 		f := &v.Elems[i]
 		dst = append(dst, 0) // no attributes
-		if dst, err = appendType(dst, f, depth+1); err != nil {
+		if dst, err = e.appendType(dst, f, depth+1); err != nil {
 			return dst, fmt.Errorf("type of field %q: %w", f.Field, err)
 		}
 		dst = appendString(dst, f.Field)
@@ -79,12 +98,12 @@ func appendRecordType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 
 // appendListType appends a list of types, as a script spells one out. (One that
 // Bro has inferred can be "pure", and then has its type twice.)
-func appendListType(dst []byte, elems []event.Value, depth int) ([]byte, error) {
-	dst = append(appendTypeHead(dst, typeList, event.List), 0)
+func (e *Encoder) appendListType(dst []byte, elems []event.Value, depth int) ([]byte, error) {
+	dst = append(appendTypeHead(dst, typeList, event.List, ""), 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(elems)))
 	var err error
 	for i := range elems {
-		if dst, err = appendType(dst, &elems[i], depth+1); err != nil {
+		if dst, err = e.appendType(dst, &elems[i], depth+1); err != nil {
 			return dst, fmt.Errorf("type of element %d: %w", i, err)
 		}
 	}
@@ -93,12 +112,12 @@ func appendListType(dst []byte, elems []event.Value, depth int) ([]byte, error) 
 
 // appendTableType appends the type of a table or set, as its first entry has
 // it. That of an empty one has no indices; Bro calls it unspecified.
-func appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
+func (e *Encoder) appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	c := typeTable
 	if v.Type == event.Set {
 		c = typeSet
 	}
-	dst = appendTypeHead(dst, c, event.Table) // sets are tables to Bro, without a yield
+	dst = appendTypeHead(dst, c, event.Table, v.TypeName) // sets are tables to Bro, without a yield
 	var err error
 	dst = appendBool(dst, v.Type == event.Table)
 	if v.Type == event.Table {
@@ -106,7 +125,7 @@ func appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 		if len(v.Elems) > 1 {
 			yield = &v.Elems[1]
 		}
-		if dst, err = appendType(dst, yield, depth+1); err != nil {
+		if dst, err = e.appendType(dst, yield, depth+1); err != nil {
 			return dst, fmt.Errorf("type of the table's values: %w", err)
 		}
 	}
@@ -114,7 +133,7 @@ func appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	if len(v.Elems) > 0 {
 		key = indices(v.Elems)
 	}
-	if dst, err = appendListType(dst, key, depth+1); err != nil {
+	if dst, err = e.appendListType(dst, key, depth+1); err != nil {
 		return dst, fmt.Errorf("type of the keys: %w", err)
 	}
 	if c == typeSet {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"romanesco/internal/collect"
+	"romanesco/internal/secure"
+)
+
+// options are what the command line says.
+type options struct {
+	policies      []string
+	listen        string
+	secureListen  string
+	given         map[string]bool // which options there are
+	connect       []string
+	secureConnect bool
+	retry         time.Duration
+	patterns      []string
+	events        []string
+	eventsFile    string
+	forward       bool
+	limits        collect.Limits
+	secure        secure.Settings
+	format        string
+	logs          logOptions
+	version       bool
+}
+
+const (
+	defaultListen  = ":47757"
+	defaultPattern = "/sensor_sshd.*/"
+)
+
+func parse(args []string) (options, error) {
+	o := options{given: map[string]bool{}, limits: collect.DefaultLimits()}
+	f := flag.NewFlagSet("broccoli-collector", flag.ContinueOnError)
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), "usage: broccoli-collector [options] [pattern ...]")
+		fmt.Fprintln(f.Output(), "Asks each peer for the events whose names match a pattern ("+defaultPattern+" if none is given).")
+		fmt.Fprintln(f.Output(), "With -policy the destinations in that file are asked, each for its own events.")
+		f.PrintDefaults()
+	}
+	many := func(name, usage string, into *[]string) {
+		f.Func(name, usage+" (may be repeated)", func(s string) error {
+			*into = append(*into, s)
+			return nil
+		})
+	}
+	size := func(name, usage string, set func(int64)) {
+		f.Func(name, usage, func(s string) error {
+			n, err := parseSize(s)
+			set(n)
+			return err
+		})
+	}
+	many("policy", "`file` of Bro's policy scripts with destinations, such as local.bro", &o.policies)
+	f.StringVar(&o.listen, "listen", defaultListen, "`address` to listen on in the clear, host:port; port 0 takes a free one, \"\" none; with -policy the default is what that says")
+	f.StringVar(&o.secureListen, "tls-listen", "", "`address` to listen on for TLS; Bro's port for it is 47756; with -policy as above")
+	many("connect", "`address` of a peer to connect to, host:port", &o.connect)
+	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
+	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
+	many("event", "`name` of a further event to ask for", &o.events)
+	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
+	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
+	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
+	size("max-memory", "the most memory that all peers together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
+	size("max-queue", "how much may wait for a peer that takes events too slowly, with -forward, a `size` (default 16M)", func(n int64) { o.limits.Queue = int(n) })
+	f.StringVar(&o.secure.CACert, "ca-cert", "", "`file` with the certificate of the CA, PEM")
+	f.StringVar(&o.secure.HostCert, "host-cert", "", "`file` with our certificate, PEM; the key may be in it")
+	f.StringVar(&o.secure.HostKey, "host-key", "", "`file` with our key, PEM; if it is encrypted, you are asked for the passphrase")
+	f.StringVar(&o.secure.MinVersion, "tls-min-version", "", "1.0 to 1.3; below 1.2 is broken cryptography, for old Bros only (default 1.2)")
+	f.BoolVar(&o.secure.RSAKeyExchange, "tls-rsa-key-exchange", false, "allow suites without forward secrecy, for old Bros")
+	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
+	f.BoolVar(&o.version, "version", false, "print the version and end")
+	o.logs.register(f)
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	o.patterns = f.Args()
+	if err := o.logs.check(f); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
+// check refuses what does not go together.
+func (o *options) check() error {
+	asks := len(o.patterns)+len(o.events) > 0
+	if len(o.policies) > 0 && asks && len(o.connect) == 0 {
+		return errors.New("with -policy each destination is asked for its own $events; a pattern or -event is for the peers of -connect, of which there are none")
+	}
+	if len(o.policies) == 0 && !asks {
+		o.patterns = []string{defaultPattern}
+	}
+	if o.limits.Peers < 1 {
+		return errors.New("-max-peers: at least 1")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package collect
+
+import (
+	"fmt"
+	"sync"
+
+	"romanesco/internal/wire"
+)
+
+// item is something that goes to a peer: an event in the form of the wire, or
+// the name of an event to ask for.
+type item struct {
+	event   []byte
+	request string
+}
+
+// size is the memory that an item takes in a queue.
+func (it *item) size() int { return 64 + len(it.event) + len(it.request) }
+
+// queue is what waits for a peer. Who puts something in never waits.
+type queue struct {
+	max    int
+	memory *wire.Budget
+	more   chan struct{} // there may be something
+
+	mu     sync.Mutex
+	items  []item
+	bytes  int // of items, and of those that have been taken and not been sent
+	closed bool
+}
+
+func newQueue(max int, memory *wire.Budget) *queue {
+	return &queue{max: max, memory: memory, more: make(chan struct{}, 1)}
+}
+
+// put reports false when there is no room. A closed queue swallows everything.
+func (q *queue) put(it item) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return true
+	}
+	size := it.size()
+	// Whatever its size, one item has to go through.
+	if q.bytes > 0 && q.bytes+size > q.max || !q.memory.Take(size) {
+		return false
+	}
+	q.bytes += size
+	q.items = append(q.items, it)
+	select {
+	case q.more <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// wait returns true when there may be something, false when the queue is closed.
+func (q *queue) wait() bool {
+	_, ok := <-q.more
+	return ok
+}
+
+// take returns what is there.
+func (q *queue) take() []item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = nil
+	return items
+}
+
+// sent gives back the memory of items that have been taken.
+func (q *queue) sent(items []item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	for i := range items {
+		q.bytes -= items[i].size()
+		q.memory.Give(items[i].size())
+	}
+}
+
+// close gives up what waits.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.closed = true
+	q.memory.Give(q.bytes)
+	q.items = nil
+	close(q.more)
+}
+
+func (q *queue) String() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return fmt.Sprintf("%d KB", q.bytes>>10)
+}

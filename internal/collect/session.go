@@ -1,0 +1,249 @@
+package collect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/commlog"
+	"romanesco/internal/event"
+	"romanesco/internal/eventlog"
+	"romanesco/internal/peer"
+	"romanesco/internal/traffic"
+	"romanesco/internal/wire"
+)
+
+// session is the connection of one peer.
+type session struct {
+	c       *Collector
+	nc      net.Conn
+	from    string
+	secured bool
+	note    *commlog.Peer
+	count   *traffic.Counters
+	// dest is what the peer is to us, nil for a stranger: known from the start
+	// when we have connected.
+	dest  *Destination
+	batch eventlog.Batch
+	// allowed has the names that have come, and whether they were asked for.
+	allowed map[string]bool
+	queue   *queue // of what goes to the peer, nil if nothing is forwarded
+	conn    *peer.Conn
+	cut     atomic.Pointer[error] // why we have ended it
+}
+
+// handle speaks with one peer, which is d if we have connected to it, until it or
+// ctx ends.
+func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (err error) {
+	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, allowed: map[string]bool{}}
+	_, s.secured = nc.(*tls.Conn)
+	if d != nil {
+		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
+	} else {
+		s.note = c.cfg.Comm.Accepted(nc.RemoteAddr(), s.secured)
+	}
+	defer func() { s.note.Closed(err) }()
+	s.count = c.Traffic.Open()
+	defer c.Traffic.Close(s.count)
+	s.batch = c.cfg.Log.Batch(s.from)
+	if c.cfg.Forward {
+		s.queue = newQueue(c.cfg.Limits.Queue, c.memory)
+		defer s.queue.close()
+	}
+	defer c.relay.leave(s)
+	if err := s.shakeHands(ctx, d != nil); err != nil {
+		if ctx.Err() != nil {
+			return c.Failure()
+		}
+		c.refused.Add(1)
+		return err
+	}
+	defer s.conn.Release()
+	defer s.conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
+	defer stop()
+	c.peers.Add(1)
+	if s.queue != nil {
+		go s.send()
+	}
+	err = s.receive()
+	switch cut := s.cut.Load(); {
+	case cut != nil:
+		return *cut
+	case errors.Is(err, io.EOF), ctx.Err() != nil:
+		return c.Failure()
+	}
+	return err
+}
+
+// shakeHands opens the connection.
+func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	if secured, ok := s.nc.(*tls.Conn); ok {
+		if err := secured.HandshakeContext(ctx); err != nil {
+			_ = s.nc.Close()
+			return fmt.Errorf("TLS: %w", err)
+		}
+	}
+	cfg := peer.Config{
+		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
+		Meet: s.meet, Cache: true, Decompress: true, Whole: s.secured,
+		Limits:     wire.Limits{Budget: s.c.memory},
+		BeforePong: s.settle, // the PONG is the sensor's receipt
+		Requested:  s.requested, Counters: s.count, Logf: s.note.Logf,
+	}
+	if s.dest != nil {
+		cfg.Class = s.dest.Class
+	}
+	s.conn, err = peer.Open(ctx, s.nc, cfg)
+	return err
+}
+
+// meet decides what the peer is to us, and what to ask of it.
+func (s *session) meet(class string, cfg *peer.Config) {
+	s.note.Established()
+	if s.dest == nil {
+		s.dest = s.recognize(class)
+	}
+	names := s.c.relay.join(s)
+	d := s.dest
+	if d == nil {
+		return
+	}
+	s.c.cfg.Logf("%s: connected as %s, class %q, asked for %d events", s.from, d.label(), class, len(names))
+	cfg.Requests = names
+	if d.Events != nil {
+		s.note.Requesting(commlog.Pattern(d.Events.String()))
+	}
+	if cfg.CaptureFilter = d.CaptureFilter; cfg.CaptureFilter != "" {
+		s.note.Remotef("sending capture_filter: %s", d.CaptureFilter)
+	}
+	if d.AcceptInput {
+		s.note.Remotef("accepting state")
+	}
+	if cfg.Sync, cfg.Authoritative = d.Sync, d.Auth; d.Sync {
+		s.note.Remotef("requesting synchronized state")
+	}
+	cfg.Compression = d.Compression
+}
+
+// recognize finds out which destination a peer is that has connected.
+func (s *session) recognize(class string) *Destination {
+	var host netip.Addr
+	if ap, err := netip.ParseAddrPort(s.from); err == nil {
+		host = ap.Addr()
+	}
+	d, why := find(s.c.cfg.Destinations, host, class, s.secured)
+	if d != nil {
+		return d
+	}
+	if why == "" {
+		why = "there is no destination of its address"
+	}
+	s.c.cfg.Logf("%s: connected, class %q, asked for nothing: %s", s.from, class, why)
+	s.note.Logf("asked for nothing: %s", why)
+	return nil
+}
+
+// requested takes note of an event that the peer asks for.
+func (s *session) requested(name string) {
+	s.note.Requested(name, s.c.relay.want(s, name))
+}
+
+// batchSize is how much of a peer's lines is written at once while more of its
+// bytes are there.
+const batchSize = 64 << 10
+
+// receive takes events until the connection ends.
+func (s *session) receive() error {
+	var ev event.Event
+	for {
+		if err := s.conn.Next(&ev); err != nil {
+			return errors.Join(err, s.flush())
+		}
+		if s.accepts(ev.Name) {
+			s.batch.Add(&ev, s.c.cfg.Catalog[ev.Name])
+			if s.queue != nil {
+				s.c.relay.publish(s, &ev)
+			}
+		}
+		if s.conn.Buffered() == 0 || s.batch.Len() >= batchSize {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// maxAllowed is how many names are remembered of those that a peer sends.
+const maxAllowed = 1000
+
+// accepts reports whether events of that name are wanted of this peer. Nobody
+// sends what he was not asked for, unless he means no good.
+func (s *session) accepts(name string) bool {
+	ok, known := s.allowed[name]
+	if known {
+		return ok
+	}
+	ok = s.dest.wants(name) && s.dest.AcceptInput
+	if !ok {
+		s.note.Logf("event %.80q was not asked for, and is ignored", name)
+	}
+	if len(s.allowed) < maxAllowed {
+		s.allowed[name] = ok
+	}
+	return ok
+}
+
+func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }
+
+func (s *session) settle() error { return s.c.fail(s.batch.Settle()) }
+
+// send writes what is in the queue until the connection ends.
+func (s *session) send() {
+	for s.queue.wait() {
+		items := s.queue.take()
+		err := s.write(items)
+		s.queue.sent(items)
+		if err != nil {
+			_ = s.conn.Close() // who receives will say so
+			return
+		}
+	}
+}
+
+func (s *session) write(items []item) error {
+	var names []string
+	for i := range items {
+		if it := &items[i]; it.request != "" {
+			names = append(names, it.request)
+		} else if err := s.conn.SendSerial(it.event); err != nil {
+			return err
+		}
+	}
+	if len(names) > 0 {
+		if err := s.conn.Request(names); err != nil {
+			return err
+		}
+	}
+	return s.conn.Flush()
+}
+
+// put hands something to the peer. One that does not keep up is cut off: it can
+// connect again, and knows then that it has lost something.
+func (s *session) put(it item) {
+	if s.queue == nil || s.queue.put(it) {
+		return
+	}
+	err := fmt.Errorf("cut off: it takes events too slowly, %s wait for it", s.queue)
+	if s.cut.CompareAndSwap(nil, &err) {
+		go s.nc.Close() // TLS may want to say goodbye first
+	}
+}

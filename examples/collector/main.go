@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -117,7 +118,7 @@ func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, e
 	var listeners []net.Listener
 	events := len(p.known.Select(p.asks))
 	open := func(addr, how string) (net.Listener, error) {
-		l, err := net.Listen("tcp", addr)
+		l, err := net.Listen(network(addr), addr)
 		if err != nil {
 			for _, other := range listeners {
 				_ = other.Close()
@@ -143,6 +144,14 @@ func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, e
 		listeners = append(listeners, tls.NewListener(l, secured))
 	}
 	return listeners, nil
+}
+
+// network keeps 0.0.0.0 to IPv4; to package net it is every address there is.
+func network(addr string) string {
+	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // askPass asks on the terminal, as far as there is one.

@@ -147,5 +147,6 @@ func TestQueueIsBounded(t *testing.T) {
 	b.close()
 	require.True(t, b.put(ev))
 	require.Zero(t, c.memory.Used())
-	require.False(t, a.wait() && a.wait())
+	for a.wait() { // there may have been something before it was closed
+	}
 }

@@ -1,10 +1,14 @@
 package pattern
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -167,4 +171,32 @@ func FuzzCompile(f *testing.F) {
 			t.Fatalf("%s does not match %q", q, name)
 		}
 	})
+}
+
+// TestLikeBro compares with what Bro 2.5.5 has been asked.
+func TestLikeBro(t *testing.T) {
+	f, err := os.Open("testdata/bro-2.5.5.txt")
+	require.NoError(t, err)
+	defer f.Close()
+	var names []string
+	compared := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "#"):
+			continue
+		case names == nil:
+			require.NoError(t, json.Unmarshal([]byte(line), &names))
+			continue
+		}
+		answers, text, _ := strings.Cut(line, " ")
+		require.Len(t, answers, len(names))
+		p, err := Compile(text)
+		require.NoError(t, err, text)
+		for i, name := range names {
+			assert.Equal(t, answers[i] == 'T', p.Match(name), "%s %q", p, name)
+			compared++
+		}
+	}
+	require.Greater(t, compared, 20_000)
 }

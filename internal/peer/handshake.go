@@ -39,7 +39,10 @@ func (c *Conn) handshake() error {
 			return fmt.Errorf("reading: %w", err)
 		}
 		if t == wire.MsgSerial {
-			continue // a state, or an event before its time
+			if len(payload) > 0 && payload[0] != wire.SerialEvent { // those come before their time
+				c.remember(payload)
+			}
+			continue
 		}
 		if err := c.control(t, payload); err != nil {
 			return err
@@ -138,7 +141,7 @@ func (c *Conn) appendTerms(b []byte) []byte {
 		b = (&wire.RequestSync{Authoritative: c.cfg.Authoritative}).AppendTo(b)
 	}
 	caps := wire.Caps{Flags: wire.CapBroccoli}
-	if !c.cfg.Cache || c.cfg.Sync { // changes of state, which we skip, would go into the cache
+	if !c.cfg.Cache {
 		caps.Flags |= wire.CapDontCache
 	}
 	if c.cfg.Decompress {

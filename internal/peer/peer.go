@@ -213,21 +213,35 @@ func (c *Conn) serial(payload []byte, ev *event.Event) bool {
 	if len(payload) == 0 {
 		return false
 	}
+	if payload[0] != wire.SerialEvent {
+		c.remember(payload)
+		return false
+	}
+	if err := c.dec.Event(payload[1:], ev); err != nil {
+		c.skipped(err)
+		return false
+	}
+	c.cfg.Counters.Received()
+	return true
+}
+
+// remember takes what is no event, but what later events may refer to.
+func (c *Conn) remember(payload []byte) {
 	var err error
 	switch payload[0] {
-	case wire.SerialEvent:
-		if err = c.dec.Event(payload[1:], ev); err == nil {
-			c.cfg.Counters.Received()
-			return true
-		}
 	case wire.SerialID:
-		_, err = c.dec.ID(payload[1:]) // later events may refer to its parts
+		_, err = c.dec.ID(payload[1:])
+	case wire.SerialStateAccess:
+		err = c.dec.StateAccess(payload[1:])
 	}
 	if err != nil {
-		c.cfg.Counters.Skipped()
-		c.cfg.Logf("skipped: %v", err)
+		c.skipped(err)
 	}
-	return false
+}
+
+func (c *Conn) skipped(err error) {
+	c.cfg.Counters.Skipped()
+	c.cfg.Logf("skipped: %v", err)
 }
 
 // pings says whether the peer may be sent a PING.

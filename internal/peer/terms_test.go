@@ -185,3 +185,30 @@ func FuzzCompressedHandshake(f *testing.F) {
 		}
 	})
 }
+
+// TestStateOfARecordedBro: its events refer to what came with its state, before
+// and behind.
+func TestStateOfARecordedBro(t *testing.T) {
+	r := &replay{said: bytes.NewReader(recorded(t, "sync", "server.bin"))}
+	var told []string
+	c, err := Open(context.Background(), r, Config{
+		Sync: true, Cache: true, Requests: []string{"state_event"},
+		Logf: func(f string, args ...any) { told = append(told, fmt.Sprintf(f, args...)) },
+	})
+	require.NoError(t, err)
+	require.Equal(t, recorded(t, "sync", "client.bin"), r.told.Bytes())
+	for n := range uint64(10) {
+		var ev event.Event
+		require.NoError(t, c.Next(&ev))
+		require.Equal(t, "state_event", ev.Name)
+		require.Len(t, ev.Args, 3)
+		require.Equal(t, n, ev.Args[0].Bits)
+		for _, record := range ev.Args[1:] {
+			require.Equal(t, "Rec", record.TypeName)
+			require.Equal(t, n, record.Elems[0].Bits)
+			require.Equal(t, "a", record.Elems[0].Field)
+			require.Equal(t, n%2 == 0, string(record.Elems[1].Bytes) == "text")
+		}
+	}
+	require.NotContains(t, strings.Join(told, "\n"), "skipped")
+}

@@ -21,6 +21,7 @@ const (
 	kindFile     class = 0x0e00
 	kindFunc     class = 0x0f00
 	kindID       class = 0x1000
+	kindAccess   class = 0x1100
 	kindCase     class = 0x1200
 	kindLocation class = 0x1300
 	kindMatcher  class = 0x1400

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"romanesco/internal/event"
 )
@@ -53,12 +54,7 @@ func (e *Encoder) appendType(dst []byte, v *event.Value, depth int) ([]byte, err
 func describable(v *event.Value) bool {
 	switch v.Type {
 	case event.Record:
-		for i := range v.Elems {
-			if v.Elems[i].Field == "" {
-				return false
-			}
-		}
-		return len(v.Elems) > 0
+		return slices.ContainsFunc(v.Elems, func(f event.Value) bool { return f.Field != "" })
 	case event.Set, event.Table, event.Vector, event.List:
 		return len(v.Elems) > 0
 	}

@@ -9,8 +9,9 @@ import (
 // The kinds of object that a SERIAL message carries: the first byte of its
 // payload. The other kinds are of no concern to us.
 const (
-	SerialEvent = 'e'
-	SerialID    = 'i'
+	SerialEvent       = 'e'
+	SerialID          = 'i'
+	SerialStateAccess = 's'
 )
 
 // Event decodes an event: payload is what follows the kind byte 'e'. It fills

@@ -84,3 +84,15 @@ func (d *Decoder) identifierContent(id *ID) {
 		d.value(&id.Value)
 	}
 }
+
+// StateAccess steps over a change to synchronized state: payload is what follows
+// the kind byte 's'. Later events may refer to its parts.
+func (d *Decoder) StateAccess(payload []byte) error {
+	d.begin(payload)
+	// What is done, to which variable, with which values.
+	d.object(kindAccess, "csV?V?V", []string{1: "-"})
+	if err := d.finish(); err != nil {
+		return fmt.Errorf("access to state: %w", err)
+	}
+	return nil
+}

@@ -59,7 +59,9 @@ func (d *Decoder) openFull(h *objectHead, id uint32, c class) {
 		d.owned++
 	}
 	// Whether Bro counts references of it decides about its location too.
-	if kind := c & maskKind; kind != kindLocation && kind != kindMatcher {
+	switch c & maskKind {
+	case kindLocation, kindMatcher, kindAccess:
+	default:
 		d.location()
 	}
 }

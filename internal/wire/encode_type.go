@@ -50,15 +50,10 @@ func (e *Encoder) appendType(dst []byte, v *event.Value, depth int) ([]byte, err
 }
 
 // describable says whether we know of a type with a name what it consists of.
-// Of an enum we do not know the names of its values, but it can go without.
+// Of an enum we do not know the names of its values, of an empty table what it
+// is of, but they can go without: a peer that knows the name takes its own type.
 func describable(v *event.Value) bool {
-	switch v.Type {
-	case event.Record:
-		return slices.ContainsFunc(v.Elems, func(f event.Value) bool { return f.Field != "" })
-	case event.Set, event.Table, event.Vector, event.List:
-		return len(v.Elems) > 0
-	}
-	return true
+	return v.Type != event.Record || slices.ContainsFunc(v.Elems, func(f event.Value) bool { return f.Field != "" })
 }
 
 // appendTypeHead appends what all types have in common: the two tags, whether

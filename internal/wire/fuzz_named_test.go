@@ -21,11 +21,7 @@ func FuzzSendOn(f *testing.F) {
 			require.ErrorIs(t, err, ErrUnencodable)
 			return
 		}
-		err = NewDecoder(Limits{MaxDepth: 80}).Event(out[1:], &again)
-		if err != nil { // by its name alone goes what has no members
-			require.ErrorIs(t, err, ErrUndecodable)
-			return
-		}
+		require.NoError(t, NewDecoder(Limits{MaxDepth: 80}).Event(out[1:], &again))
 		require.Equal(t, len(ev.Args), len(again.Args))
 		for i := range ev.Args {
 			require.True(t, sameValue(&ev.Args[i], &again.Args[i]), "%v\n%v", ev.Args[i], again.Args[i])

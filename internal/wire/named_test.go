@@ -21,6 +21,9 @@ func TestNamedTypesStayWhole(t *testing.T) {
 		{Type: event.Vector, TypeName: "v", Field: "vector", Elems: []event.Value{count("")}},
 		{Type: event.Count, TypeName: "alias", Bits: 1, Field: "alias"},
 		{Type: event.Port, TypeName: "p", Bits: 22, Proto: 6, Field: "port"},
+		{Type: event.Set, TypeName: "string_set", Field: "empty"},
+		{Type: event.Table, TypeName: "t", Field: "empty too"},
+		{Type: event.Vector, TypeName: "v", Field: "and this"},
 	}}
 	sent := &event.Event{Name: "e", Args: []event.Value{record}}
 	payload, err := (&Encoder{Named: true}).AppendSerialEvent(nil, sent)
@@ -33,7 +36,6 @@ func TestNamedTypesStayWhole(t *testing.T) {
 	for _, v := range []event.Value{
 		{Type: event.Record, TypeName: "conn_id", Elems: []event.Value{count("")}},
 		{Type: event.Record, TypeName: "conn_id"},
-		{Type: event.Vector, TypeName: "v"},
 	} {
 		ev := &event.Event{Name: "e", Args: []event.Value{v}}
 		named, err := (&Encoder{Named: true}).AppendEvent(nil, ev)

@@ -212,3 +212,23 @@ func TestStateOfARecordedBro(t *testing.T) {
 	}
 	require.NotContains(t, strings.Join(told, "\n"), "skipped")
 }
+
+// TestRecordedBroThatCompresses: what zlib itself makes of it.
+func TestRecordedBroThatCompresses(t *testing.T) {
+	r := &replay{said: bytes.NewReader(recorded(t, "compressed", "server.bin"))}
+	c, err := Open(context.Background(), r, Config{Decompress: true, Cache: true, Requests: []string{"text_event"}})
+	require.NoError(t, err)
+	require.Equal(t, recorded(t, "compressed", "client.bin"), r.told.Bytes())
+	for n := range uint64(10) {
+		for _, long := range []bool{false, true} {
+			var ev event.Event
+			require.NoError(t, c.Next(&ev))
+			want, text := n, fmt.Sprintf("text %d", n)
+			if long {
+				want, text = n+1000, strings.Repeat(fmt.Sprintf("%d ", n), 4096)
+			}
+			require.Equal(t, want, ev.Args[0].Bits)
+			require.True(t, text == string(ev.Args[1].Bytes), "%d, long: %v", n, long)
+		}
+	}
+}

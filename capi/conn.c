@@ -8,6 +8,7 @@
 #include "ring.h"
 #include "romanesco.h"
 #include "settings.h"
+#include "spool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,6 +31,10 @@
 #define SILENCE_SECONDS 60
 /* The same at exit(), where nobody asked for it. */
 #define EXIT_TIMEOUT_MS 1000
+/* What all spools together may take, and how long something may be in them
+ * without being synced, unless configured. */
+#define SPOOL_BYTES (64u << 20)
+#define SPOOL_SYNC_MS 1000
 /* What may be configured of the queue. */
 #define QUEUE_EVENTS_MOST 100000000
 #define QUEUE_BYTES_LEAST 4096
@@ -179,12 +184,13 @@ bro_conn_get_peer_class(const BroConn *bc)
     return state == LINK_UP || state == LINK_DOWN ? bc->link->peer_class : NULL;
 }
 
-/* All that waits in one direction, in the rings, outside of them and in the core. */
+/* All that waits in one direction, in the rings, outside of them, in the core and on disk. */
 static int
-waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core)
+waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core, const uint32_t *spooled)
 {
     uint64_t n = ring_used(ring) + __atomic_load_n(far, __ATOMIC_RELAXED) +
-                 __atomic_load_n(in_core, __ATOMIC_RELAXED);
+                 __atomic_load_n(in_core, __ATOMIC_RELAXED) +
+                 (spooled ? __atomic_load_n(spooled, __ATOMIC_RELAXED) : 0);
 
     return n < INT_MAX ? (int)n : INT_MAX;
 }
@@ -204,8 +210,8 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
     memset(cs, 0, sizeof *cs);
     if (!l || bc->generation != process_generation())
         return; /* nothing yet, or all of it the parent's */
-    cs->tx_buflen = waiting(&l->out, &l->far_out, &l->tx_buffered);
-    cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered);
+    cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
+    cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
 }
 
 /* Bytes of the outbound ring for a queue of that many. */
@@ -221,18 +227,24 @@ ring_bytes(uint64_t queue_bytes)
 
 /* The memory that is shared with the core: pages that nobody touches cost nothing. */
 static struct link *
-link_new(size_t out_bytes)
+link_new(size_t out_bytes, struct spool *spool)
 {
-    size_t size = sizeof(struct link) + LINK_RING_BYTES + out_bytes;
+    size_t own = spool ? 0 : out_bytes;
+    size_t size = sizeof(struct link) + LINK_RING_BYTES + own;
     struct link *l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (l == MAP_FAILED)
         return NULL;
     l->socket = -1;
-    l->out.size = out_bytes;
     l->in.size = LINK_RING_BYTES;
     l->in.data = (unsigned char *)(l + 1);
-    l->out.data = l->in.data + LINK_RING_BYTES;
+    l->own_out.size = own;
+    l->own_out.data = l->in.data + LINK_RING_BYTES;
+    l->out = &l->own_out;
+    if (spool) {
+        l->spool = spool->map;
+        l->out = &spool->map->ring;
+    }
     return l;
 }
 
@@ -266,23 +278,37 @@ link_free(struct link *l)
 {
     if (!l)
         return;
-    ring_clear(&l->out, &l->far_out);
+    ring_clear(&l->own_out, &l->far_out);
     ring_clear(&l->in, &l->far_in);
-    munmap(l, sizeof(struct link) + l->in.size + l->out.size);
+    munmap(l, sizeof(struct link) + l->in.size + l->own_out.size);
+}
+
+/* Makes the link, and the spool if there is to be one. A socket that was given
+ * leads to nobody to whom another process could send what is left. */
+static void
+make_link(BroConn *bc)
+{
+    const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
+    size_t bytes = ring_bytes(bc->queue_bytes);
+
+    if (dir && !bc->spool)
+        bc->spool = spool_new(dir, bc->peer, bytes);
+    if (!dir || bc->spool)
+        bc->link = link_new(bytes, bc->spool);
 }
 
 static int
 prepare(BroConn *bc)
 {
     if (!bc->link)
-        bc->link = link_new(ring_bytes(bc->queue_bytes));
+        make_link(bc);
     if (bc->to_core < 0)
         bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bc->to_host < 0)
         bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bc->link && bc->to_core >= 0 && bc->to_host >= 0)
         return TRUE;
-    DEBUG("cannot prepare a connection: %s", strerror(errno));
+    DEBUG("cannot prepare a connection to %s", bc->peer ? bc->peer : "a socket");
     return FALSE;
 }
 
@@ -350,6 +376,12 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
 
     if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
         return FALSE;
+    if (bc->spool) {
+        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s", bc->class_name ? bc->class_name : "");
+        cfg.spool_folder = bc->spool->folder;
+        cfg.spool_max_bytes = setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
+        cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
+    }
     __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
     result = core_connect(bc->link, &cfg);
     bc->connected = result != LINK_REFUSED;
@@ -410,6 +442,9 @@ conn_own(BroConn *bc)
     pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
     link_free(bc->link);
     bc->link = NULL;
+    if (bc->spool)
+        spool_forget(bc->spool);
+    bc->spool = NULL;
     renew(&bc->to_core);
     renew(&bc->to_host);
     if (was_up && bc->peer && !connect_now(bc))
@@ -466,6 +501,10 @@ conn_free(BroConn *bc)
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
+    if (bc->spool && bc->generation == process_generation())
+        spool_leave(bc->spool);
+    if (bc->spool)
+        spool_forget(bc->spool);
     if (bc->socket >= 0)
         close(bc->socket);
     if (bc->to_core >= 0)
@@ -501,8 +540,11 @@ bro_conn_delete(BroConn *bc)
 void
 conn_flush_at_exit(BroConn *bc)
 {
-    if (bc->generation == process_generation())
-        hang_up(bc, EXIT_TIMEOUT_MS);
+    if (bc->generation != process_generation())
+        return;
+    hang_up(bc, EXIT_TIMEOUT_MS);
+    if (bc->spool)
+        spool_leave(bc->spool);
 }
 
 /**
@@ -632,7 +674,12 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     uint64_t head;
     void *at;
 
-    if (size > LINK_NEAR_MAX) {
+    if (bc->spool && size > bc->link->out->size / 2) {
+        DEBUG("an event of %zu bytes is more than half of the queue: raise queue_max_bytes, or do "
+              "without spool_dir", size);
+        return FALSE;
+    }
+    if (size > LINK_NEAR_MAX && !bc->spool) {
         uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
 
         if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
@@ -643,7 +690,7 @@ conn_put(BroConn *bc, const void *rec, size_t size)
         memcpy(far.at, rec, size);
         rec = &far;
     }
-    at = ring_reserve(&bc->link->out, far.at ? sizeof far : size, &head);
+    at = ring_reserve(bc->link->out, far.at ? sizeof far : size, &head);
     if (!at) {
         free(far.at);
         return FALSE;
@@ -651,7 +698,7 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     memcpy(at, rec, far.at ? sizeof far : size);
     if (far.at)
         __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
-    ring_commit(&bc->link->out, head);
+    ring_commit(bc->link->out, head);
     wake_core(bc);
     return TRUE;
 }
@@ -675,7 +722,7 @@ has_room(const BroConn *bc, size_t size)
 
     if (queued(bc) >= bc->queue_events)
         return FALSE;
-    waiting = ring_used(&bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    waiting = ring_used(bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
     return !bc->queue_bytes || !waiting || waiting + size <= bc->queue_bytes;
 }
 

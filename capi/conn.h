@@ -35,6 +35,7 @@ struct bro_conn {
     int flags;
     char *class_name;
     struct link *link; /* NULL until the first connect */
+    struct spool *spool; /* where the outbound ring lies, or NULL */
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
     unsigned generation; /* of the process that it works in, see process.h */

@@ -94,9 +94,34 @@ enum link_state {
     LINK_CLOSED = 4      /* the core will not touch the link again */
 };
 
+/*
+ * With a spool the outbound ring lies in a file, so that it survives the
+ * process: this header, then, LINK_SPOOL_DATA bytes from the beginning, the
+ * ring's data. What the core takes off the ring goes into a log beside it.
+ */
+#define LINK_SPOOL_MAGIC "BroSpool"
+#define LINK_SPOOL_LAYOUT 1 /* of the header and of all records in the ring */
+#define LINK_SPOOL_DATA 4096
+#define LINK_PEER_MAX 320
+#define LINK_BOOT_MAX 40
+
+struct link_spool {
+    char magic[8];
+    uint32_t layout;
+    uint32_t pid;       /* for people only */
+    uint64_t ring_size; /* ring.size and ring.data are of no use to others */
+    uint64_t confirmed; /* the number of the last batch that the peer has confirmed */
+    char boot[LINK_BOOT_MAX]; /* which run of the machine wrote to the ring */
+    char peer[LINK_PEER_MAX];
+    char class_name[LINK_CLASS_MAX];
+    struct link_ring ring;
+};
+
 struct link {
-    struct link_ring out; /* from host to core */
-    struct link_ring in;  /* from core to host */
+    struct link_ring *out; /* from host to core: own_out, or the spool's */
+    struct link_ring own_out;
+    struct link_ring in; /* from core to host */
+    struct link_spool *spool; /* or NULL */
 
     uint32_t state;         /* enum link_state */
     uint32_t core_asleep;   /* the core waits for to_core; the producer wakes it */
@@ -104,6 +129,7 @@ struct link {
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
     uint32_t tx_buffered;   /* bytes for the peer that wait there */
+    uint32_t tx_spooled;    /* and those that wait in the spool */
     int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
     uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
@@ -144,6 +170,10 @@ struct link_config {
     const char *host_pass;
     const char *tls_min_version;
     const char *peer_name;
+
+    const char *spool_folder; /* what link.spool is in; NULL without one */
+    uint64_t spool_max_bytes; /* that all spools beside it may take together */
+    uint32_t spool_sync_ms;   /* how long something may be there without being synced */
 
     uint32_t stats_s;       /* seconds between two lines of statistics; 0: none */
     const char *stats_file; /* where they go; NULL: where debugging goes */

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "core.h"
+#include "spool.h"
 
 #include <unistd.h>
 
@@ -67,7 +68,11 @@ after_fork_in_child(void)
     BroConn *bc;
 
     for (bc = live.first; bc; bc = bc->older) {
-        if (bc->generation != generation || !bc->connected)
+        if (bc->generation != generation)
+            continue;
+        if (bc->spool)
+            close_once(&bc->spool->lock); /* it is to be free when the parent dies */
+        if (!bc->connected)
             continue;
         close_once(&bc->link->socket);
         close_once(&bc->socket);

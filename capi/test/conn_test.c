@@ -52,14 +52,14 @@ core_takes(BroConn *bc, int n)
     uint64_t next;
     int i;
 
-    for (i = 0; i < n && (rec = ring_next(&bc->link->out, &next)); i++) {
+    for (i = 0; i < n && (rec = ring_next(bc->link->out, &next)); i++) {
         if (rec->kind == LINK_FAR) {
             struct link_record *at = ((struct link_far *)rec)->at;
 
             __atomic_sub_fetch(&bc->link->far_out, at->size, __ATOMIC_SEQ_CST);
             free(at);
         }
-        ring_release(&bc->link->out, next);
+        ring_release(bc->link->out, next);
         __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
     }
     return i;
@@ -120,7 +120,7 @@ inbound(BroEvent *ev)
     struct link_record *sent;
     uint64_t next;
 
-    if (CHECK(bro_event_send(bc, ev)) && (sent = ring_next(&bc->link->out, &next))) {
+    if (CHECK(bro_event_send(bc, ev)) && (sent = ring_next(bc->link->out, &next))) {
         uint32_t size = sent->kind == LINK_FAR ? ((struct link_far *)sent)->at->size : sent->size;
 
         rec = calloc(1, size + 8);
@@ -757,7 +757,7 @@ test_add_in_handler(void)
     arrives_named(bc, "b", 0);
     CHECK(bro_conn_process_input(bc));
     CHECK(trail_is("+:a new:b "));
-    rec = ring_next(&bc->link->out, &next);
+    rec = ring_next(bc->link->out, &next);
     if (CHECK(rec && rec->kind == LINK_REQUEST)) {
         CHECK(((struct link_raw *)rec)->len == 4);
         CHECK(memcmp((struct link_raw *)rec + 1, "a\0b", 4) == 0);

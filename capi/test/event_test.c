@@ -39,7 +39,7 @@ static int
 take(BroConn *bc, struct taken *t)
 {
     memset(t, 0, sizeof *t);
-    if (!bc->link || !(t->near = ring_next(&bc->link->out, &t->next)))
+    if (!bc->link || !(t->near = ring_next(bc->link->out, &t->next)))
         return FALSE;
     t->rec = t->near->kind == LINK_FAR ? ((struct link_far *)t->near)->at : t->near;
     return TRUE;
@@ -53,7 +53,7 @@ done(BroConn *bc, struct taken *t)
         __atomic_sub_fetch(&bc->link->far_out, t->rec->size, __ATOMIC_SEQ_CST);
         free(t->rec);
     }
-    ring_release(&bc->link->out, t->next);
+    ring_release(bc->link->out, t->next);
     __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
 }
 

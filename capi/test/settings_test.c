@@ -132,11 +132,11 @@ test_large_ring(void)
     bc->queue_events = 1000;
     for (i = 0; i < 30; i++)
         CHECK(bro_event_send(bc, ev)); /* 3 MB */
-    CHECK(bc->link->far_out == 0 && bc->link->out.size == 4 << 20);
+    CHECK(bc->link->far_out == 0 && bc->link->out->size == 4 << 20);
     for (; i < 1000; i++) {
-        if (!CHECK((rec = ring_next(&bc->link->out, &next)) && rec->kind == LINK_EVENT))
+        if (!CHECK((rec = ring_next(bc->link->out, &next)) && rec->kind == LINK_EVENT))
             break;
-        ring_release(&bc->link->out, next);
+        ring_release(bc->link->out, next);
         CHECK(bro_event_send(bc, ev));
     }
     bro_event_free(ev);

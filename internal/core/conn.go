@@ -32,6 +32,7 @@ type conn struct {
 
 	current atomic.Pointer[session]
 	journal *peer.Journal // nil without confirmed delivery
+	spool   *spooler      // nil without a spool
 	stats   stats
 
 	mu       sync.Mutex
@@ -51,7 +52,7 @@ func open(l *link, s settings) (*conn, error) {
 		link: l, set: s, requests: names(s.requests),
 		ending: make(chan struct{}), late: make(chan struct{}), done: make(chan struct{}),
 	}
-	if s.confirm {
+	if s.confirm || s.spool.folder != "" {
 		c.journal = peer.NewJournal(journalMax)
 	}
 	var err error
@@ -62,8 +63,14 @@ func open(l *link, s settings) (*conn, error) {
 		_ = c.toCore.Close()
 		return nil, err
 	}
+	if s.spool.folder != "" {
+		if c.spool, err = openSpool(c); err != nil {
+			c.closeFiles()
+			return nil, err
+		}
+	}
 	if s.background {
-		go c.supervise(nil)
+		c.start(nil)
 		return c, errBackground
 	}
 	p, err := c.connect()
@@ -71,12 +78,22 @@ func open(l *link, s settings) (*conn, error) {
 		l.refuse(err) // before anything else can change the state
 	}
 	if err != nil && !s.reconnect {
+		c.closeSpool()
 		c.closeFiles()
 		return nil, err
 	}
+	c.start(p)
+	return c, err
+}
+
+// start starts what runs in the background. p is the first connection, nil when
+// there is none yet.
+func (c *conn) start(p connection) {
+	if c.spool != nil {
+		c.spool.running.Go(c.spool.run)
+	}
 	go c.supervise(p)
 	c.startStats()
-	return c, err
 }
 
 func (c *conn) closeFiles() {
@@ -141,6 +158,9 @@ func (c *conn) hurry(ctx context.Context, cancel func()) {
 
 // leftOver reports whether something waits that the peer should have.
 func (c *conn) leftOver() bool {
+	if c.spool != nil {
+		return false // it is safe where it is
+	}
 	return !c.link.out.Empty() || c.journal != nil && c.journal.Pending() > 0
 }
 
@@ -194,7 +214,9 @@ func (c *conn) pause(failures int) bool {
 // session runs one session to its end: nil when the host has ended it.
 func (c *conn) session(p connection) error {
 	s := &session{conn: c, peer: p, room: make(chan struct{}, 1), over: make(chan struct{})}
-	_ = c.toCore.SetReadDeadline(time.Time{})
+	if c.spool == nil {
+		_ = c.toCore.SetReadDeadline(time.Time{})
+	}
 	c.current.Store(s)
 	defer c.current.Store(nil)
 	defer c.publishLoss()
@@ -242,6 +264,7 @@ func (c *conn) close(timeout time.Duration) bool {
 		<-c.done
 	}
 	c.stopStats()
+	c.closeSpool()
 	c.closeFiles()
 	return c.wrote.Load()
 }

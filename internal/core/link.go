@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"romanesco/internal/ring"
+	"romanesco/internal/spool"
 )
 
 // link is the core's view of struct link. What both sides change is only
@@ -22,7 +23,7 @@ type link struct {
 func view(c *C.struct_link) *link {
 	return &link{
 		c:   c,
-		out: ring.New((*ring.Header)(unsafe.Pointer(&c.out))),
+		out: ring.New((*ring.Header)(unsafe.Pointer(c.out))),
 		in:  ring.New((*ring.Header)(unsafe.Pointer(&c.in))),
 	}
 }
@@ -40,6 +41,17 @@ func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
 func (l *link) refused() *uint64  { return long(&l.c.refused) }
 func (l *link) received() *uint32 { return word(&l.c.rx_buffered) }
 func (l *link) unsent() *uint32   { return word(&l.c.tx_buffered) }
+func (l *link) spooled() *uint32  { return word(&l.c.tx_spooled) }
+
+// spoolHeader is the header of the spool, nil without one.
+func (l *link) spoolHeader() *spool.Header { return (*spool.Header)(unsafe.Pointer(l.c.spool)) }
+
+// The two are the same in memory, or this does not compile.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(spool.Header{})-C.sizeof_struct_link_spool]
+	_ = [1]struct{}{}[unsafe.Offsetof(spool.Header{}.Class)-unsafe.Offsetof(C.struct_link_spool{}.class_name)]
+	_ = [1]struct{}{}[unsafe.Offsetof(spool.Header{}.Ring)-unsafe.Offsetof(C.struct_link_spool{}.ring)]
+)
 
 func (l *link) socket() *int32  { return (*int32)(unsafe.Pointer(&l.c.socket)) }
 func (l *link) farOut() *uint64 { return long(&l.c.far_out) }

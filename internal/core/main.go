@@ -140,6 +140,7 @@ type settings struct {
 	statsEach      time.Duration    // 0: no statistics
 	statsFile      string           // "": where debugging goes
 	zeek           *zeekSettings    // nil: the peer speaks Bro's protocol
+	spool          spoolSettings
 }
 
 func settingsOf(c *C.struct_link_config) settings {
@@ -157,6 +158,10 @@ func settingsOf(c *C.struct_link_config) settings {
 		silence:    time.Duration(c.silence_ms) * time.Millisecond,
 		statsEach:  time.Duration(c.stats_s) * time.Second,
 		statsFile:  text(c.stats_file),
+		spool: spoolSettings{
+			folder: text(c.spool_folder), max: int64(c.spool_max_bytes),
+			sync: time.Duration(c.spool_sync_ms) * time.Millisecond,
+		},
 	}
 	if c.use_tls != 0 {
 		s.secure = &secure.Settings{

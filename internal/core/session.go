@@ -56,7 +56,11 @@ type session struct {
 func (s *session) run() error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.end(guard("receiving", s.receive)) })
-	s.end(guard("sending", s.send))
+	send := s.send
+	if s.conn.spool != nil {
+		send = s.sendSpooled
+	}
+	s.end(guard("sending", send))
 	wg.Wait()
 	if errors.Is(s.err, io.EOF) {
 		return errors.New("the peer closed the connection")
@@ -217,26 +221,42 @@ func (s *session) event(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 
 // passed passes the error of sending on, but for one that concerns the event alone.
 func (s *session) passed(what string, err error) error {
+	if err == nil {
+		s.conn.stats.sent.Add(1)
+		return nil
+	}
 	if errors.Is(err, event.ErrUnencodable) {
 		s.conn.logf("%s was not sent: %v", what, err)
 		atomic.AddUint64(s.conn.link.refused(), 1)
 		return nil
 	}
+	s.conn.stats.sent.Add(1)
 	return err
 }
 
 // sleep waits until the host has produced something or made room.
 func (s *session) sleep() {
-	atomic.StoreUint32(s.conn.link.asleep(), 1)
-	if s.conn.link.out.Empty() && !s.conn.isEnding() && !s.isOver() {
-		var b [8]byte
-		_, _ = s.conn.toCore.Read(b[:]) // its errors are seen in what follows
-	}
-	atomic.StoreUint32(s.conn.link.asleep(), 0)
+	s.conn.sleep(s.isOver)
+	s.awake()
+}
+
+// awake says that the host may have made room.
+func (s *session) awake() {
 	select {
 	case s.room <- struct{}{}:
 	default:
 	}
+}
+
+// sleep waits until the host has produced something, made room, or ended, or
+// somebody calls wake and over reports true.
+func (c *conn) sleep(over func() bool) {
+	atomic.StoreUint32(c.link.asleep(), 1)
+	if c.link.out.Empty() && !c.isEnding() && !over() {
+		var b [8]byte
+		_, _ = c.toCore.Read(b[:]) // its errors are seen in what follows
+	}
+	atomic.StoreUint32(c.link.asleep(), 0)
 }
 
 // receive puts what the peer sends into the inbound ring.

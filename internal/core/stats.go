@@ -12,7 +12,7 @@ import (
 
 // stats counts what the link does not, and tells all of it from time to time.
 type stats struct {
-	connects, received atomic.Uint64
+	connects, sent, received atomic.Uint64
 
 	file *os.File // nil: there is none, or it cannot be opened
 	stop chan struct{}
@@ -89,6 +89,11 @@ func (c *conn) tell() {
 	}
 }
 
+type counter struct {
+	name  string
+	value uint64
+}
+
 // counters is one line; docs/daemons.md says what they mean.
 func (c *conn) counters() string {
 	l := c.link
@@ -99,20 +104,17 @@ func (c *conn) counters() string {
 		unconfirmed = c.journal.Pending()
 	}
 	var b strings.Builder
-	for _, n := range []struct {
-		name  string
-		value uint64
-	}{
+	for _, n := range append([]counter{
 		{"connects", c.stats.connects.Load()},
 		{"accepted", accepted},
 		{"full", atomic.LoadUint64(l.full())},
 		{"queued", accepted - done},
-		{"sent", done - unwanted - refused},
+		{"sent", c.stats.sent.Load()},
 		{"unwanted", unwanted},
 		{"unsendable", refused},
 		{"unconfirmed", uint64(unconfirmed)},
 		{"received", c.stats.received.Load()},
-	} {
+	}, c.spool.counters()...) {
 		fmt.Fprintf(&b, " %s=%d", n.name, n.value)
 	}
 	state := "down"

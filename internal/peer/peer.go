@@ -99,11 +99,14 @@ type Conn struct {
 
 	mu       sync.Mutex // guards what is sent, in its order
 	out      []byte
-	events   int            // in out, from the first byte on
-	chunks   int            // of those
+	batch    int            // where in out the batch begins that is not sealed yet
+	events   int            // in that
+	chunks   int            // in out, of events
 	zip      *wire.Deflater // if what is written is compressed
 	packed   []byte         // what of out that makes
 	released bool
+	resent   bool   // everything that earlier connections have left
+	resumed  uint32 // the last batch of that
 	sealed   uint32 // the batch of the journal that out ends with
 	written  uint32 // the last batch that is on its way
 
@@ -119,8 +122,12 @@ const (
 	maxName   = 512
 )
 
-// flushSize is from how many bytes on Send writes by itself.
-const flushSize = 64 << 10
+const (
+	// flushSize is from how many bytes on Send writes by itself.
+	flushSize = 64 << 10
+	// batchSize is from how many bytes on events are confirmed together.
+	batchSize = 16 << 10
+)
 
 // Open does the handshake on an established stream, within the time of ctx. The
 // stream is closed when it fails.
@@ -149,8 +156,11 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && cfg.Journal != nil {
-		err = c.startReceipts()
+	if c.resent = cfg.Journal == nil; !c.resent {
+		cfg.Journal.Connected()
+	}
+	if err == nil && !c.resent && !c.pings() {
+		go c.kernelReceipts()
 	}
 	if err == nil && cfg.Silence > 0 {
 		go c.watchPeer()

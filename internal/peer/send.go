@@ -9,15 +9,21 @@ import (
 
 // Send encodes an event; Flush writes it. An event that cannot be encoded is
 // an error that wraps wire.ErrUnencodable, and the connection stays sound.
+// After any other error the event is in the journal, if there is one.
+//
+// What the journal holds of earlier connections goes first, with Flush too.
+// Somebody is to call Next meanwhile, or nothing of it is confirmed.
 func (c *Conn) Send(ev *event.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	lost := c.resend()
 	from := len(c.out)
-	var err error
-	if c.out, err = c.enc.AppendEvent(c.out, ev); err != nil {
+	out, err := c.enc.AppendEvent(c.out, ev)
+	if err != nil {
 		return err
 	}
-	return c.sent(from)
+	c.out = out
+	return c.sent(from, lost)
 }
 
 // SendSerial sends what stands in the wire's form already: the kind of the
@@ -25,17 +31,27 @@ func (c *Conn) Send(ev *event.Event) error {
 func (c *Conn) SendSerial(payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	lost := c.resend()
 	from := len(c.out)
 	c.out = c.enc.AppendMessage(c.out, wire.MsgSerial, payload)
-	return c.sent(from)
+	return c.sent(from, lost)
 }
 
-// sent takes note of an event in out, from from on.
-func (c *Conn) sent(from int) error {
+// sent takes note of an event in out, from from on. lost is why nothing can be
+// written any more: then it is left to the journal.
+func (c *Conn) sent(from int, lost error) error {
 	c.events++
 	c.chunks += wire.Chunks(c.out[from:])
 	c.cfg.Counters.Sent(1)
 	c.cfg.Counters.Pending(c.chunks)
+	if lost != nil {
+		c.seal()
+		c.out, c.batch, c.chunks = c.out[:0], 0, 0
+		return lost
+	}
+	if len(c.out)-c.batch >= batchSize {
+		c.seal()
+	}
 	return c.flushAbove(flushSize)
 }
 
@@ -50,6 +66,9 @@ func (c *Conn) Request(names []string) error {
 func (c *Conn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.resend(); err != nil {
+		return err
+	}
 	return c.flushAbove(1)
 }
 
@@ -60,35 +79,6 @@ func (c *Conn) write(add func([]byte) []byte) error {
 	c.seal()
 	c.out = add(c.out)
 	return c.flushAbove(1)
-}
-
-// seal ends a batch of events in the journal.
-func (c *Conn) seal() {
-	if c.events > 0 && c.cfg.Journal != nil {
-		c.sealed = c.cfg.Journal.Add(c.out, c.events)
-		c.out = c.appendPing(c.out, c.sealed)
-	}
-	c.events = 0
-}
-
-func (c *Conn) appendPing(b []byte, seq uint32) []byte {
-	if !c.pings() {
-		return b
-	}
-	return (&wire.Ping{Seq: seq}).AppendTo(b)
-}
-
-// startReceipts sends again what no peer has confirmed, and arranges for
-// receipts where the peer gives none.
-func (c *Conn) startReceipts() error {
-	err := c.write(func(b []byte) []byte {
-		b, c.sealed = c.cfg.Journal.Again(b, c.appendPing)
-		return b
-	})
-	if err == nil && !c.pings() {
-		go c.kernelReceipts()
-	}
-	return err
 }
 
 func (c *Conn) flushAbove(size int) error {
@@ -106,7 +96,7 @@ func (c *Conn) flushAbove(size int) error {
 	c.cfg.Unwritten(0)
 	c.cfg.Counters.Wrote(n, wire.Chunks(bytes[:n]))
 	c.cfg.Counters.Pending(0)
-	c.out, c.chunks = c.out[:0], 0
+	c.out, c.batch, c.chunks = c.out[:0], 0, 0
 	if cap(c.out) > 4*flushSize {
 		c.out = nil
 	}
@@ -128,7 +118,7 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seal()
-	c.out, c.chunks = nil, 0
+	c.out, c.batch, c.chunks = nil, 0, 0
 	c.cfg.Counters.Pending(0)
 	return err
 }

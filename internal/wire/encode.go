@@ -65,6 +65,20 @@ func (e *Encoder) AppendRaw(dst []byte, ev *event.Event) ([]byte, error) {
 	return out, nil
 }
 
+// SerialEventName returns the name in what AppendSerialEvent has made; false
+// when it is of something else.
+func SerialEventName(payload []byte) (string, bool) {
+	const at = 1 + lengthSize
+	if len(payload) < at || payload[0] != SerialEvent {
+		return "", false
+	}
+	n := binary.BigEndian.Uint32(payload[1:])
+	if uint64(n) > uint64(len(payload)-at) {
+		return "", false
+	}
+	return string(payload[at : at+int(n)]), true
+}
+
 // AppendRawEvent appends the message that carries raw, the bytes of an event
 // as event.Event.Raw has them.
 func (e *Encoder) AppendRawEvent(dst, raw []byte) []byte {

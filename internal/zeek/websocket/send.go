@@ -110,8 +110,17 @@ func batchOf(payload []byte) (uint32, bool) {
 func (c *Conn) again() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out, _ = c.cfg.Journal.Again(c.out, c.appendPing)
-	return c.flushAbove(1)
+	c.cfg.Journal.Connected()
+	for last := uint32(0); ; {
+		out, next := c.cfg.Journal.Again(c.out, last, c.appendPing)
+		if next == last {
+			return nil
+		}
+		c.out, last = out, next
+		if err := c.flushAbove(1); err != nil {
+			return err
+		}
+	}
 }
 
 func (c *Conn) flushAbove(size int) error {

@@ -1,0 +1,30 @@
+/*
+ * A folder of the spool: it belongs to one handle of one process, which holds
+ * the lock in it. The outbound ring is a file there, so that what was accepted
+ * survives the process; the core keeps its log beside it. A folder that nobody
+ * has locked belongs to whoever locks it next (internal/spool).
+ */
+#ifndef ROMANESCO_SPOOL_H
+#define ROMANESCO_SPOOL_H
+
+#include "link.h"
+
+#include <stddef.h>
+
+struct spool {
+    char *folder;
+    int lock;
+    struct link_spool *map;
+    size_t size; /* of map */
+};
+
+/* Makes a folder in dir, with a ring of that size; NULL with the reason told. */
+struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes);
+
+/* Removes the folder if nothing is left in it; otherwise it stays for others. */
+void spool_leave(struct spool *s);
+
+/* Frees it, and touches nothing: what a child of fork() has of its parent's. */
+void spool_forget(struct spool *s);
+
+#endif

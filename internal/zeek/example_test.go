@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,9 +22,12 @@ func TestExampleScript(t *testing.T) {
 		"uid": event.Int, "gid": event.Int, "valid": event.Bool, "s2h": event.Bool, "stype": event.String,
 		"line": event.String, "command": event.String, "status": event.Int,
 	}
-	known := catalog.Builtin()
-	require.Len(t, known, 16)
+	known, found := catalog.Builtin(), 0
 	for name, args := range known {
+		if !strings.HasPrefix(name, "sensor_sshd_") {
+			continue
+		}
+		found++
 		var params []string
 		for _, f := range types.events[name] {
 			params = append(params, f.name)
@@ -31,5 +35,6 @@ func TestExampleScript(t *testing.T) {
 		}
 		require.Equal(t, args, params, name)
 	}
+	require.Equal(t, 16, found)
 	require.Equal(t, event.Record, types.declared["SSHDSensor::Info"].kind)
 }

@@ -68,7 +68,6 @@ func TestRealZeekValues(t *testing.T) {
 			}
 			for i := range ev.Args {
 				ev.Args[i] = withoutNames(ev.Args[i])
-				ev.Args[i].Bytes = append([]byte{}, ev.Args[i].Bytes...)
 			}
 			ev.Raw = nil
 			got <- ev
@@ -90,7 +89,6 @@ func TestRealZeekValues(t *testing.T) {
 	second := <-got
 	require.Equal(t, "echo", second.Name)
 	for i, want := range args {
-		want.Bytes = append([]byte{}, want.Bytes...)
 		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", first.Args[i]), "argument %d", i)
 		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", second.Args[i]), "argument %d, raw", i)
 	}

@@ -115,6 +115,9 @@ func zeekValues() []event.Value {
 	args := everyValue()
 	for i := range args {
 		args[i] = withoutNames(args[i]) // the name of a record is not C's to keep
+		if args[i].Type == event.Subnet {
+			args[i].Addr[15] = 0 // what is not of the network is cut off
+		}
 		if bytes.IndexByte(args[i].Bytes, 0) >= 0 {
 			args[i].Bytes = []byte("back\\slash \"quote\"\x01\r\n\t\b\f \x7f é \xff\xfe \\\\n \\") // a NUL does not
 		}
@@ -122,8 +125,9 @@ func zeekValues() []event.Value {
 	return args
 }
 
+// withoutNames is a copy without the names of types.
 func withoutNames(v event.Value) event.Value {
-	v.TypeName = ""
+	v.TypeName, v.Bytes = "", bytes.Clone(v.Bytes)
 	v.Elems = append([]event.Value(nil), v.Elems...)
 	for i := range v.Elems {
 		v.Elems[i] = withoutNames(v.Elems[i])

@@ -73,7 +73,16 @@ func run(ctx context.Context, args []string) error {
 	for _, note := range p.notes {
 		logf("%s", note)
 	}
-	return errors.Join(p.collect(ctx, cfg, logs), logs.close())
+	zeek, err := o.zeek.open(cfg.Log, p.known, p.secure)
+	if err != nil {
+		return errors.Join(err, logs.close())
+	}
+	cfg.Log = zeek.log(cfg.Log, true)
+	stop := zeek.forwarding()
+	err = p.collect(ctx, cfg, logs, zeek.tasks()...)
+	stop()
+	zeek.report()
+	return errors.Join(err, logs.close())
 }
 
 // tls makes TLS ready, if it is wanted.
@@ -89,15 +98,16 @@ func (p *plan) tls() (*tls.Config, error) {
 	return cfg, nil
 }
 
-// collect listens and connects, and does the tasks of the logs, until ctx ends or
-// one of these fails.
-func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs) error {
+// collect listens and connects, and does the tasks of the logs and others, until
+// ctx ends or one of these fails.
+func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, others ...func(context.Context) error) error {
 	listeners, err := p.listen(cfg.TLS, cfg.Comm)
 	if err != nil {
 		return err
 	}
 	c := collect.New(cfg)
 	tasks := append(logs.tasks(c), func(ctx context.Context) error { return c.Run(ctx, listeners...) })
+	tasks = append(tasks, others...)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make(chan error, len(tasks))

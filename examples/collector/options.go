@@ -27,6 +27,7 @@ type options struct {
 	secure        secure.Settings
 	format        string
 	logs          logOptions
+	zeek          zeekOptions
 	version       bool
 }
 
@@ -77,6 +78,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	o.logs.register(f)
+	o.zeek.register(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // maxWaiting is how many bytes may wait for a client that takes them too
 // slowly. What comes then is lost to it, as with Zeek.
-const maxWaiting = 16 << 20
+const maxWaiting = 4 << 20
 
 // client is a client, with what waits to be sent to it.
 type client struct {

@@ -65,7 +65,7 @@ func (f *Forwarder) Totals() (taken, lost, refused uint64) {
 
 // Publish takes a copy of an event, and waits for nothing.
 func (f *Forwarder) Publish(ev *event.Event) {
-	b, err := (&wire.Encoder{}).AppendRaw([]byte{wire.SerialEvent}, ev)
+	b, err := (&wire.Encoder{Named: true}).AppendSerialEvent(nil, ev)
 	switch {
 	case err != nil:
 		f.refused.Add(1)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"romanesco/internal/event"
@@ -26,9 +27,14 @@ const handshakeTime = 10 * time.Second
 type Receiver interface {
 	// Event takes an event that came on a topic; it holds until Event returns.
 	Event(topic string, ev *event.Event) error
+	// Flush says that there is nothing more to read for now.
+	Flush() error
 	// Settle makes safe what has been taken: the client may be told so.
 	Settle() error
 }
+
+// MaxClients is how many clients there may be at a time.
+const MaxClients = 256
 
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
@@ -43,16 +49,31 @@ type Hub struct {
 
 	endpoint string
 	once     sync.Once
-	mu       sync.Mutex
-	clients  map[*client]bool
+	open     atomic.Int64 // connections
+	events   atomic.Uint64
+	accepted atomic.Uint64
+	failed   atomic.Pointer[error] // of a Receiver
+
+	mu      sync.Mutex
+	clients map[*client]bool
 }
 
-// Serve accepts clients until ctx ends, and returns when all are done with.
-func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
+// Totals returns how many events have come from how many clients.
+func (h *Hub) Totals() (events, clients uint64) { return h.events.Load(), h.accepted.Load() }
+
+func (h *Hub) init() {
 	h.once.Do(func() {
 		h.endpoint = newEndpoint()
 		h.clients = map[*client]bool{}
 	})
+}
+
+// Serve accepts clients until ctx ends, and returns when all are done with: nil,
+// or what a Receiver has failed of.
+func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
+	h.init()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var wg sync.WaitGroup
@@ -63,7 +84,7 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 			if err == nil {
 				_ = nc.Close()
 			}
-			return nil
+			return h.failure()
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("accepting WebSocket clients: %w", err)
@@ -73,12 +94,37 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
+		if h.open.Add(1) > MaxClients {
+			h.open.Add(-1)
+			h.Logf("%s: refused, there are %d WebSocket clients already", nc.RemoteAddr(), MaxClients)
+			_ = nc.Close()
+			continue
+		}
 		wg.Go(func() {
+			defer h.open.Add(-1)
 			if err := h.handle(ctx, nc); err != nil {
 				h.Logf("%s: %v", nc.RemoteAddr(), err)
 			}
+			if h.failure() != nil {
+				cancel()
+			}
 		})
 	}
+}
+
+func (h *Hub) failure() error {
+	if p := h.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail passes an error of a Receiver on: it is for good.
+func (h *Hub) fail(err error) error {
+	if err != nil {
+		h.failed.CompareAndSwap(nil, &err)
+	}
+	return err
 }
 
 // newEndpoint makes a UUID, as which servers introduce themselves.
@@ -97,13 +143,14 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: h.Version,
-		BeforePong: taker.Settle, // the pong is the client's receipt
+		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
 	})
 	cancel()
 	if err != nil {
 		return err
 	}
 	c := newClient(conn)
+	h.accepted.Add(1)
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
 	h.add(c, true)
 	defer h.add(c, false)
@@ -113,7 +160,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	wg.Go(c.send)
 	defer wg.Wait()
 	defer c.close()
-	err = errors.Join(h.receive(c, taker), taker.Settle())
+	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
 	if errors.Is(err, io.EOF) || ctx.Err() != nil {
 		return nil
 	}
@@ -130,20 +177,20 @@ func (h *Hub) add(c *client, here bool) {
 	}
 }
 
-// receive passes on what a client sends. What it receives last before there is
-// nothing more to read is settled at once.
+// receive passes on what a client sends.
 func (h *Hub) receive(c *client, taker Receiver) error {
 	var ev event.Event
 	for {
 		if err := c.conn.Next(&ev); err != nil {
 			return err
 		}
-		if err := taker.Event(c.conn.Topic(), &ev); err != nil {
+		h.events.Add(1)
+		if err := h.fail(taker.Event(c.conn.Topic(), &ev)); err != nil {
 			return err
 		}
 		h.pass(c, c.conn.Topic(), c.conn.Message())
 		if c.conn.Buffered() == 0 {
-			if err := taker.Settle(); err != nil {
+			if err := h.fail(taker.Flush()); err != nil {
 				return err
 			}
 		}
@@ -165,6 +212,7 @@ func (h *Hub) pass(from *client, topic string, message []byte) {
 // Publish gives an event to all clients that have subscribed to the topic. It
 // waits for none of them.
 func (h *Hub) Publish(topic string, ev *event.Event) error {
+	h.init()
 	h.mu.Lock()
 	some := len(h.clients) > 0
 	h.mu.Unlock()

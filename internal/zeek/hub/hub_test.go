@@ -36,6 +36,8 @@ func (p page) Event(topic string, ev *event.Event) error {
 	return nil
 }
 
+func (p page) Flush() error { return p.Settle() }
+
 func (p page) Settle() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,17 +54,23 @@ func (n *notebook) seen() []string {
 // serve runs a hub until the test ends.
 func serve(t *testing.T, n *notebook) (*Hub, string) {
 	t.Helper()
+	h, addr, done := serving(t, n)
+	t.Cleanup(func() { require.NoError(t, done()) })
+	return h, addr
+}
+
+func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
-	t.Cleanup(func() {
+	return h, l.Addr().String(), func() error {
 		cancel()
-		require.NoError(t, <-done)
-	})
-	return h, l.Addr().String()
+		return <-done
+	}
 }
 
 func dial(t *testing.T, addr, topic string, subscribe ...string) *websocket.Conn {
@@ -109,10 +117,24 @@ func TestHub(t *testing.T) {
 
 // TestBrokenReceiver: what cannot be kept is not confirmed; the client is let go.
 func TestBrokenReceiver(t *testing.T) {
-	_, addr := serve(t, &notebook{broken: errors.New("disk full")})
+	broken := errors.New("disk full")
+	_, addr, done := serving(t, &notebook{broken: broken})
 	c := dial(t, addr, "t")
 	send(t, c, "one")
 	require.Error(t, c.Next(&event.Event{}))
+	require.ErrorIs(t, done(), broken)
+}
+
+// TestTooManyClients: the one that is too much is refused, until another leaves.
+func TestTooManyClients(t *testing.T) {
+	h, addr := serve(t, &notebook{})
+	h.open.Store(MaxClients)
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
+	require.ErrorIs(t, err, websocket.ErrRefused)
+	h.open.Store(0)
+	dial(t, addr, "t")
 }
 
 // TestForward: events go to a Zeek that is not there at first, comes and goes;

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/zeek/websocket"
+)
+
+// startZeek runs the collector with a port for WebSocket clients.
+func startZeek(t *testing.T, args ...string) (c *collector, clients string) {
+	t.Helper()
+	args = append([]string{"-listen", "127.0.0.1:0", "-format", "json", "-zeek-listen", "127.0.0.1:0"}, args...)
+	c = launch(t, exec.Command(program, args...))
+	for line := range strings.Lines(c.passed) {
+		if _, addr, ok := strings.Cut(strings.TrimSpace(line), "WebSocket clients are served at "); ok {
+			return c, addr
+		}
+	}
+	t.Fatal("it does not say where WebSocket clients are served")
+	return nil, ""
+}
+
+func webSocketClient(t *testing.T, addr, topic string, subscribe ...string) *websocket.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	require.NoError(t, err)
+	w, err := websocket.Open(ctx, nc, websocket.Config{Host: addr, Topic: topic, Subscribe: subscribe, All: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.Close() })
+	return w
+}
+
+// TestWebSocketClients: what they send becomes lines, and goes to others; what
+// sensors send goes to them.
+func TestWebSocketClients(t *testing.T) {
+	c, addr := startZeek(t)
+	one, two := webSocketClient(t, addr, "site/one"), webSocketClient(t, addr, "site/two", "site/", "broccoli/")
+	require.NoError(t, one.Send(numbered("exec", 1)))
+	require.NoError(t, one.Flush())
+	var ev event.Event
+	require.NoError(t, two.Next(&ev))
+	require.Equal(t, "site/one sensor_sshd_exec", two.Topic()+" "+ev.Name)
+
+	p, _ := sensor(t, c.addr, nil)
+	require.NoError(t, p.Send(numbered("data_rx", 2)))
+	require.NoError(t, p.Flush())
+	require.NoError(t, two.Next(&ev))
+	require.Equal(t, "broccoli/from-clients sensor_sshd_data_rx", two.Topic()+" "+ev.Name)
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "1 events from 2 WebSocket clients")
+	require.Contains(t, c.output.String(), `"event":"sensor_sshd_exec","args":{"ts":0.000000,`)
+	require.Contains(t, c.output.String(), `"event":"sensor_sshd_data_rx"`)
+}
+
+// TestForwardsToZeek: all that comes goes to a Zeek too, whoever sent it; what
+// waits at the end is still sent.
+func TestForwardsToZeek(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	c, addr := startZeek(t, "-zeek-forward", "ws://"+l.Addr().String(), "-zeek-topic", "site/all", "-zeek-exact-time")
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	zeek, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true, ExactTime: true, Version: "8.0.0"})
+	require.NoError(t, err)
+	defer zeek.Close()
+	client := webSocketClient(t, addr, "x")
+	require.NoError(t, client.Send(numbered("exec", 1)))
+	require.NoError(t, client.Flush())
+	var ev event.Event
+	require.NoError(t, zeek.Next(&ev))
+	require.Equal(t, "site/all sensor_sshd_exec", zeek.Topic()+" "+ev.Name)
+	require.Len(t, ev.Args, 5)
+
+	p, _ := sensor(t, c.addr, nil)
+	require.NoError(t, p.Send(numbered("data_tx", 2)))
+	require.NoError(t, p.Flush())
+	require.NoError(t, zeek.Next(&ev))
+	require.Equal(t, "sensor_sshd_data_tx", ev.Name)
+	ended := make(chan error, 1)
+	go func() { ended <- zeek.Next(&event.Event{}) }()
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "2 events forwarded to Zeek, 0 lost for want of room, 0 refused")
+	require.Error(t, <-ended)
+}
+
+// TestZeekOptionsThatAreWrong: the reason is said, and nothing is started.
+func TestZeekOptionsThatAreWrong(t *testing.T) {
+	for says, args := range map[string][]string{
+		"not of the form ws://host:port": {"-zeek-forward", "127.0.0.1:9997"},
+		"ca_cert: not given":             {"-zeek-forward", "wss://127.0.0.1:9997"},
+		"-zeek-tls-listen: TLS":          {"-zeek-tls-listen", "127.0.0.1:0"},
+		"types of Zeek":                  {"-zeek-types", filepath.Join(t.TempDir(), "none"), "-zeek-listen", "127.0.0.1:0"},
+		"for WebSocket clients":          {"-zeek-listen", "256.0.0.1:0"},
+	} {
+		out, err := exec.Command(program, append([]string{"-listen", "127.0.0.1:0"}, args...)...).CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), says)
+	}
+}

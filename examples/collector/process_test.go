@@ -26,6 +26,9 @@ const deadline = 60 * time.Second
 var program string // that is tested
 
 func TestMain(m *testing.M) {
+	if program = os.Getenv(inNetwork); program != "" {
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "collector")
 	if err == nil {
 		program = filepath.Join(dir, "broccoli-collector")

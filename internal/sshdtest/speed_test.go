@@ -23,7 +23,7 @@ import (
 // in the same run, with collectors of every kind. No login may fail; what the
 // figures are is for people to look at.
 func TestLoginsPerSecond(t *testing.T) {
-	const rounds, logins = 5, 12
+	const rounds, logins = 15, 8
 	kinds := servers(t)
 	times := make([][]time.Duration, len(kinds))
 	for range rounds {

@@ -94,6 +94,7 @@ help:
 #: make test-openssh  runs that sshd with real clients, as root
 #: make pam        a module of PAM that reports logins, see examples/pam
 #: make test-pam   runs saslauthd with that module, as root
+#: make load       two thousand sensors and a million events through one collector
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 
@@ -390,6 +391,10 @@ style:
 .PHONY: bench
 bench: all
 	$(GO) run ./internal/tools/bench -build $(OUT) -reference '$(REFERENCE_LIB)'
+
+.PHONY: load
+load: | prerequisites
+	ROMANESCO_LOAD=1 $(GO) test -count=1 -v -run TestLoad ./examples/collector
 
 .PHONY: certs
 certs: | prerequisites

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"romanesco/internal/traffic"
 	"romanesco/internal/wire"
 )
 
@@ -14,6 +15,9 @@ type item struct {
 	request string
 }
 
+// chunks is how many of the wire an item becomes: a header and what it is of.
+const chunks = 2
+
 // size is the memory that an item takes in a queue.
 func (it *item) size() int { return 64 + len(it.event) + len(it.request) }
 
@@ -21,16 +25,18 @@ func (it *item) size() int { return 64 + len(it.event) + len(it.request) }
 type queue struct {
 	max    int
 	memory *wire.Budget
+	count  *traffic.Counters
 	more   chan struct{} // there may be something
 
 	mu     sync.Mutex
 	items  []item
-	bytes  int // of items, and of those that have been taken and not been sent
 	closed bool
+	// Of items, and of those that have been taken and not been sent:
+	bytes, pending int
 }
 
-func newQueue(max int, memory *wire.Budget) *queue {
-	return &queue{max: max, memory: memory, more: make(chan struct{}, 1)}
+func newQueue(max int, memory *wire.Budget, count *traffic.Counters) *queue {
+	return &queue{max: max, memory: memory, count: count, more: make(chan struct{}, 1)}
 }
 
 // put reports false when there is no room. A closed queue swallows everything.
@@ -46,6 +52,8 @@ func (q *queue) put(it item) bool {
 		return false
 	}
 	q.bytes += size
+	q.pending++
+	q.count.Waiting(chunks)
 	q.items = append(q.items, it)
 	select {
 	case q.more <- struct{}{}:
@@ -80,6 +88,8 @@ func (q *queue) sent(items []item) {
 		q.bytes -= items[i].size()
 		q.memory.Give(items[i].size())
 	}
+	q.pending -= len(items)
+	q.count.Waiting(-chunks * len(items))
 }
 
 // close gives up what waits.
@@ -91,6 +101,7 @@ func (q *queue) close() {
 	}
 	q.closed = true
 	q.memory.Give(q.bytes)
+	q.count.Waiting(-chunks * q.pending)
 	q.items = nil
 	close(q.more)
 }

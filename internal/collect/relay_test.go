@@ -10,6 +10,7 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/peer"
+	"romanesco/internal/traffic"
 )
 
 // next returns the next event that a peer gets.
@@ -129,7 +130,8 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Queue: 1000, Memory: 1500}})
-	a, b := newQueue(1000, c.memory), newQueue(1000, c.memory)
+	var count traffic.Counters
+	a, b := newQueue(1000, c.memory, &count), newQueue(1000, c.memory, &count)
 	ev := item{event: make([]byte, 400)}
 	require.True(t, a.put(ev))
 	require.True(t, a.put(ev))
@@ -137,6 +139,7 @@ func TestQueueIsBounded(t *testing.T) {
 	require.True(t, b.put(ev))
 	require.False(t, b.put(ev), "that of all")
 	require.Equal(t, "0 KB", b.String())
+	require.EqualValues(t, 6, count.Totals().Pending)
 	items := a.take()
 	require.False(t, a.put(ev), "what has been taken is not gone yet")
 	a.sent(items)
@@ -147,6 +150,7 @@ func TestQueueIsBounded(t *testing.T) {
 	b.close()
 	require.True(t, b.put(ev))
 	require.Zero(t, c.memory.Used())
+	require.Zero(t, count.Totals().Pending)
 	for a.wait() { // there may have been something before it was closed
 	}
 }

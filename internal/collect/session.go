@@ -53,7 +53,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	defer c.Traffic.Close(s.count)
 	s.batch = c.cfg.Log.Batch(s.from)
 	if c.cfg.Forward {
-		s.queue = newQueue(c.cfg.Limits.Queue, c.memory)
+		s.queue = newQueue(c.cfg.Limits.Queue, c.memory, s.count)
 		defer s.queue.close()
 	}
 	defer c.relay.leave(s)

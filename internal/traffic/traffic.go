@@ -16,7 +16,7 @@ type Counters struct {
 	reads, writes       atomic.Uint64
 	eventsIn, eventsOut atomic.Uint64
 	skipped             atomic.Uint64
-	pending             atomic.Int64
+	pending, waiting    atomic.Int64
 }
 
 // Read counts a read of n bytes, after which chunks have been taken off the
@@ -50,6 +50,9 @@ func (c *Counters) Wrote(n, chunks int) {
 // Pending says how many chunks wait to be written.
 func (c *Counters) Pending(chunks int) { c.pending.Store(int64(chunks)) }
 
+// Waiting adds to the chunks that wait to be handed to the connection.
+func (c *Counters) Waiting(chunks int) { c.waiting.Add(int64(chunks)) }
+
 // Totals returns what has been counted so far.
 func (c *Counters) Totals() Totals {
 	return Totals{
@@ -57,7 +60,7 @@ func (c *Counters) Totals() Totals {
 		ChunksIn: c.chunksIn.Load(), ChunksOut: c.chunksOut.Load(),
 		Reads: c.reads.Load(), Writes: c.writes.Load(),
 		EventsIn: c.eventsIn.Load(), EventsOut: c.eventsOut.Load(),
-		Skipped: c.skipped.Load(), Pending: c.pending.Load(),
+		Skipped: c.skipped.Load(), Pending: c.pending.Load() + c.waiting.Load(),
 	}
 }
 

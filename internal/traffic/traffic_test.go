@@ -15,7 +15,9 @@ func TestLedgerKeepsWhatClosedConnectionsCounted(t *testing.T) {
 	a.Received()
 	a.Skipped()
 	b.Sent(3)
-	b.Pending(6)
+	b.Pending(4)
+	b.Waiting(3)
+	b.Waiting(-1)
 	b.Wrote(50, 2)
 	b.Wrote(0, 0)
 	wantA := Totals{BytesIn: 100, ChunksIn: 4, Reads: 1, EventsIn: 2, Skipped: 1}

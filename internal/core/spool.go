@@ -39,6 +39,7 @@ type spooler struct {
 	direct  chan *spool.Batch // for a session, when the log cannot be written
 	stop    chan struct{}     // closed at the end
 	running sync.WaitGroup
+	failing bool // of the goroutine that runs
 
 	// Touched by one session at a time, and after the last of them.
 	orphan  *spool.Orphan
@@ -175,22 +176,21 @@ func (p *spooler) batch(t *translator) (bool, error) {
 // store puts a batch into the log. When that cannot be written it offers the
 // batch to a session as it is, and tries again. It reports false at the end.
 func (p *spooler) store(b *spool.Batch) bool {
-	told := false
+	var whole *spool.Batch // a copy, since this one is used again
 	for {
 		err := p.own.Append(b)
+		p.tell(err)
 		if err == nil {
 			return true
 		}
-		if !told {
-			p.conn.logf("%v", err)
-			told = true
-		}
-		direct := p.direct
-		if errors.Is(err, spool.ErrFull) {
-			direct = nil // there will be room, and the event is to be safe
+		var direct chan *spool.Batch
+		if !errors.Is(err, spool.ErrFull) { // then there will be room, and the events are to be safe
+			if direct = p.direct; whole == nil {
+				whole = b.Clone()
+			}
 		}
 		select {
-		case direct <- b:
+		case direct <- whole:
 			return true
 		case <-p.room:
 		case <-time.After(time.Second):
@@ -203,6 +203,18 @@ func (p *spooler) store(b *spool.Batch) bool {
 // publish tells the host how much waits in the log.
 func (p *spooler) publish() {
 	atomic.StoreUint32(p.conn.link.spooled(), uint32(min(p.own.Unread(), math.MaxUint32)))
+}
+
+// tell says that the log cannot be written, and that it can again.
+func (p *spooler) tell(err error) {
+	if p.failing == (err != nil) {
+		return
+	}
+	if p.failing = err != nil; p.failing {
+		p.conn.logf("%v; what is accepted is not safe from the end of the process any more", err)
+	} else {
+		p.conn.logf("spool %s: can be written again", p.conn.set.spool.folder)
+	}
 }
 
 // request asks for events that the host has come to want.

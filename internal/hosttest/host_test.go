@@ -109,6 +109,35 @@ func serve(t *testing.T, cfg peer.Config, f func(*peer.Conn) error) (addr string
 	return addr, func() error { return <-done }
 }
 
+// acceptOn is serve for a listener that is there already.
+func acceptOn(t *testing.T, l net.Listener, cfg peer.Config, f func(*peer.Conn) error) chan error {
+	t.Helper()
+	t.Cleanup(func() { _ = l.Close() })
+	done := make(chan error, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err == nil {
+			var p *peer.Conn
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if p, err = peer.Open(ctx, nc, cfg); err == nil {
+				err = f(p)
+			}
+		}
+		done <- err
+	}()
+	return done
+}
+
+// receive hands each event with a number to f, until the peer closes.
+func receive(p *peer.Conn, f func(name string, number uint64)) error {
+	var ev event.Event
+	for p.Next(&ev) == nil {
+		f(ev.Name, ev.Args[0].Bits)
+	}
+	return nil
+}
+
 func accept(t *testing.T, f func(net.Conn) error) (string, chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

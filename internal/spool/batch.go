@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -38,6 +39,9 @@ func (b *Batch) Size() int { return len(b.items) }
 
 // Reset makes the batch empty.
 func (b *Batch) Reset() { b.Tail, b.items = 0, b.items[:0] }
+
+// Clone returns a copy.
+func (b *Batch) Clone() *Batch { return &Batch{b.Tail, bytes.Clone(b.items)} }
 
 // Items yields the events, with the always of each. They alias the batch.
 func (b *Batch) Items() iter.Seq2[[]byte, bool] {

@@ -24,8 +24,8 @@ const (
 
 // Options say how a log is kept.
 type Options struct {
-	// Max is how many bytes all that is in the spool directory may take; 0:
-	// any number. Several processes may each go beyond it by a segment.
+	// Max is how many bytes all logs in the spool directory may take; 0: any
+	// number. Several processes may each go beyond it by a segment.
 	Max int64
 	// Sync is how long something may be there without being synced, which
 	// keeps it safe from the death of the machine; 0: each batch is at once.
@@ -173,10 +173,11 @@ func (l *Log) room(size int64) error {
 	return nil
 }
 
-// usage returns how many bytes are in the spool directory, as far as we may look.
+// usage returns how many bytes the logs in the spool directory take, as far as
+// we may look.
 func usage(dir string) (bytes int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e os.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
+		if err == nil && e.Type().IsRegular() && e.Name() != "ring" {
 			if info, err := e.Info(); err == nil {
 				bytes += info.Size()
 			}
@@ -355,17 +356,15 @@ func (l *Log) Close() error {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	done := l.header.Confirmed() == l.last
+	l.closed = true
 	var err error
-	if !done && l.unsynced {
+	if l.header.Confirmed() == l.last {
+		err = os.RemoveAll(l.dir()) // before the library syncs it once more
+	} else if l.unsynced {
 		err = l.sync()
 	}
-	l.closed = true
 	if l.wal != nil {
 		err = errors.Join(err, l.wal.Close())
-	}
-	if done {
-		err = os.RemoveAll(l.dir())
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,9 @@ const maxGap = segmentSize
 // have lost.
 func repair(dir string, o wal.Options, confirmed uint64) (report, error) {
 	r := report{first: 1}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return r, nil // a new one
+	}
 	// It also ends what the library was about when it was interrupted.
 	w, err := wal.Open(dir, &o)
 	if err == nil {
@@ -116,17 +120,21 @@ func (s *segment) cut(r *report, confirmed uint64) error {
 	if err != nil {
 		return err
 	}
-	end := 0
+	end, damaged := 0, uint64(0)
 	var b Batch
 	s.scan(data, func(index uint64, content []byte, at int) {
 		if b.decode(content, index) != nil {
+			if len(content) > 0 && index > confirmed { // zeros are what was never written
+				damaged++
+			}
 			return
 		}
-		end = at
+		end, damaged = at, 0
 		if index > confirmed {
 			r.unread += int64(len(content))
 		}
 	})
+	r.lost += damaged
 	r.torn = int64(len(data) - end)
 	if r.torn == 0 {
 		return nil

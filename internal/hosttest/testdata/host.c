@@ -10,6 +10,9 @@
  *   host fork PEER N          connects, then forks N children; each sends, and each child of
  *                             theirs; the parent sends before and after
  *   host steady PEER N        sends N events, each when it is accepted, over lost connections
+ *   host leave PEER N [X]     sends N events to a peer that is not there, as many as are accepted,
+ *                             prints their number and ends without a word; with X once the queue
+ *                             is empty
  *   host exit PEER            sends and ends without bro_conn_delete()
  *   host background PEER      connects with BRO_CFLAG_BACKGROUND and sends, and so does a child;
  *                             prints what came of each before any answer of the peer's
@@ -377,6 +380,30 @@ do_stats(const char *peer, int n)
 }
 
 static int
+do_leave(const char *peer, int n, int settle)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_RECONNECT);
+    uint64 i;
+    int refused = 0;
+
+    bro_conn_connect(bc);
+    for (i = 0; i < (uint64)n && refused < 2000; i += !refused) {
+        BroEvent *ev = bro_event_new("left");
+
+        bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &i);
+        refused = bro_event_send(bc, ev) ? 0 : refused + 1;
+        bro_event_free(ev);
+        if (refused)
+            usleep(1000);
+    }
+    while (settle && bro_event_queue_length(bc) > 0)
+        usleep(1000);
+    printf("%d\n", (int)i);
+    fflush(stdout);
+    _exit(0);
+}
+
+static int
 do_exit(const char *peer)
 {
     send_named(connected(peer, BRO_CFLAG_NONE), "last", 1);
@@ -433,6 +460,8 @@ main(int argc, char **argv)
         return do_idle(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "steady") == 0 && argc > 3)
         return do_steady(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "leave") == 0 && argc > 3)
+        return do_leave(argv[2], atoi(argv[3]), argc > 4);
     if (strcmp(argv[1], "stats") == 0 && argc > 3)
         return do_stats(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "background") == 0)

@@ -108,6 +108,26 @@ func TestHandshakeIsTheRecordedOne(t *testing.T) {
 	}
 }
 
+// TestBroThatConnects: a Bro 2.5.5 that connects to us tells its description
+// before the handshake is over, and its events refer to parts of that.
+func TestBroThatConnects(t *testing.T) {
+	said, err := os.ReadFile(filepath.Join("testdata", "bro-connects.bin"))
+	require.NoError(t, err)
+	for _, cache := range []bool{true, false} {
+		c, err := Open(t.Context(), &replay{said: bytes.NewReader(said)}, Config{Cache: cache, Logf: t.Logf})
+		require.NoError(t, err)
+		var ev event.Event
+		require.NoError(t, c.Next(&ev))
+		require.Equal(t, "sensor_sshd_exec", ev.Name)
+		require.Len(t, ev.Args, 5)
+		require.Equal(t, "uname -a", string(ev.Args[4].Bytes))
+		require.NoError(t, c.Next(&ev))
+		require.Equal(t, "sensor_sshd_exit", ev.Name)
+		require.Equal(t, "bro", string(ev.Args[1].Bytes))
+		require.ErrorIs(t, c.Next(&ev), io.EOF)
+	}
+}
+
 func TestPingIsAnswered(t *testing.T) {
 	said := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
 	said = wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(said))

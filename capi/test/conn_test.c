@@ -225,6 +225,55 @@ test_peers(void)
     CHECK(has_peer(bro_conn_new6(&v6, htons(65535), 0), "[::1]:65535"));
 }
 
+static int
+is_zeek(const char *url, const char *peer, enum zeek_peer says)
+{
+    BroConn *bc = bro_conn_new_str(url, 0);
+    int ok = bc && bc->says == says && bc->zeek == (says != ZEEK_UNSAID);
+
+    return has_peer(bc, peer) && ok;
+}
+
+/* What is in front of a peer's name, and the path of the API behind it. */
+static void
+test_zeek_peers(void)
+{
+    CHECK(is_zeek("host:9997", "host:9997", ZEEK_UNSAID));
+    CHECK(is_zeek("ws://host:9997", "host:9997", ZEEK_CLEAR));
+    CHECK(is_zeek("wss://host:9997", "host:9997", ZEEK_TLS));
+    CHECK(is_zeek("ws://host:9997/", "host:9997", ZEEK_CLEAR));
+    CHECK(is_zeek("wss://host:9997/v1/messages/json", "host:9997", ZEEK_TLS));
+    CHECK(is_zeek("ws://host:9997/v2", "host:9997/v2", ZEEK_CLEAR)); /* refused by connect */
+    CHECK(is_zeek("ws://[::1]:9997/", "[::1]:9997", ZEEK_CLEAR));
+    CHECK(is_zeek("ws://::1:9997/", "[::1]:9997", ZEEK_CLEAR));
+    CHECK(is_zeek("ws://", "", ZEEK_CLEAR));
+    CHECK(is_zeek("ws:///", "/", ZEEK_CLEAR));
+}
+
+/* A value that is not fit for Zeek is found wherever it is. */
+static void
+test_zeek_takes(void)
+{
+    struct link_event *ev;
+    BroEvent *be = bro_event_new("e");
+    BroVector *inner = bro_vector_new(), *outer = bro_vector_new();
+    double fine = 1.5, bad = 1e300;
+
+    bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &fine);
+    bro_vector_add_val(outer, BRO_TYPE_VECTOR, NULL, inner);
+    bro_event_add_val(be, BRO_TYPE_VECTOR, NULL, outer);
+    ev = *(struct link_event **)be; /* the record is what an event begins with */
+    CHECK(zeek_takes(ev));
+    bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &bad);
+    bro_vector_set_nth_val(outer, 0, BRO_TYPE_VECTOR, NULL, inner);
+    bro_event_set_val(be, 0, BRO_TYPE_VECTOR, NULL, outer);
+    ev = *(struct link_event **)be;
+    CHECK(!zeek_takes(ev));
+    bro_vector_free(inner);
+    bro_vector_free(outer);
+    bro_event_free(be);
+}
+
 /* Before a connection there is nothing, and nothing goes wrong. */
 static void
 test_before_connect(void)
@@ -1313,6 +1362,8 @@ main(int argc, char **argv)
     bro_init(NULL);
     test_null();
     test_peers();
+    test_zeek_peers();
+    test_zeek_takes();
     test_before_connect();
     test_dead_port();
     test_socket();

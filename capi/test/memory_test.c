@@ -244,7 +244,7 @@ inbound(void)
         bro_vector_add_val(vec, BRO_TYPE_STRING, NULL, &text);
     for (i = 0; i < 20; i++)
         bro_event_add_val(ev, BRO_TYPE_VECTOR, NULL, vec);
-    if (CHECK(bro_event_send(bc, ev) && (sent = ring_next(&bc->link->out, &next)))) {
+    if (CHECK(bro_event_send(bc, ev) && (sent = ring_next(bc->link->out, &next)))) {
         rec = malloc(sent->size);
         memcpy(rec, sent, sent->size);
     }

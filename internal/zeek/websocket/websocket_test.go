@@ -263,7 +263,11 @@ func TestRefused(t *testing.T) {
 		if _, err := ws.Upgrade(nc); err != nil {
 			return err
 		}
-		if _, err := ws.ReadFrame(nc); err != nil {
+		h, err := ws.ReadHeader(nc)
+		if err != nil {
+			return err
+		}
+		if _, err := io.CopyN(io.Discard, nc, h.Length); err != nil {
 			return err
 		}
 		for _, p := range payloads {

@@ -37,6 +37,10 @@ func TestRotationWhileSensorsSend(t *testing.T) {
 						return
 					}
 					for journal.Full() {
+						if p.Flush() != nil {
+							t.Error("not sent")
+							return
+						}
 						<-journal.Room()
 					}
 				}

@@ -39,9 +39,11 @@ func collector(t *testing.T, names ...string) (addr string, stop func() map[stri
 		// The senders have written everything and closed; what is under way
 		// arrives.
 		before := uint64(0)
-		for events, _ := c.Totals(); events != before; events, _ = c.Totals() {
-			before = events
+		for quiet := 0; quiet < 3; quiet++ {
 			time.Sleep(300 * time.Millisecond)
+			if events, _ := c.Totals(); events != before {
+				before, quiet = events, 0
+			}
 		}
 		cancel()
 		require.NoError(t, <-done)

@@ -41,9 +41,10 @@ func NewJournal(max int) *Journal {
 	return j
 }
 
-// Full reports whether nothing should be sent until there is Room. Little may
-// be under way at first, and more with each confirmation: of connections that
-// break again and again, little comes twice.
+// Full reports whether nothing should be sent until there is Room: flush what
+// was sent, and wait for that. Little may be under way at first, and more with
+// each confirmation: of connections that break again and again, little comes
+// twice.
 func (j *Journal) Full() bool { return j.bytes.Load() >= j.window.Load() }
 
 // Connected begins anew with a new connection.

@@ -52,6 +52,7 @@ func benchmarkWith(b *testing.B, c *collector, dir string, confirm bool) *collec
 		ev.Name, ev.Args[2].Bits = "sensor_sshd_"+kinds[n%len(kinds)], uint64(n)
 		require.NoError(b, p.Send(ev))
 		for confirm && journal.Full() {
+			require.NoError(b, p.Flush())
 			<-journal.Room()
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/peer"
 	"romanesco/internal/policy"
+	"romanesco/internal/wire"
 )
 
 func logger(to io.Writer) func(string, ...any) {
@@ -186,4 +187,23 @@ func TestSurplusPeersAreTurnedAway(t *testing.T) {
 		}
 		return err == nil
 	}, patience, time.Millisecond)
+}
+
+// rawPeer is one that shakes hands and then writes what it likes.
+type rawPeer struct{ nc net.Conn }
+
+func (p *rawPeer) dial(t *testing.T, c *running) {
+	t.Helper()
+	var err error
+	p.nc, err = net.Dial("tcp", c.addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.nc.Close() })
+	hello := (&wire.Version{Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion}).AppendTo(nil)
+	p.write(wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(hello)))
+}
+
+// write does not mind if the other side has had enough.
+func (p *rawPeer) write(b []byte) {
+	_ = p.nc.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_, _ = p.nc.Write(b)
 }

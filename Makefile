@@ -15,6 +15,8 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 DESTDIR    ?=
 BUILD      ?= build
 FUZZTIME   ?= 30s
+# Events of each run of "make soak".
+SOAK       ?= 1000000
 
 CC         ?= cc
 AR         ?= ar
@@ -81,6 +83,7 @@ help:
 #: make demo       the examples against each other
 #: make test       all tests, sanitizers and a few seconds of each fuzz target
 #: make fuzz       each fuzz target for FUZZTIME (30s)
+#: make soak       SOAK (1000000) events while collector, link and host break 100 times; an hour or so
 #: make lint       gofmt, go vet and staticcheck
 #: make style      clang-format, changing nothing
 #: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, MANDIR, below DESTDIR
@@ -368,6 +371,11 @@ test-installed: | prerequisites
 		LIBDIR=$(OUT)/installed/lib COREDIR=$(OUT)/installed/lib MANDIR=$(OUT)/installed/share/man \
 		SYSCONFDIR=$(OUT)/installed/etc UNITDIR=
 	ROMANESCO_BUILD='$(OUT)/installed' $(GO) test -count=1 ./internal/hosttest ./internal/tools/abi
+
+# The same tests do less of it in test-go. ROMANESCO_SEED, which they print, repeats one.
+.PHONY: soak
+soak: all
+	ROMANESCO_BUILD='$(OUT)' ROMANESCO_SOAK='$(SOAK)' $(GO) test -count=1 -timeout 8h -v -run Soak ./internal/hosttest
 
 .PHONY: test-fuzz
 test-fuzz: | prerequisites

@@ -109,15 +109,16 @@ func (s *session) send() error {
 		if s.isOver() {
 			return nil // the receiver knows why
 		}
-		if ending && s.unconfirmed() == 0 {
+		// Meanwhile a receipt may have made room for what is in the ring.
+		switch empty := s.conn.link.out.Empty(); {
+		case ending && empty && s.unconfirmed() == 0:
 			s.conn.wrote.Store(true)
 			return nil
-		}
-		if ending || s.full() {
+		case s.full() || ending && empty:
 			s.awaitConfirmation()
-			continue
+		case empty:
+			s.sleep()
 		}
-		s.sleep()
 	}
 }
 

@@ -4,6 +4,7 @@
 #include "room.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -142,9 +143,44 @@ find_functions(void *handle)
     return TRUE;
 }
 
-/* Loads the core once. On a courier thread only. */
+#if __SIZEOF_POINTER__ == 8
+typedef Elf64_Ehdr elf_header;
+typedef Elf64_Phdr elf_segment;
+#else
+typedef Elf32_Ehdr elf_header;
+typedef Elf32_Phdr elf_segment;
+#endif
+
+/*
+ * Half of the core is needed while it starts and never again: relocations,
+ * initialisation, the first handshake. Lets go of the pages that were only read;
+ * they come back from the file when they are touched.
+ */
+static void
+release_pages(void)
+{
+    const elf_segment *segment;
+    unsigned char *base;
+    void *inside;
+    Dl_info info;
+    int n;
+
+    memcpy(&inside, &core.connect, sizeof inside);
+    if (!dladdr(inside, &info))
+        return;
+    base = info.dli_fbase;
+    segment = (const elf_segment *)(base + ((const elf_header *)base)->e_phoff);
+    for (n = ((const elf_header *)base)->e_phnum; n > 0; n--, segment++) {
+        size_t skip = segment->p_vaddr % 4096; /* a page that begins with another segment */
+
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+            madvise(base + segment->p_vaddr - skip, skip + segment->p_filesz, MADV_DONTNEED);
+    }
+}
+
+/* Loads the core once, and reports whether it was now. On a courier thread only. */
 static int
-load(void)
+load(int *is_new)
 {
     int ok;
 
@@ -152,8 +188,10 @@ load(void)
     if (!core.handle && room_for_core(core.error, sizeof core.error)) {
         void *handle = open_core();
 
-        if (handle && find_functions(handle))
+        if (handle && find_functions(handle)) {
             core.handle = handle;
+            *is_new = TRUE;
+        }
     }
     ok = core.handle != NULL;
     pthread_mutex_unlock(&core.lock);
@@ -171,13 +209,16 @@ static void *
 courier(void *arg)
 {
     struct errand *e = arg;
+    int is_new = FALSE;
 
-    if (!load()) {
+    if (!load(&is_new)) {
         snprintf(e->link->error, sizeof e->link->error, "%s", core.error);
         e->link->state = LINK_DOWN;
         return NULL;
     }
     e->result = e->cfg ? core.connect(e->link, e->cfg) : core.close(e->link, e->timeout_ms);
+    if (is_new)
+        release_pages();
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -206,4 +207,37 @@ func (p *rawPeer) dial(t *testing.T, c *running) {
 func (p *rawPeer) write(b []byte) {
 	_ = p.nc.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, _ = p.nc.Write(b)
+}
+
+// TestEventsDoNotWaitForOthers: what stands behind an event, and is none, keeps
+// nobody from reading it.
+func TestEventsDoNotWaitForOthers(t *testing.T) {
+	c := start(t, Config{Destinations: anyone(t, ".*")})
+	var p rawPeer
+	p.dial(t, c)
+	b, err := new(wire.Encoder).AppendEvent(nil, numbered("sensor_sshd_exec", 1))
+	require.NoError(t, err)
+	b = wire.AppendMessage(b, wire.MsgSerial, []byte{'t', 1, 2, 3}) // a timer
+	b = wire.AppendMessage(b, wire.MsgStats, []byte("what"))
+	p.write(b)
+	c.arrived(t, 1)
+}
+
+// TestNonsenseEndsAConnection, if it does not end itself.
+func TestNonsenseEndsAConnection(t *testing.T) {
+	c := start(t, Config{Destinations: anyone(t, ".*")})
+	var p rawPeer
+	p.dial(t, c)
+	nonsense := wire.AppendMessage(nil, wire.MsgSerial, []byte{wire.SerialEvent, 1})
+	good, err := new(wire.Encoder).AppendEvent(nil, numbered("sensor_sshd_exec", 1))
+	require.NoError(t, err)
+	p.write(bytes.Repeat(nonsense, 900))
+	p.write(good)
+	p.write(bytes.Repeat(nonsense, 900))
+	p.write(good)
+	c.arrived(t, 2)
+	p.write(bytes.Repeat(nonsense, 1100))
+	require.Eventually(t, func() bool {
+		return strings.Contains(strings.Join(c.told.lines(), "\n"), "1001 payloads one after another make no sense")
+	}, patience, time.Millisecond)
 }

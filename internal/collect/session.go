@@ -97,6 +97,7 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 		Meet: s.meet, Cache: true, Decompress: true, Whole: s.secured,
 		Limits:     wire.Limits{Budget: s.c.memory},
 		BeforePong: s.settle, // the PONG is the sensor's receipt
+		BeforeRead: s.flush,
 		Requested:  s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
 	if s.dest != nil {
@@ -157,8 +158,8 @@ func (s *session) requested(name string) {
 	s.note.Requested(name, s.c.relay.want(s, name))
 }
 
-// batchSize is how much of a peer's lines is written at once while more of its
-// bytes are there.
+// batchSize is how much of a peer's lines is written at once, while more of its
+// bytes are there: before we wait for others, everything is.
 const batchSize = 64 << 10
 
 // receive takes events until the connection ends.
@@ -174,7 +175,7 @@ func (s *session) receive() error {
 				s.c.relay.publish(s, &ev)
 			}
 		}
-		if s.conn.Buffered() == 0 || s.batch.Len() >= batchSize {
+		if s.batch.Len() >= batchSize {
 			if err := s.flush(); err != nil {
 				return err
 			}

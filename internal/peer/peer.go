@@ -66,6 +66,9 @@ type Config struct {
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the PONG that follows as its receipt.
 	BeforePong func() error
+	// BeforeRead, if set, is called before more is read of the stream, and who
+	// gathers what Next returns can let go of it: the peer may be silent for long.
+	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
@@ -96,6 +99,8 @@ type Conn struct {
 	req     wire.Request
 	wants   atomic.Pointer[map[string]bool]
 	wanted  int // memory of those
+	// nonsense counts the payloads since the last event that were malformed.
+	nonsense int
 
 	mu       sync.Mutex // guards what is sent, in its order
 	out      []byte
@@ -121,6 +126,9 @@ const (
 	maxWanted = 8 << 10
 	maxName   = 512
 )
+
+// maxNonsense is how many malformed payloads may follow each other.
+const maxNonsense = 1000
 
 const (
 	// flushSize is from how many bytes on Send writes by itself.
@@ -183,6 +191,11 @@ type countedReader struct {
 }
 
 func (r countedReader) Read(b []byte) (int, error) {
+	if r.c.cfg.BeforeRead != nil {
+		if err := r.c.cfg.BeforeRead(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := r.Reader.Read(b)
 	r.c.cfg.Counters.Read(n, r.c.in.Chunks())
 	return n, err
@@ -215,6 +228,9 @@ func (c *Conn) Next(ev *event.Event) error {
 		if c.serial(payload, ev) {
 			return nil
 		}
+		if c.nonsense > maxNonsense {
+			return fmt.Errorf("%w: %d payloads one after another make no sense", wire.ErrMalformed, c.nonsense)
+		}
 	}
 }
 
@@ -232,6 +248,7 @@ func (c *Conn) serial(payload []byte, ev *event.Event) bool {
 		return false
 	}
 	c.cfg.Counters.Received()
+	c.nonsense = 0
 	return true
 }
 
@@ -251,6 +268,9 @@ func (c *Conn) remember(payload []byte) {
 
 func (c *Conn) skipped(err error) {
 	c.cfg.Counters.Skipped()
+	if !errors.Is(err, wire.ErrUndecodable) {
+		c.nonsense++
+	}
 	c.cfg.Logf("skipped: %v", err)
 }
 

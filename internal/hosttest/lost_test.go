@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"net"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,9 +21,9 @@ func TestReconnects(t *testing.T) {
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
-	const n, sessions = 500, 4
+	const n, sessions = 3000, 4 // six seconds, of which no session takes long
 	done := make(chan error, 1)
-	cmd := host(t, "steady", addr, "500")
+	cmd := host(t, "steady", addr, strconv.Itoa(n))
 	go func() { done <- cmd.Run() }()
 	time.Sleep(300 * time.Millisecond)
 	last := -1

@@ -105,6 +105,11 @@ func AppendRawEvent(dst, raw []byte) []byte {
 // appendValue appends a value with its type. All that nests goes through here
 // and counts its depth.
 func (e *Encoder) appendValue(dst []byte, v *event.Value, depth int) ([]byte, error) {
+	return e.appendValueLike(dst, v, v, depth)
+}
+
+// appendValueLike appends a value with the type of another.
+func (e *Encoder) appendValueLike(dst []byte, v, like *event.Value, depth int) ([]byte, error) {
 	if start := plain[v.Type]; v.TypeName == "" && start != "" {
 		dst = append(dst, start...)
 	} else {
@@ -113,7 +118,7 @@ func (e *Encoder) appendValue(dst []byte, v *event.Value, depth int) ([]byte, er
 			return dst, err
 		}
 		dst = appendObject(dst, c)
-		if dst, err = e.appendType(dst, v, depth); err != nil {
+		if dst, err = e.appendType(dst, like, depth); err != nil {
 			return dst, err
 		}
 	}

@@ -33,13 +33,17 @@ func appendMutable(dst []byte) []byte { return append(dst, 0, 0, 0, 0, 0) }
 // appendOptional appends the fields of a record or the elements of a vector.
 func (e *Encoder) appendOptional(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	var err error
+	var filled *event.Value
+	if v.Type == event.Vector {
+		filled = firstFilled(v.Elems, 0, 1)
+	}
 	for i := range v.Elems {
 		f := &v.Elems[i]
 		dst = appendBool(dst, f.Type != event.Unknown)
 		if f.Type == event.Unknown {
 			continue
 		}
-		if dst, err = e.appendValue(dst, f, depth+1); err != nil {
+		if dst, err = e.appendValueLike(dst, f, typeFor(f, filled), depth+1); err != nil {
 			return dst, fmt.Errorf("element %d %s: %w", i, f.Field, err)
 		}
 	}
@@ -71,6 +75,7 @@ func (e *Encoder) appendTable(dst []byte, v *event.Value, depth int) ([]byte, er
 		return dst, fmt.Errorf("%w: table with a key but no value", ErrUnencodable)
 	}
 	var err error
+	filled := firstFilled(v.Elems, 1, 2)
 	for i := 0; i < len(v.Elems); i += step {
 		dst = append(dst, 1)
 		dst = appendObject(dst, valList)
@@ -82,7 +87,8 @@ func (e *Encoder) appendTable(dst []byte, v *event.Value, depth int) ([]byte, er
 			return dst, fmt.Errorf("key %d: %w", i/step, err)
 		}
 		if step == 2 {
-			if dst, err = e.appendValue(dst, &v.Elems[i+1], depth+1); err != nil {
+			val := &v.Elems[i+1]
+			if dst, err = e.appendValueLike(dst, val, typeFor(val, filled), depth+1); err != nil {
 				return dst, fmt.Errorf("value of key %d: %w", i/step, err)
 			}
 		}

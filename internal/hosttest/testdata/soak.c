@@ -34,6 +34,15 @@ pause_us(long us)
     nanosleep(&t, NULL);
 }
 
+static int
+waiting(BroConn *bc)
+{
+    BroConnStats cs;
+
+    bro_conn_get_connstats(bc, &cs);
+    return cs.tx_buflen;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -60,6 +69,8 @@ main(int argc, char **argv)
         __atomic_store_n(accepted, i + 1, __ATOMIC_SEQ_CST);
         bro_event_free(ev);
     }
+    for (i = 0; i < 60000 && (!bro_conn_alive(bc) || waiting(bc)); i++)
+        pause_us(1000);
     bro_conn_delete(bc);
     return 0;
 }

@@ -322,6 +322,13 @@ func (l *Log) Last() uint64 {
 	return l.last
 }
 
+// Unconfirmed returns how many batches the peer has not confirmed.
+func (l *Log) Unconfirmed() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last - l.header.Confirmed()
+}
+
 // Unread returns how many bytes Next has not returned.
 func (l *Log) Unread() int64 { return max(l.unread.Load(), 0) }
 

@@ -260,7 +260,7 @@ registry_dispatch(BroConn *bc, const struct link_event *ev)
             meta.ev_end = (uchar *)p + ev->raw_len;
             call_all(bc, &meta);
         } else {
-            DEBUG("event %s is lost: not enough memory", name);
+            DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no form for", name);
         }
     }
     while (n-- > 0)

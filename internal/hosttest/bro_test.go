@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,12 @@ func (o oldBro) conf() string {
 // the certificates, until the test ends. said returns what it has printed.
 func bro(t *testing.T, o oldBro, n network, script string) (said func() string) {
 	t.Helper()
+	return broUntil(t.Context(), t, o, n, script)
+}
+
+// broUntil runs it until ctx ends, if that is before the test.
+func broUntil(ctx context.Context, t *testing.T, o oldBro, n network, script string) (said func() string) {
+	t.Helper()
 	command := os.Getenv("ROMANESCO_BRO")
 	if command == "" {
 		t.Skip("needs a real Bro 2.5: ROMANESCO_BRO=command")
@@ -60,7 +67,7 @@ func bro(t *testing.T, o oldBro, n network, script string) (said func() string) 
 	text := fmt.Sprintf("redef exit_only_after_terminate = T;\nredef ssl_ca_certificate = %q;\n"+
 		"redef ssl_private_key = %q;\n%s", n.ca, n.host, script)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "test.bro"), []byte(text), 0o600))
-	cmd := exec.Command(command, "test.bro")
+	cmd := exec.CommandContext(ctx, command, "test.bro")
 	cmd.Dir = dir
 	cmd.Env = os.Environ()
 	if o.maxVersion != "" {
@@ -199,4 +206,108 @@ func delivers(t *testing.T, conf, addr string) bool {
 	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+path)
 	out, err := cmd.Output()
 	return err == nil && len(out) == 0
+}
+
+// counting is a Bro that listens in the clear and writes the numbers of the
+// events "soak" of run 0 that arrive.
+const counting = `
+@load frameworks/communication/listen
+redef Communication::listen_port = %s/tcp;
+redef Communication::listen_interface = 127.0.0.1;
+redef Communication::nodes += { ["soak"] = [$host=127.0.0.1, $events=/soak/, $connect=F] };
+global out = open_for_append("%s");
+global soak: event(run: count, n: count);
+event soak(run: count, n: count) { print out, n; }
+event save() { flush_all(); schedule 100msec { save() }; }
+event bro_init() { print "listening"; flush_all(); event save(); }
+`
+
+// numbers reads what such a Bro has written: how often each number.
+func numbersIn(t *testing.T, path string) map[uint64]int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	seen := map[uint64]int{}
+	whole := b[:bytes.LastIndexByte(b, '\n')+1] // the last line may not be there in full
+	for line := range bytes.Lines(whole) {
+		n, err := strconv.ParseUint(strings.TrimSpace(string(line)), 10, 64)
+		if err == nil {
+			seen[n]++
+		}
+	}
+	return seen
+}
+
+// TestRealBroAndLostLinks: a Bro does not confirm, but its kernel does: what is
+// lost with a connection that is reset again and again comes with the next.
+func TestRealBroAndLostLinks(t *testing.T) {
+	s := newSoak(t)
+	_, port, err := net.SplitHostPort(nobody(t))
+	require.NoError(t, err)
+	out := filepath.Join(t.TempDir(), "numbers")
+	said := bro(t, oldBro{}, newNetwork(t), fmt.Sprintf(counting, port, out))
+	require.Eventually(t, func() bool { return strings.Contains(said(), "listening") }, time.Minute, 10*time.Millisecond)
+	cmd, accepted := soakHost(t, s, "/broccoli/confirm yes\n/broccoli/retry 1\n", "127.0.0.1:"+port, 0, s.events)
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	cuts := 0
+	for k := range s.kills {
+		until(t, s, done, fmt.Sprintf("cut %d", k), func() bool { return accepted() >= (k+1)*s.events/(s.kills+1) })
+		// As a reset from somewhere in the network.
+		killed, err := exec.Command("ss", "-K", "dst", "127.0.0.1", "dport", "=", port).CombinedOutput()
+		if err != nil {
+			t.Skipf("ss cannot reset a connection here: %v: %s", err, killed)
+		}
+		cuts += strings.Count(string(killed), "ESTAB")
+	}
+	require.NoError(t, <-done)
+	var seen map[uint64]int
+	require.Eventually(t, func() bool { seen = numbersIn(t, out); return uint64(len(seen)) == s.events },
+		time.Minute, 500*time.Millisecond, "all that was accepted arrives")
+	twice := 0
+	for _, n := range seen {
+		twice += n - 1
+	}
+	t.Logf("%d events, %d of them again, over %d cuts", len(seen), twice, cuts)
+	require.Positive(t, cuts)
+}
+
+// TestRealBroThatDies tells what is lost with a Bro that is killed: what its
+// kernel had and it had not read. That is no more than these buffers.
+func TestRealBroThatDies(t *testing.T) {
+	s := newSoak(t)
+	_, port, err := net.SplitHostPort(nobody(t))
+	require.NoError(t, err)
+	n := newNetwork(t)
+	dir := t.TempDir()
+	out := func(k uint64) string { return filepath.Join(dir, fmt.Sprint("numbers.", k)) }
+	start := func(k uint64) (kill func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		said := broUntil(ctx, t, oldBro{}, n, fmt.Sprintf(counting, port, out(k)))
+		require.Eventually(t, func() bool { return strings.Contains(said(), "listening") }, time.Minute, 10*time.Millisecond)
+		return cancel
+	}
+	kill := start(0)
+	cmd, accepted := soakHost(t, s, "/broccoli/confirm yes\n/broccoli/retry 1\n", "127.0.0.1:"+port, 0, s.events)
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for k := range s.kills {
+		until(t, s, done, fmt.Sprintf("kill %d", k), func() bool { return accepted() >= (k+1)*s.events/(s.kills+1) })
+		kill()
+		kill = start(k + 1)
+	}
+	require.NoError(t, <-done)
+	seen := map[uint64]int{}
+	last := func() (arrived bool) {
+		clear(seen)
+		for k := range s.kills + 1 {
+			for n, times := range numbersIn(t, out(k)) {
+				seen[n] += times
+			}
+		}
+		return seen[s.events-1] > 0
+	}
+	require.Eventually(t, last, time.Minute, 500*time.Millisecond)
+	lost := s.events - uint64(len(seen))
+	t.Logf("%d of %d events were lost with %d Bros", lost, s.events, s.kills)
 }

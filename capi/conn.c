@@ -235,7 +235,6 @@ link_new(size_t out_bytes, struct spool *spool)
 
     if (l == MAP_FAILED)
         return NULL;
-    l->socket = -1;
     l->in.size = LINK_RING_BYTES;
     l->in.data = (unsigned char *)(l + 1);
     l->own_out.size = own;

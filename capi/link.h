@@ -117,6 +117,14 @@ struct link_spool {
     struct link_ring ring;
 };
 
+/* A socket that the core has or has had; the inode tells which, for numbers are used again. */
+struct link_socket {
+    uint64_t inode;
+    int32_t fd;
+    int32_t reserved;
+};
+#define LINK_SOCKETS 4
+
 struct link {
     struct link_ring *out; /* from host to core: own_out, or the spool's */
     struct link_ring own_out;
@@ -130,7 +138,8 @@ struct link {
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
     uint32_t tx_buffered;   /* bytes for the peer that wait there */
     uint32_t tx_spooled;    /* and those that wait in the spool */
-    int32_t socket;         /* the core's, for a child of fork() to close; -1 without one */
+    uint32_t next_socket;   /* which of these the core writes next: */
+    struct link_socket sockets[LINK_SOCKETS]; /* for a child of fork() to close */
     uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
     uint64_t accepted;      /* events that went into the outbound ring; the host's */

@@ -3,6 +3,7 @@
 #include "core.h"
 #include "spool.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static unsigned generation;
@@ -60,6 +61,18 @@ close_once(int *fd)
     *fd = -1;
 }
 
+/* Closes the sockets of the core that are still what they were. */
+static void
+close_sockets(const struct link *l)
+{
+    const struct link_socket *s;
+    struct stat st;
+
+    for (s = l->sockets; s < l->sockets + LINK_SOCKETS; s++)
+        if (s->inode && s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == s->inode)
+            close(s->fd);
+}
+
 /* Closes what the parent's core has open: the peer is to see the parent's end
  * of the connection when the parent ends it, and not when the last child does. */
 static void
@@ -74,7 +87,7 @@ after_fork_in_child(void)
             close_once(&bc->spool->lock); /* it is to be free when the parent dies */
         if (!bc->connected)
             continue;
-        close_once(&bc->link->socket);
+        close_sockets(bc->link);
         close_once(&bc->socket);
     }
     generation++;

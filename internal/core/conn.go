@@ -106,7 +106,7 @@ func (c *conn) connect() (connection, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.timeout)
 	defer cancel()
 	go c.hurry(ctx, cancel)
-	nc, fd, err := dial(ctx, &c.set)
+	nc, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (c *conn) connect() (connection, error) {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)
 	}
 	c.stats.connects.Add(1)
-	c.link.up(p.PeerClass(), fd)
+	c.link.up(p.PeerClass())
 	return p, nil
 }
 

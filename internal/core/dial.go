@@ -12,52 +12,88 @@ import (
 )
 
 // dial connects to the peer, or takes a copy of the socket given, and goes
-// into TLS where it is asked for. It returns the number of the socket too.
-func dial(ctx context.Context, s *settings) (net.Conn, int, error) {
-	nc, err := stream(ctx, s)
+// into TLS where it is asked for.
+func (c *conn) dial(ctx context.Context) (net.Conn, error) {
+	nc, err := c.stream(ctx)
 	if err != nil {
-		return nil, -1, err
+		return nil, err
 	}
-	peer.KeepAlive(nc, s.silence)
-	fd := descriptor(nc)
-	if s.secure == nil {
-		return nc, fd, nil
+	if c.set.secure == nil {
+		return nc, nil
 	}
 	// Read each time: certificates are renewed.
-	cfg, err := s.secure.Config()
+	cfg, err := c.set.secure.Config()
 	if err != nil {
 		_ = nc.Close()
-		return nil, -1, fmt.Errorf("TLS: %w", err)
+		return nil, fmt.Errorf("TLS: %w", err)
 	}
 	secured := tls.Client(nc, cfg)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
-		return nil, -1, fmt.Errorf("TLS with %s: %w", nc.RemoteAddr(), err)
+		return nil, fmt.Errorf("TLS with %s: %w", nc.RemoteAddr(), err)
 	}
-	return secured, fd, nil
+	return secured, nil
 }
 
-func stream(ctx context.Context, s *settings) (net.Conn, error) {
-	if s.socket < 0 {
-		if _, _, err := net.SplitHostPort(s.peer); err != nil {
-			return nil, fmt.Errorf("peer %q is not of the form host:port: %w", s.peer, err)
-		}
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", s.peer)
-		if err != nil {
-			return nil, fmt.Errorf("connecting: %w", err)
-		}
-		return nc, nil
+func (c *conn) stream(ctx context.Context) (net.Conn, error) {
+	if c.set.socket >= 0 {
+		return c.given()
 	}
-	f, err := dupFile(s.socket, "socket")
+	if _, _, err := net.SplitHostPort(c.set.peer); err != nil {
+		return nil, fmt.Errorf("peer %q is not of the form host:port: %w", c.set.peer, err)
+	}
+	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(c.link.own)
+	}}
+	nc, err := dialer.DialContext(ctx, "tcp", c.set.peer)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	c.own(nc)
+	return c.lasting(nc), nil
+}
+
+// given is a copy of the host's socket.
+func (c *conn) given() (net.Conn, error) {
+	f, err := dupFile(c.set.socket, "socket")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	nc, err := net.FileConn(f)
 	if err != nil {
-		return nil, fmt.Errorf("using socket %d: %w", s.socket, err)
+		return nil, fmt.Errorf("using socket %d: %w", c.set.socket, err)
 	}
-	return nc, nil
+	c.own(nc)
+	return c.lasting(nc), nil
+}
+
+// own publishes the socket of a connection.
+func (c *conn) own(nc net.Conn) {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(c.link.own)
+		}
+	}
+}
+
+// lasting watches over a TCP connection from its beginning to its very end.
+func (c *conn) lasting(nc net.Conn) net.Conn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc
+	}
+	peer.KeepAlive(tcp, c.set.silence)
+	return socket{tcp}
+}
+
+// socket is a connection that ends when it is closed, whoever has a copy of it:
+// of children that are made with clone() we are not told.
+type socket struct{ *net.TCPConn }
+
+func (s socket) Close() error {
+	_ = s.CloseWrite()
+	return s.TCPConn.Close()
 }
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.
@@ -70,15 +106,4 @@ func dupFile(fd int, name string) (*os.File, error) {
 		return nil, fmt.Errorf("descriptor %d (%s): %w", fd, name, err)
 	}
 	return os.NewFile(n, name), nil
-}
-
-// descriptor returns the number of the descriptor of a connection.
-func descriptor(nc net.Conn) int {
-	n := -1
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { n = int(fd) })
-		}
-	}
-	return n
 }

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"romanesco/internal/ring"
@@ -53,17 +54,30 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(spool.Header{}.Ring)-unsafe.Offsetof(C.struct_link_spool{}.ring)]
 )
 
-func (l *link) socket() *int32  { return (*int32)(unsafe.Pointer(&l.c.socket)) }
 func (l *link) farOut() *uint64 { return long(&l.c.far_out) }
 func (l *link) farIn() *uint64  { return long(&l.c.far_in) }
 
-// up publishes the peer's class and our socket, then the state. The host may
+// own publishes a socket of ours, for a child of fork() to close. One that was
+// connected is to be published again: a dialer makes many.
+func (l *link) own(fd uintptr) {
+	var st syscall.Stat_t
+	if syscall.Fstat(int(fd), &st) != nil {
+		return
+	}
+	next := atomic.AddUint32(word(&l.c.next_socket), 1)
+	s := &l.c.sockets[next%C.LINK_SOCKETS]
+	number := (*int32)(unsafe.Pointer(&s.fd))
+	atomic.StoreInt32(number, -1)
+	atomic.StoreUint64(long(&s.inode), st.Ino)
+	atomic.StoreInt32(number, int32(fd))
+}
+
+// up publishes the peer's class, then the state. The host may
 // be reading the class of the last session: it is left alone if it is the same.
-func (l *link) up(class string, socket int) {
+func (l *link) up(class string) {
 	if C.GoString(&l.c.peer_class[0]) != class {
 		put(l.c.peer_class[:], class)
 	}
-	atomic.StoreInt32(l.socket(), int32(socket))
 	atomic.StoreUint32(l.state(), C.LINK_UP)
 }
 

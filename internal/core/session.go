@@ -73,9 +73,6 @@ func (s *session) end(err error) {
 	s.once.Do(func() {
 		s.err = err
 		close(s.over)
-		// The number of the socket must not be in the link any more when
-		// another descriptor can have it.
-		atomic.StoreInt32(s.conn.link.socket(), -1)
 		_ = s.peer.Close()
 		s.conn.wake()
 	})

@@ -1,10 +1,12 @@
 package hosttest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -79,4 +81,40 @@ func TestExitWithoutDelete(t *testing.T) {
 	addr, stop := collector(t, "last")
 	require.NoError(t, host(t, "exit", addr).Run())
 	require.Equal(t, map[string]int{"last[1]": 1}, stop())
+}
+
+// TestChildKeepsNoConnectionOpen: the peer sees the end of a process though a
+// child lives on that was forked while the core was shaking hands; and the end
+// of the connection though the library was never told of the child.
+func TestChildKeepsNoConnectionOpen(t *testing.T) {
+	for _, how := range []string{"killed", "unseen"} {
+		t.Run(how, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			cmd := host(t, "orphan", l.Addr().String(), how)
+			in, err := cmd.StdinPipe()
+			require.NoError(t, err)
+			out, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			defer cmd.Wait()
+			defer in.Close() // the child's life
+			nc, err := l.Accept()
+			require.NoError(t, err)
+			defer nc.Close()
+			require.NoError(t, nc.SetReadDeadline(time.Now().Add(20*time.Second)))
+			_, err = nc.Read(make([]byte, 1)) // it is shaking hands
+			require.NoError(t, err)
+			_, err = in.Write([]byte{'\n'})
+			require.NoError(t, err)
+			require.True(t, bufio.NewScanner(out).Scan())
+			if how == "killed" {
+				require.NoError(t, cmd.Process.Kill())
+			}
+			require.NoError(t, nc.SetReadDeadline(time.Now().Add(5*time.Second)))
+			_, err = io.Copy(io.Discard, nc)
+			require.NoError(t, err)
+		})
+	}
 }

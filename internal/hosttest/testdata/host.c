@@ -16,6 +16,9 @@
  *   host exit PEER            sends and ends without bro_conn_delete()
  *   host background PEER      connects with BRO_CFLAG_BACKGROUND and sends, and so does a child;
  *                             prints what came of each before any answer of the peer's
+ *   host orphan PEER HOW      connects with BRO_CFLAG_BACKGROUND, waits for a line, and forks a child
+ *                             that stays until its input ends, with fork() or, if HOW is "unseen",
+ *                             with clone(); says so, and waits, or with HOW "unseen" ends at once
  *   host idle PEER MS         connects, processes nothing for MS milliseconds, and prints the
  *                             most memory that the process has had, in KiB
  *   host careless PEER        polls one descriptor until poll() says that it is gone
@@ -29,10 +32,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -438,6 +443,29 @@ do_background(const char *peer)
     return status || wait(&status) < 0 || status ? 1 : 0;
 }
 
+/* A process that is copied while the core is shaking hands, with the core's socket. */
+static int
+do_orphan(const char *peer, const char *how)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_BACKGROUND);
+    int unseen = strcmp(how, "unseen") == 0;
+    char c;
+
+    bro_conn_connect(bc);
+    if (read(0, &c, 1) != 1)
+        return 1;
+    if ((unseen ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork()) == 0) {
+        while (read(0, &c, 1) > 0)
+            ;
+        _exit(0);
+    }
+    puts("forked");
+    fflush(stdout);
+    if (!unseen)
+        pause();
+    return !bro_conn_delete(bc);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -466,6 +494,8 @@ main(int argc, char **argv)
         return do_stats(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "background") == 0)
         return do_background(argv[2]);
+    if (strcmp(argv[1], "orphan") == 0 && argc > 3)
+        return do_orphan(argv[2], argv[3]);
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
     if (strcmp(argv[1], "careless") == 0)

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* For resolving, connecting and the handshake together, as in the original. */
@@ -164,8 +163,8 @@ bro_conn_set_class(BroConn *bc, const char *classname)
     bc->class_name = classname ? strndup(classname, LINK_CLASS_MAX - 1) : NULL;
 }
 
-static uint32_t
-state_of(const BroConn *bc)
+uint32_t
+conn_state(const BroConn *bc)
 {
     if (!bc || !bc->link)
         return LINK_IDLE;
@@ -179,7 +178,7 @@ state_of(const BroConn *bc)
 BRO_API const char *
 bro_conn_get_peer_class(const BroConn *bc)
 {
-    uint32_t state = state_of(bc);
+    uint32_t state = conn_state(bc);
 
     return state == LINK_UP || state == LINK_DOWN ? bc->link->peer_class : NULL;
 }
@@ -214,81 +213,13 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
     cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
 }
 
-/* Bytes of the outbound ring for a queue of that many. */
-static size_t
-ring_bytes(uint64_t queue_bytes)
-{
-    size_t size = LINK_RING_BYTES;
-
-    while (size < queue_bytes)
-        size *= 2;
-    return size;
-}
-
-/* The memory that is shared with the core: pages that nobody touches cost nothing. */
-static struct link *
-link_new(size_t out_bytes, struct spool *spool)
-{
-    size_t own = spool ? 0 : out_bytes;
-    size_t size = sizeof(struct link) + LINK_RING_BYTES + own;
-    struct link *l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (l == MAP_FAILED)
-        return NULL;
-    l->in.size = LINK_RING_BYTES;
-    l->in.data = (unsigned char *)(l + 1);
-    l->own_out.size = own;
-    l->own_out.data = l->in.data + LINK_RING_BYTES;
-    l->out = &l->own_out;
-    if (spool) {
-        l->spool = spool->map;
-        l->out = &spool->map->ring;
-    }
-    return l;
-}
-
-/* Frees what a record of the ring points to, if it does. waiting counts such bytes. */
-static void
-far_free(struct link_record *rec, uint64_t *waiting)
-{
-    struct link_record *at;
-
-    if (rec->kind != LINK_FAR)
-        return;
-    at = ((struct link_far *)rec)->at;
-    __atomic_sub_fetch(waiting, at->size, __ATOMIC_SEQ_CST);
-    free(at);
-}
-
-static void
-ring_clear(struct link_ring *r, uint64_t *waiting)
-{
-    struct link_record *rec;
-    uint64_t next;
-
-    while ((rec = ring_next(r, &next))) {
-        far_free(rec, waiting);
-        ring_release(r, next);
-    }
-}
-
-static void
-link_free(struct link *l)
-{
-    if (!l)
-        return;
-    ring_clear(&l->own_out, &l->far_out);
-    ring_clear(&l->in, &l->far_in);
-    munmap(l, sizeof(struct link) + l->in.size + l->own_out.size);
-}
-
 /* Makes the link, and the spool if there is to be one. A socket that was given
  * leads to nobody to whom another process could send what is left. */
 static void
 make_link(BroConn *bc)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
-    size_t bytes = ring_bytes(bc->queue_bytes);
+    size_t bytes = link_ring_bytes(bc->queue_bytes);
 
     if (dir && !bc->spool)
         bc->spool = spool_new(dir, bc->peer, bytes);
@@ -296,8 +227,8 @@ make_link(BroConn *bc)
         bc->link = link_new(bytes, bc->spool);
 }
 
-static int
-prepare(BroConn *bc)
+int
+conn_prepare(BroConn *bc)
 {
     if (!bc->link)
         make_link(bc);
@@ -400,7 +331,7 @@ connect_now(BroConn *bc)
     char *requests;
     int ok;
 
-    if (!prepare(bc))
+    if (!conn_prepare(bc))
         return FALSE;
     requests = registry_names(bc, &len);
     ok = requests && connect_with(bc, requests, len);
@@ -423,24 +354,32 @@ renew(int *fd)
         close(fresh);
 }
 
-/*
- * Makes a handle this process's own when it was made before a fork(): what
- * waits in the rings is the parent's to send and to process; a connection that
- * was up is opened anew.
- */
+/* The link of the parent. A handler that runs, here or in an ancestor, has
+ * pointers into it, so that it stays until the handler has returned. */
 static void
+disown(BroConn *bc)
+{
+    if (bc->running && pthread_equal(bc->runner, pthread_self()) && !bc->inherited)
+        bc->inherited = bc->link;
+    else
+        link_free(bc->link);
+    bc->link = NULL;
+}
+
+void
 conn_own(BroConn *bc)
 {
     int was_up;
 
     if (bc->generation == process_generation())
         return;
-    was_up = bc->connected && (state_of(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
+    was_up = bc->connected && (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
     bc->generation = process_generation();
     bc->connected = FALSE;
     pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
-    link_free(bc->link);
-    bc->link = NULL;
+    disown(bc);
+    if (bc->running && !pthread_equal(bc->runner, pthread_self()))
+        bc->running = FALSE; /* that thread is no more */
     if (bc->spool)
         spool_forget(bc->spool);
     bc->spool = NULL;
@@ -467,7 +406,7 @@ bro_conn_connect(BroConn *bc)
     if (!bc)
         return FALSE;
     conn_own(bc);
-    if (state_of(bc) == LINK_UP)
+    if (conn_state(bc) == LINK_UP)
         return TRUE;
     if (bc->connected && bc->flags & BRO_CFLAG_BACKGROUND)
         return FALSE; /* the core is at it */
@@ -500,6 +439,7 @@ conn_free(BroConn *bc)
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
+    link_free(bc->inherited);
     if (bc->spool && bc->generation == process_generation())
         spool_leave(bc->spool);
     if (bc->spool)
@@ -552,7 +492,7 @@ conn_flush_at_exit(BroConn *bc)
 BRO_API int
 bro_conn_alive(const BroConn *bc)
 {
-    return state_of(bc) == LINK_UP;
+    return conn_state(bc) == LINK_UP;
 }
 
 /**
@@ -570,235 +510,6 @@ bro_conn_get_fd(BroConn *bc)
     if (!bc)
         return -1;
     conn_own(bc);
-    state = state_of(bc);
+    state = conn_state(bc);
     return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
-}
-
-static void
-wake_core(BroConn *bc)
-{
-    uint64_t one = 1;
-
-    if (__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST) &&
-        write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN)
-        DEBUG("cannot wake the core: %s", strerror(errno));
-}
-
-/* Runs the handlers of one record. */
-static void
-process(BroConn *bc, const struct link_record *rec)
-{
-    if (rec->kind == LINK_FAR)
-        rec = ((const struct link_far *)rec)->at;
-    if (rec->kind == LINK_EVENT)
-        registry_dispatch(bc, (const struct link_event *)rec);
-}
-
-/* Makes the descriptor unreadable: the ring was empty. What comes in between is
- * seen by the look at the ring that follows. It is closed when the connection
- * is lost, as the original closes its socket. */
-static void
-quiet(BroConn *bc)
-{
-    uint64_t count;
-
-    if (state_of(bc) != LINK_UP && !(bc->flags & BRO_CFLAG_RECONNECT)) {
-        if (ring_used(&bc->link->in))
-            return; /* came in just before the end */
-        /* Programs that never ask whether the connection is alive rely on the
-         * descriptor's being gone: select() fails and their loop ends. */
-        close(bc->to_host);
-        bc->to_host = -1;
-        return;
-    }
-    if (read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
-        DEBUG("cannot read the descriptor: %s", strerror(errno));
-    __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
-}
-
-/**
- * Runs the handlers of all events that have arrived, or of one with
- * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection.
- */
-BRO_API int
-bro_conn_process_input(BroConn *bc)
-{
-    struct link_record *rec;
-    int some = FALSE, quieted = FALSE;
-    uint64_t next;
-
-    if (!bc || bc->running)
-        return FALSE;
-    conn_own(bc);
-    if (state_of(bc) < LINK_UP || bc->to_host < 0)
-        return FALSE;
-    for (;;) {
-        rec = ring_next(&bc->link->in, &next);
-        if (!rec && quieted)
-            break;
-        if (!rec) {
-            quiet(bc);
-            if (bc->to_host < 0)
-                break;
-            quieted = TRUE;
-            continue;
-        }
-        if (some && (bc->flags & BRO_CFLAG_YIELD))
-            break;
-        some = TRUE;
-        process(bc, rec);
-        far_free(rec, &bc->link->far_in);
-        ring_release(&bc->link->in, next);
-        if (__atomic_exchange_n(&bc->link->core_starved, 0, __ATOMIC_SEQ_CST))
-            wake_core(bc);
-        if (bc->doomed) {
-            bro_conn_delete(bc);
-            return TRUE;
-        }
-    }
-    return some;
-}
-
-static uint64_t
-queued(const BroConn *bc)
-{
-    return bc->link->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
-}
-
-int
-conn_put(BroConn *bc, const void *rec, size_t size)
-{
-    struct link_far far = {{sizeof far, LINK_FAR}, NULL};
-    uint64_t head;
-    void *at;
-
-    if (bc->spool && size > bc->link->out->size / 2) {
-        DEBUG("an event of %zu bytes is more than half of the queue: raise queue_max_bytes, or do "
-              "without spool_dir", size);
-        return FALSE;
-    }
-    if (size > LINK_NEAR_MAX && !bc->spool) {
-        uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
-
-        if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
-            return FALSE;
-        far.at = malloc(size);
-        if (!far.at)
-            return FALSE;
-        memcpy(far.at, rec, size);
-        rec = &far;
-    }
-    at = ring_reserve(bc->link->out, far.at ? sizeof far : size, &head);
-    if (!at) {
-        free(far.at);
-        return FALSE;
-    }
-    memcpy(at, rec, far.at ? sizeof far : size);
-    if (far.at)
-        __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
-    ring_commit(bc->link->out, head);
-    wake_core(bc);
-    return TRUE;
-}
-
-/* Whether an event may wait: there is a connection, the core is after one, or
- * the host wants to queue in any case. */
-static int
-may_queue(BroConn *bc)
-{
-    if (state_of(bc) == LINK_UP || (bc->connected && bc->peer && bc->flags & BRO_CFLAG_RECONNECT))
-        return TRUE;
-    return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && prepare(bc);
-}
-
-/* Whether the queue has room as configured; the rings have bounds of their own.
- * A single event always has room. */
-static int
-has_room(const BroConn *bc, size_t size)
-{
-    uint64_t waiting;
-
-    if (queued(bc) >= bc->queue_events)
-        return FALSE;
-    waiting = ring_used(bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
-    return !bc->queue_bytes || !waiting || waiting + size <= bc->queue_bytes;
-}
-
-int
-conn_put_event(BroConn *bc, const void *rec, size_t size)
-{
-    int ok = FALSE;
-
-    conn_own(bc);
-    if (!may_queue(bc))
-        return FALSE;
-    pthread_mutex_lock(&bc->lock);
-    if (has_room(bc, size) && conn_put(bc, rec, size)) {
-        __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
-        ok = TRUE;
-    } else {
-        __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
-    }
-    pthread_mutex_unlock(&bc->lock);
-    return ok;
-}
-
-/**
- * Returns how many events have been accepted and not yet been encoded for the peer.
- */
-BRO_API int
-bro_event_queue_length(BroConn *bc)
-{
-    int n;
-
-    if (!bc || !bc->link || bc->generation != process_generation())
-        return 0;
-    pthread_mutex_lock(&bc->lock);
-    n = (int)queued(bc);
-    pthread_mutex_unlock(&bc->lock);
-    return n;
-}
-
-/**
- * Returns how many events the queue may hold: the setting queue_max_events.
- * Large ones fill it sooner: it has 1 MiB for events of up to 128 KiB, and 32
- * MiB for larger ones, or what queue_max_bytes says for all.
- */
-BRO_API int
-bro_event_queue_length_max(BroConn *bc)
-{
-    return bc ? (int)bc->queue_events : (int)LINK_QUEUE_MAX;
-}
-
-/**
- * Makes sure that the queue is being written, without waiting for it: that
- * happens in the background anyway. Returns how many events are in it.
- */
-BRO_API int
-bro_event_queue_flush(BroConn *bc)
-{
-    if (state_of(bc) == LINK_UP && bc->generation == process_generation())
-        wake_core(bc);
-    return bro_event_queue_length(bc);
-}
-
-/**
- * Registers the events of src, with their functions, at dst as well.
- */
-BRO_API void
-bro_conn_adopt_events(BroConn *src, BroConn *dst)
-{
-    struct handler *h;
-
-    if (!src || !dst || src == dst)
-        return;
-    for (h = src->handlers; h; h = h->next) {
-        if (h->removed)
-            continue;
-        if (h->compact)
-            bro_event_registry_add_compact(dst, h->event, h->compact, h->user_data);
-        else
-            bro_event_registry_add(dst, h->event, h->expanded, h->user_data);
-    }
 }

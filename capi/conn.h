@@ -47,10 +47,26 @@ struct bro_conn {
     struct attachment *attachments;
     int link_type; /* of packets */
 
-    /* Only the thread in bro_conn_process_input touches these. */
-    int running; /* handlers on the stack */
-    int doomed;  /* deleted by one of them */
+    /* Changed under the lock, by the thread in bro_conn_process_input: */
+    int running;      /* it is there */
+    pthread_t runner; /* which it is */
+    /* Its own: */
+    int doomed;             /* a handler has deleted the connection */
+    struct link *inherited; /* the parent's, while a handler runs that was called before fork() */
 };
+
+/* Makes a handle this process's own when it was made before a fork(): what
+ * waits in the rings is the parent's to send and to process; a connection that
+ * was up is opened anew. */
+void conn_own(BroConn *bc);
+
+uint32_t conn_state(const BroConn *bc);
+
+/* Makes what front and core share, if it is not there. */
+int conn_prepare(BroConn *bc);
+
+/* Wakes the core if it waits for what the host does. */
+void conn_wake_core(BroConn *bc);
 
 /* Puts a record, whose first bytes are struct link_record, into the outbound
  * ring, copying it. FALSE when there is no room for it. */
@@ -62,12 +78,16 @@ int conn_put_event(BroConn *bc, const void *rec, size_t size);
 /* Writes what has been accepted, for a short time. */
 void conn_flush_at_exit(BroConn *bc);
 
+/* Handlers run from enter to leave, in this thread, and none is freed meanwhile.
+ * FALSE: they do already. */
+int registry_enter(BroConn *bc);
+void registry_leave(BroConn *bc);
+
 /* Runs the handlers of an event. */
 void registry_dispatch(BroConn *bc, const struct link_event *ev);
 
 /* The names of all registered events, each with its NUL; the caller frees it. */
 char *registry_names(BroConn *bc, uint32_t *len);
-void registry_sweep(BroConn *bc);
 void registry_free(BroConn *bc);
 void attachments_free(BroConn *bc);
 

@@ -302,6 +302,30 @@ get_bytes(struct reader *r, void *to, size_t n)
     return TRUE;
 }
 
+/* The size of values that are the same bytes here and in the ABI; 0 for others. */
+static size_t
+plain_size(int type)
+{
+    switch (type) {
+    case BRO_TYPE_INT:
+    case BRO_TYPE_COUNT:
+    case BRO_TYPE_COUNTER:
+    case BRO_TYPE_ENUM:
+        return sizeof(uint64_t);
+    case BRO_TYPE_DOUBLE:
+    case BRO_TYPE_TIME:
+    case BRO_TYPE_INTERVAL:
+        return sizeof(double);
+    case BRO_TYPE_PORT:
+        return sizeof(BroPort);
+    case BRO_TYPE_IPADDR:
+        return sizeof(BroAddr);
+    case BRO_TYPE_SUBNET:
+        return sizeof(BroSubnet);
+    }
+    return 0;
+}
+
 static int
 get_bool(struct reader *r, struct val *v)
 {
@@ -477,31 +501,20 @@ get_table(struct reader *r, struct val *v, int type, int depth)
 static int
 get_payload(struct reader *r, struct val *v, int type, int depth)
 {
+    size_t n = plain_size(type);
+
+    if (n > 0)
+        return get_bytes(r, &v->u, n);
     switch (type) {
     case BRO_TYPE_UNKNOWN:
         return TRUE;
     case BRO_TYPE_BOOL:
         return get_bool(r, v);
-    case BRO_TYPE_INT:
-    case BRO_TYPE_COUNT:
-    case BRO_TYPE_COUNTER:
-    case BRO_TYPE_ENUM:
-        return get_bytes(r, &v->u.num, sizeof(v->u.num));
-    case BRO_TYPE_DOUBLE:
-    case BRO_TYPE_TIME:
-    case BRO_TYPE_INTERVAL:
-        return get_bytes(r, &v->u.dbl, sizeof(v->u.dbl));
     case BRO_TYPE_STRING:
     case BRO_TYPE_PATTERN:
     case BRO_TYPE_FILE:
     case BRO_TYPE_FUNC:
         return get_string(r, &v->u.str);
-    case BRO_TYPE_PORT:
-        return get_bytes(r, &v->u.port, sizeof(v->u.port));
-    case BRO_TYPE_IPADDR:
-        return get_bytes(r, &v->u.addr, sizeof(v->u.addr));
-    case BRO_TYPE_SUBNET:
-        return get_bytes(r, &v->u.subnet, sizeof(v->u.subnet));
     case BRO_TYPE_RECORD:
     case BRO_TYPE_LIST:
         return get_record(r, v, type, depth);
@@ -544,6 +557,35 @@ flat_get(const unsigned char *p, const unsigned char *end, struct val *v)
         return r.p;
     DEBUG("a value cannot be handed out: it is not valid, or memory is short");
     return NULL;
+}
+
+static int
+is_text(int type)
+{
+    return type == BRO_TYPE_STRING || type == BRO_TYPE_PATTERN || type == BRO_TYPE_FILE || type == BRO_TYPE_FUNC;
+}
+
+const unsigned char *
+flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg, struct val *v)
+{
+    struct reader value = {p, end};
+    const char *type_name;
+    const struct flat_header *h = open_value(&value, &type_name);
+    size_t n = h ? plain_size(h->type) : 0;
+
+    if (n > 0 && (arg->arg_data = (void *)take(&value, n))) {
+        arg->arg_type = h->type;
+        return p + h->size;
+    }
+    if (h && is_text(h->type) && (v->u.str.str_val = (uchar *)take_string(&value, &v->u.str.str_len))) {
+        arg->arg_type = h->type;
+        arg->arg_data = &v->u.str;
+        return p + h->size;
+    }
+    p = flat_get(p, end, v);
+    arg->arg_type = v->type;
+    arg->arg_data = val_data(v);
+    return p;
 }
 
 const unsigned char *

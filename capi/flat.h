@@ -20,6 +20,8 @@
 #ifndef ROMANESCO_FLAT_H
 #define ROMANESCO_FLAT_H
 
+#include "api.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +61,12 @@ int flat_put(struct flat *f, int type, const char *type_name, const void *data);
  * behind it; NULL when it does not hold together or memory is short.
  */
 const unsigned char *flat_get(const unsigned char *p, const unsigned char *end, struct val *v);
+
+/*
+ * The same for an argument of a handler, which lasts only as long as the record:
+ * arg points into that where it can. v needs no clearing unless its type is set.
+ */
+const unsigned char *flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg, struct val *v);
 
 /* The payload of the value at p, and how many bytes it has. */
 const unsigned char *flat_payload(const unsigned char *p, size_t *len);

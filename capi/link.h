@@ -11,6 +11,7 @@
 #ifndef ROMANESCO_LINK_H
 #define ROMANESCO_LINK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of a ring; a power of two. Pages that are never used cost nothing. The
@@ -152,6 +153,22 @@ struct link {
     char peer_class[LINK_CLASS_MAX];
     char error[LINK_ERROR_MAX];
 };
+
+/* --- The front's alone -------------------------------------------------------------------- */
+
+struct spool;
+
+/* A link whose outbound ring has out_bytes, or is the spool's; NULL without memory. */
+struct link *link_new(size_t out_bytes, struct spool *spool);
+void link_free(struct link *l);
+
+/* How large the outbound ring has to be for a queue of that many bytes. */
+size_t link_ring_bytes(uint64_t queue_bytes);
+
+/* Frees what a record points to, if it is a far one; waiting counts such bytes. */
+void link_free_far(struct link_record *rec, uint64_t *waiting);
+
+/* --- What the front asks of the core -------------------------------------------------------- */
 
 /* What a connection is to be; the core copies it before its function returns. */
 struct link_config {

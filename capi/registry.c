@@ -10,6 +10,36 @@
 /* As many as any event has that a policy script declares, and then some. */
 #define MAX_ARGS 64
 
+/* What follows takes the list as it is, while others add to it and take away. */
+static struct handler *
+next_of(struct handler *const *at, const char *event_name)
+{
+    struct handler *h = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+    while (h && (__atomic_load_n(&h->removed, __ATOMIC_RELAXED) || strcmp(h->event, event_name) != 0))
+        h = __atomic_load_n(&h->next, __ATOMIC_ACQUIRE);
+    return h;
+}
+
+/* Frees what was removed, under the lock, once nobody walks the list. */
+static void
+sweep(BroConn *bc)
+{
+    struct handler **at, *h;
+
+    if (bc->running)
+        return;
+    for (at = &bc->handlers; (h = *at);) {
+        if (!h->removed) {
+            at = &h->next;
+            continue;
+        }
+        *at = h->next;
+        free(h->event);
+        free(h);
+    }
+}
+
 static void
 add(BroConn *bc, const char *event_name, BroEventFunc expanded, BroCompactEventFunc compact,
     void *user_data)
@@ -32,7 +62,7 @@ add(BroConn *bc, const char *event_name, BroEventFunc expanded, BroCompactEventF
     pthread_mutex_lock(&bc->lock);
     for (end = &bc->handlers; *end; end = &(*end)->next)
         ;
-    *end = h;
+    __atomic_store_n(end, h, __ATOMIC_RELEASE); /* handlers may be running */
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -76,9 +106,29 @@ bro_event_registry_remove(BroConn *bc, const char *event_name)
     pthread_mutex_lock(&bc->lock);
     for (h = bc->handlers; h; h = h->next)
         if (strcmp(h->event, event_name) == 0)
-            h->removed = TRUE;
+            __atomic_store_n(&h->removed, TRUE, __ATOMIC_RELAXED);
+    sweep(bc);
     pthread_mutex_unlock(&bc->lock);
-    registry_sweep(bc);
+}
+
+/**
+ * Registers the events of src, with their functions, at dst as well.
+ */
+BRO_API void
+bro_conn_adopt_events(BroConn *src, BroConn *dst)
+{
+    struct handler *h;
+
+    if (!src || !dst || src == dst)
+        return;
+    for (h = src->handlers; h; h = h->next) {
+        if (h->removed)
+            continue;
+        if (h->compact)
+            bro_event_registry_add_compact(dst, h->event, h->compact, h->user_data);
+        else
+            bro_event_registry_add(dst, h->event, h->expanded, h->user_data);
+    }
 }
 
 /**
@@ -138,23 +188,26 @@ registry_names(BroConn *bc, uint32_t *len)
     return names;
 }
 
-void
-registry_sweep(BroConn *bc)
+int
+registry_enter(BroConn *bc)
 {
-    struct handler **at, *h;
+    int entered;
 
-    if (bc->running)
-        return;
     pthread_mutex_lock(&bc->lock);
-    for (at = &bc->handlers; (h = *at);) {
-        if (!h->removed) {
-            at = &h->next;
-            continue;
-        }
-        *at = h->next;
-        free(h->event);
-        free(h);
-    }
+    entered = !bc->running;
+    bc->running = TRUE;
+    if (entered)
+        bc->runner = pthread_self();
+    pthread_mutex_unlock(&bc->lock);
+    return entered;
+}
+
+void
+registry_leave(BroConn *bc)
+{
+    pthread_mutex_lock(&bc->lock);
+    bc->running = FALSE;
+    sweep(bc);
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -165,7 +218,7 @@ registry_free(BroConn *bc)
 
     for (h = bc->handlers; h; h = h->next)
         h->removed = TRUE;
-    registry_sweep(bc);
+    sweep(bc);
 }
 
 /*
@@ -173,16 +226,20 @@ registry_free(BroConn *bc)
  * Handing over more is what every calling convention that we know allows: the
  * caller lays them out and takes them back.
  */
-#define A(i) args[i].arg_data
-#define A4(i) A(i), A((i) + 1), A((i) + 2), A((i) + 3)
+#define A4(i) a[i], a[(i) + 1], a[(i) + 2], a[(i) + 3]
 #define A16(i) A4(i), A4((i) + 4), A4((i) + 8), A4((i) + 12)
 
 static void
 call_expanded(BroConn *bc, const struct handler *h, const BroEvArg *args, uint32_t n)
 {
-    if (n <= 4)
+    uint32_t i, room = n <= 4 ? 4 : n <= 16 ? 16 : MAX_ARGS;
+    void *a[MAX_ARGS];
+
+    for (i = 0; i < room; i++)
+        a[i] = i < n ? args[i].arg_data : NULL;
+    if (room == 4)
         h->expanded(bc, h->user_data, A4(0));
-    else if (n <= 16)
+    else if (room == 16)
         h->expanded(bc, h->user_data, A16(0));
     else
         h->expanded(bc, h->user_data, A16(0), A16(16), A16(32), A16(48));
@@ -202,69 +259,74 @@ call(BroConn *bc, const struct handler *h, BroEvMeta *meta)
               meta->ev_name, meta->ev_numargs, MAX_ARGS);
 }
 
+/* Every argument as C wants it: where it lies in the record if it has that form
+ * there, or else in vals. Returns the place behind them, NULL on an error. */
+static const unsigned char *
+read_args(const struct link_event *ev, BroEvArg *args, struct val *vals)
+{
+    const unsigned char *p = (const unsigned char *)(ev + 1) + flat_pad(ev->name_len + 1);
+    const unsigned char *end = (const unsigned char *)ev + ev->rec.size;
+    uint32_t i;
+
+    for (i = 0; i < ev->num_args; i++)
+        vals[i].type = BRO_TYPE_UNKNOWN;
+    for (i = 0; p && i < ev->num_args; i++)
+        p = flat_arg(p, end, &args[i], &vals[i]);
+    return p;
+}
+
 static void
-call_all(BroConn *bc, BroEvMeta *meta)
+clear_vals(struct val *vals, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        if (vals[i].type != BRO_TYPE_UNKNOWN)
+            val_clear(&vals[i]);
+}
+
+/* Calls the handlers from first on. */
+static void
+call_all(BroConn *bc, struct handler *first, BroEvMeta *meta)
 {
     struct handler *h;
 
-    bc->running++;
-    for (h = bc->handlers; h && !bc->doomed; h = h->next)
-        if (!h->removed && strcmp(h->event, meta->ev_name) == 0)
-            call(bc, h, meta);
-    bc->running--;
-    registry_sweep(bc);
+    for (h = first; h && !bc->doomed; h = next_of(&h->next, meta->ev_name))
+        call(bc, h, meta);
 }
 
-static int
-wanted(BroConn *bc, const char *name)
-{
-    struct handler *h;
-
-    for (h = bc->handlers; h; h = h->next)
-        if (!h->removed && strcmp(h->event, name) == 0)
-            return TRUE;
-    return FALSE;
-}
+/* Few arguments and values need no memory of their own. */
+#define FEW 16
 
 void
 registry_dispatch(BroConn *bc, const struct link_event *ev)
 {
-    const unsigned char *p = (const unsigned char *)(ev + 1);
-    const unsigned char *end = (const unsigned char *)ev + ev->rec.size;
-    const char *name = (const char *)p;
-    /* One more than MAX_ARGS at least, so that all of A16 are there. */
-    uint32_t room = ev->num_args > MAX_ARGS ? ev->num_args : MAX_ARGS;
-    BroEvArg few[MAX_ARGS], *args = few;
-    struct val few_vals[16], *vals = few_vals;
-    uint32_t n = 0;
+    const char *name = (const char *)(ev + 1);
+    struct handler *first = next_of(&bc->handlers, name);
+    BroEvArg few[FEW], *args = few;
+    struct val few_vals[FEW], *vals = few_vals;
+    const unsigned char *p;
+    uint32_t n = ev->num_args;
 
-    if (!wanted(bc, name))
+    if (!first)
         return;
-    if (room > MAX_ARGS)
-        args = malloc(room * sizeof *args);
-    if (ev->num_args > 16)
-        vals = malloc(ev->num_args * sizeof *vals);
+    if (n > FEW) {
+        args = malloc(n * sizeof *args);
+        vals = malloc(n * sizeof *vals);
+    }
     if (args && vals) {
-        BroEvMeta meta = {.ev_name = name, .ev_ts = ev->time, .ev_args = args};
+        BroEvMeta meta = {.ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)n, .ev_args = args};
 
-        memset(args, 0, room * sizeof *args);
-        for (p += flat_pad(ev->name_len + 1); p && n < ev->num_args; n++) {
-            memset(&vals[n], 0, sizeof vals[n]);
-            p = flat_get(p, end, &vals[n]);
-            args[n].arg_data = val_data(&vals[n]);
-            args[n].arg_type = vals[n].type;
-        }
-        meta.ev_numargs = (int)n;
-        if (p && p + ev->raw_len <= end) {
+        p = read_args(ev, args, vals);
+        if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
             meta.ev_start = (uchar *)p;
             meta.ev_end = (uchar *)p + ev->raw_len;
-            call_all(bc, &meta);
+            call_all(bc, first, &meta);
         } else {
             DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no form for", name);
         }
+        clear_vals(vals, n);
     }
-    while (n-- > 0)
-        val_clear(&vals[n]);
     if (args != few)
         free(args);
     if (vals != few_vals)

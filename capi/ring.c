@@ -62,5 +62,5 @@ ring_next(struct link_ring *r, uint64_t *next)
 void
 ring_release(struct link_ring *r, uint64_t next)
 {
-    __atomic_store_n(&r->tail, next, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&r->tail, next, __ATOMIC_RELEASE);
 }

@@ -14,7 +14,8 @@
 void *ring_reserve(struct link_ring *r, size_t size, uint64_t *head);
 void ring_commit(struct link_ring *r, uint64_t head);
 
-/* The next record, or NULL when the ring is empty; *next is the place behind it. */
+/* The next record, or NULL when the ring is empty; *next is the place behind it.
+ * Who releases needs a fence before he looks whether the producer waits for room. */
 struct link_record *ring_next(struct link_ring *r, uint64_t *next);
 void ring_release(struct link_ring *r, uint64_t next);
 

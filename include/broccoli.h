@@ -418,36 +418,6 @@ int bro_conn_alive(const BroConn *bc);
 int bro_conn_get_fd(BroConn *bc);
 
 /**
- * Runs the handlers of all events that have arrived, or of one with
- * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection.
- */
-int bro_conn_process_input(BroConn *bc);
-
-/**
- * Returns how many events have been accepted and not yet been encoded for the peer.
- */
-int bro_event_queue_length(BroConn *bc);
-
-/**
- * Returns how many events the queue may hold: the setting queue_max_events.
- * Large ones fill it sooner: it has 1 MiB for events of up to 128 KiB, and 32
- * MiB for larger ones, or what queue_max_bytes says for all.
- */
-int bro_event_queue_length_max(BroConn *bc);
-
-/**
- * Makes sure that the queue is being written, without waiting for it: that
- * happens in the background anyway. Returns how many events are in it.
- */
-int bro_event_queue_flush(BroConn *bc);
-
-/**
- * Registers the events of src, with their functions, at dst as well.
- */
-void bro_conn_adopt_events(BroConn *src, BroConn *dst);
-
-/**
  * Attaches a pointer of the caller's to a connection under a key, in place of
  * one that is there. The key is copied, the value stays the caller's.
  */
@@ -511,6 +481,24 @@ int bro_event_send(BroConn *bc, BroEvent *be);
  */
 int bro_event_send_raw(BroConn *bc, const uchar *data, int data_len);
 
+/**
+ * Returns how many events have been accepted and not yet been encoded for the peer.
+ */
+int bro_event_queue_length(BroConn *bc);
+
+/**
+ * Returns how many events the queue may hold: the setting queue_max_events.
+ * Large ones fill it sooner: it has 1 MiB for events of up to 128 KiB, and 32
+ * MiB for larger ones, or what queue_max_bytes says for all.
+ */
+int bro_event_queue_length_max(BroConn *bc);
+
+/**
+ * Makes sure that the queue is being written, without waiting for it: that
+ * happens in the background anyway. Returns how many events are in it.
+ */
+int bro_event_queue_flush(BroConn *bc);
+
 /* --- Events to receive ------------------------------------------------------------------- */
 
 /**
@@ -539,10 +527,22 @@ void bro_event_registry_add_compact(BroConn *bc, const char *event_name,
 void bro_event_registry_remove(BroConn *bc, const char *event_name);
 
 /**
+ * Registers the events of src, with their functions, at dst as well.
+ */
+void bro_conn_adopt_events(BroConn *src, BroConn *dst);
+
+/**
  * Asks the peer for all events that are registered now. Before the connection
  * is up there is nothing to do: bro_conn_connect() asks.
  */
 void bro_event_registry_request(BroConn *bc);
+
+/**
+ * Runs the handlers of all events that have arrived, or of one with
+ * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
+ * at a time may call it for a connection.
+ */
+int bro_conn_process_input(BroConn *bc);
 
 /* --- Strings ----------------------------------------------------------------------------- */
 

@@ -888,6 +888,111 @@ test_process_in_handler(void)
     bro_conn_delete(bc);
 }
 
+static pid_t forked;
+
+/* What a child does with its copy of the connection in a handler: user_data. */
+static void
+on_forking(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    BroString *arg = meta->ev_args[0].arg_data;
+    BroEvent *ev;
+    int status;
+
+    on_compact(bc, "", meta);
+    if ((forked = fork()) != 0) {
+        CHECK(waitpid(forked, &status, 0) == forked && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        return;
+    }
+    check_failed = 0;
+    if (strcmp(user_data, "sends") == 0) {
+        ev = bro_event_new("of the child");
+        CHECK(bro_event_send(bc, ev) && bro_event_queue_length(bc) == 1);
+        bro_event_free(ev);
+    } else if (strcmp(user_data, "deletes") == 0) {
+        CHECK(bro_conn_delete(bc));
+    }
+    CHECK(arg->str_len == 3 && strcmp((char *)arg->str_val, "arg") == 0 && strcmp(meta->ev_name, "forks") == 0);
+}
+
+/* A handler forks, and the child returns from it too: the parent's events stay the parent's. */
+static void
+test_fork_in_handler(void)
+{
+    static char *const ways[] = {"returns", "sends", "deletes"};
+    BroString arg = {3, (uchar *)"arg"};
+    size_t i;
+
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        BroConn *bc = pretend(0);
+        BroEvent *ev = bro_event_new("forks");
+
+        bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &arg);
+        bro_event_registry_add_compact(bc, "forks", on_forking, ways[i]);
+        bro_event_registry_add_compact(bc, "a", on_compact, "");
+        arrives(bc, ev);
+        arrives_named(bc, "a", 0);
+        bro_event_free(ev);
+        CHECK(bro_conn_process_input(bc));
+        if (forked == 0) {
+            CHECK(trail_is("forks "));
+            if (strcmp(ways[i], "deletes") != 0)
+                CHECK(!bro_conn_process_input(bc) && bro_conn_delete(bc));
+            _exit(check_failed != 0);
+        }
+        CHECK(trail_is("forks a "));
+        bro_conn_delete(bc);
+    }
+}
+
+static pthread_barrier_t in_handler;
+
+static void
+on_waiting(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data, (void)meta;
+    pthread_barrier_wait(&in_handler); /* it runs */
+    pthread_barrier_wait(&in_handler); /* and has been forked meanwhile */
+}
+
+static void *
+process_once(void *arg)
+{
+    return bro_conn_process_input(arg) ? NULL : "nothing";
+}
+
+static void
+process_as_child(void)
+{
+    check_failed = 0;
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    of_parent->link = link_new(LINK_RING_BYTES, NULL);
+    of_parent->link->state = LINK_UP;
+    bro_event_registry_add_compact(of_parent, "a", on_compact, "");
+    arrives_named(of_parent, "a", 0);
+    CHECK(bro_conn_process_input(of_parent) && trail_is("a "));
+}
+
+/* A process forks while a handler runs in another thread of it, which the child has not. */
+static void
+test_fork_beside_handler(void)
+{
+    pthread_t thread;
+    void *result;
+
+    of_parent = pretend(0);
+    pthread_barrier_init(&in_handler, NULL, 2);
+    bro_event_registry_add_compact(of_parent, "waits", on_waiting, "");
+    arrives_named(of_parent, "waits", 0);
+    if (!CHECK(pthread_create(&thread, NULL, process_once, of_parent) == 0))
+        return;
+    pthread_barrier_wait(&in_handler);
+    CHECK(in_child(process_as_child) == 0);
+    pthread_barrier_wait(&in_handler);
+    CHECK(pthread_join(thread, &result) == 0 && !result);
+    pthread_barrier_destroy(&in_handler);
+    bro_conn_delete(of_parent);
+}
+
 /* The end of a connection: what had come in is processed, then the descriptor goes. */
 static void
 test_loss(void)
@@ -1382,6 +1487,8 @@ main(int argc, char **argv)
     test_add_in_handler();
     test_delete_in_handler();
     test_process_in_handler();
+    test_fork_in_handler();
+    test_fork_beside_handler();
     test_loss();
     test_arguments();
     test_malformed();

@@ -130,8 +130,9 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
 		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
-		Silence:   c.set.silence,
-		Unwritten: c.publishUnsent,
+		Silence:    c.set.silence,
+		Unwritten:  c.publishUnsent,
+		BeforeRead: c.deliver,
 	})
 	if err != nil {
 		return nil, err // no typed nil
@@ -237,6 +238,14 @@ func (c *conn) publishLoss() {
 // publishUnsent tells the host what waits to be sent in the core.
 func (c *conn) publishUnsent(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) }
 
+// deliver hands the host what has been received so far: more may be long in coming.
+func (c *conn) deliver() error {
+	if s := c.current.Load(); s != nil {
+		s.deliver()
+	}
+	return nil
+}
+
 // guard makes a panic the end of a connection, not of the host.
 func guard(what string, f func() error) (err error) {
 	defer func() {
@@ -298,7 +307,7 @@ func (c *conn) isLate() bool {
 
 // signal makes the host's descriptor readable, if it is not.
 func (c *conn) signal() {
-	if atomic.SwapUint32(c.link.signaled(), 1) == 0 {
+	if atomic.LoadUint32(c.link.signaled()) == 0 && atomic.SwapUint32(c.link.signaled(), 1) == 0 {
 		var one [8]byte
 		binary.NativeEndian.PutUint64(one[:], 1)
 		_, _ = c.toHost.Write(one[:])

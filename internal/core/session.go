@@ -49,8 +49,11 @@ type session struct {
 	room chan struct{} // the host may have made room
 	over chan struct{} // closed at the end
 	sent uint64        // events that the host has not been told of yet
-	once sync.Once
-	err  error // why it ended; nil when the host has ended it
+	got  uint64        // the same of those received
+
+	unsaid bool // the host may not have been told of what it could see
+	once   sync.Once
+	err    error // why it ended; nil when the host has ended it
 }
 
 func (s *session) run() error {
@@ -136,8 +139,9 @@ func (s *session) awaitConfirmation() {
 	}
 }
 
-// batch is how many records are sent before the host sees that they are: the
-// cache line that tells it is the one that it reads for each event.
+// batch is how many events are sent before the host sees that they are, or
+// received before it sees them: the cache line that tells it is the one that it
+// reads for each event.
 const batch = 32
 
 // drain sends what is in the outbound ring, and reports whether there was any.
@@ -261,13 +265,13 @@ func (c *conn) sleep(over func() bool) {
 func (s *session) receive() error {
 	var ev event.Event
 	var rec []byte
+	defer s.deliver()
 	for {
 		err := s.peer.Next(&ev)
 		if err != nil {
 			return err
 		}
-		s.conn.stats.received.Add(1)
-		atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
+		s.got++
 		if cap(rec) > 2*nearMax {
 			rec = nil
 		}
@@ -277,6 +281,27 @@ func (s *session) receive() error {
 		if !s.hand(rec) {
 			return nil
 		}
+		if s.got == batch {
+			s.show()
+		}
+	}
+}
+
+// show lets the host see what is in the inbound ring, if it looks.
+func (s *session) show() {
+	s.conn.stats.received.Add(s.got)
+	s.got = 0
+	atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
+	s.unsaid = s.conn.link.in.Publish() || s.unsaid
+}
+
+// deliver makes the host look. To wake it costs more than a few events do, so
+// that it is done for all that one read of the stream has brought.
+func (s *session) deliver() {
+	s.show()
+	if s.unsaid {
+		s.unsaid = false
+		s.conn.signal()
 	}
 }
 
@@ -286,11 +311,7 @@ func (s *session) hand(rec []byte) bool {
 	if len(rec) > nearMax {
 		return s.handFar(rec)
 	}
-	ok := s.wait(func() bool { return s.conn.link.in.Put(rec) })
-	if ok {
-		s.conn.signal()
-	}
-	return ok
+	return s.wait(func() bool { return s.conn.link.in.Put(rec) })
 }
 
 // handFar hands over a pointer to a copy of the record.
@@ -320,6 +341,10 @@ func (s *session) handFar(rec []byte) bool {
 // wait tries again whenever the host has made room, and reports false when the
 // connection ends meanwhile.
 func (s *session) wait(try func() bool) bool {
+	if try() {
+		return true
+	}
+	s.deliver()
 	for !try() {
 		atomic.StoreUint32(s.conn.link.starved(), 1)
 		if try() {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/peer"
+	"romanesco/internal/wire"
 )
 
 var build = os.Getenv("ROMANESCO_BUILD")
@@ -324,6 +326,34 @@ func TestValuesComeBack(t *testing.T) {
 	})
 	require.NoError(t, host(t, "echo", addr).Run())
 	require.NoError(t, wait())
+}
+
+// TestHalfAnEventHoldsNoOtherBack: the host gets an event though the next one
+// is still on its way.
+func TestHalfAnEventHoldsNoOtherBack(t *testing.T) {
+	one, err := new(wire.Encoder).AppendEvent(nil, &event.Event{Name: "echo", Time: 1})
+	require.NoError(t, err)
+	addr, done := accept(t, func(nc net.Conn) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		p, err := peer.Open(ctx, nc, peer.Config{Requests: []string{"echoed"}})
+		if err != nil {
+			return err
+		}
+		half := len(one) / 2
+		for _, part := range [][]byte{slices.Concat(one, one[:half]), one[half:]} {
+			if _, err := nc.Write(part); err != nil {
+				return err
+			}
+			var ev event.Event
+			if err := p.Next(&ev); err != nil {
+				return err
+			}
+		}
+		return p.Close()
+	})
+	require.NoError(t, host(t, "echo", addr).Run())
+	require.NoError(t, <-done)
 }
 
 func everyValue() []event.Value {

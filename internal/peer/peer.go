@@ -215,7 +215,7 @@ func (c *Conn) Next(ev *event.Event) error {
 		t, payload, err := c.in.Next()
 		if err != nil {
 			if err == io.EOF {
-				return err
+				return c.reason(err) // perhaps the answer to our own end
 			}
 			return c.reason(fmt.Errorf("reading from peer: %w", err))
 		}

@@ -37,15 +37,22 @@ type Ring struct {
 	h    *Header
 	data []byte
 	mask uint64
+
+	// The producer's: where the next record goes, which the consumer sees when
+	// it is published, and the tail as it was when it was last looked at. Both
+	// lines of the header are the consumer's as long as they are left alone.
+	put, tail uint64
 }
 
 // New returns a view of the ring that h describes. h.Size is a power of two.
 func New(h *Header) *Ring {
-	return &Ring{
+	r := &Ring{
 		h:    h,
 		data: unsafe.Slice((*byte)(h.Data), h.Size),
 		mask: h.Size - 1,
 	}
+	r.put, r.tail = r.Head(), r.Tail()
+	return r
 }
 
 // Head returns how many bytes have been produced since the beginning.
@@ -81,26 +88,43 @@ func Kind(rec []byte) uint32 { return binary.NativeEndian.Uint32(rec[4:]) }
 // Release gives everything before pos back to the producer.
 func (r *Ring) Release(pos uint64) { atomic.StoreUint64(&r.h.tail, pos) }
 
-// Put copies a record into the ring. It reports false, and changes nothing,
-// when there is no room for it now. The record is a multiple of 8 bytes and at
-// most half the ring.
+// Put copies a record into the ring, for the consumer to see once it is
+// published. It reports false, and changes nothing, when there is no room for it
+// now. The record is a multiple of 8 bytes and at most half the ring.
 func (r *Ring) Put(rec []byte) bool {
 	size := uint64(len(rec))
-	head := r.h.head
-	off := head & r.mask
-	free := uint64(len(r.data)) - (head - r.Tail())
-	if toEnd := uint64(len(r.data)) - off; toEnd < size {
-		if free < toEnd+size {
-			return false
-		}
-		binary.NativeEndian.PutUint32(r.data[off:], uint32(toEnd))
-		binary.NativeEndian.PutUint32(r.data[off+4:], kindSkip)
-		head += toEnd
-		off = 0
-	} else if free < size {
+	off := r.put & r.mask
+	skip := uint64(len(r.data)) - off // to the end of the ring, if the record does not fit there
+	if skip >= size {
+		skip = 0
+	}
+	if !r.hasRoom(skip + size) {
 		return false
 	}
+	if skip > 0 {
+		binary.NativeEndian.PutUint32(r.data[off:], uint32(skip))
+		binary.NativeEndian.PutUint32(r.data[off+4:], kindSkip)
+		off = 0
+	}
 	copy(r.data[off:], rec)
-	atomic.StoreUint64(&r.h.head, head+size)
+	r.put += skip + size
+	return true
+}
+
+func (r *Ring) hasRoom(size uint64) bool {
+	if r.put+size-r.tail <= uint64(len(r.data)) {
+		return true
+	}
+	r.tail = r.Tail()
+	return r.put+size-r.tail <= uint64(len(r.data))
+}
+
+// Publish makes what was put visible to the consumer, and reports whether there
+// was anything.
+func (r *Ring) Publish() bool {
+	if r.put == r.h.head {
+		return false
+	}
+	atomic.StoreUint64(&r.h.head, r.put)
 	return true
 }

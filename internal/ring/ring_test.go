@@ -31,6 +31,7 @@ func TestFullRingRefuses(t *testing.T) {
 		require.True(t, r.Put(record(64, 1, 0)))
 	}
 	require.False(t, r.Put(record(8, 1, 0)))
+	require.True(t, r.Publish())
 	_, next, err := r.Next(r.Tail(), r.Head())
 	require.NoError(t, err)
 	r.Release(next)
@@ -46,9 +47,11 @@ func TestEveryRecordArrivesInOrder(t *testing.T) {
 		for i := range uint32(n) {
 			rec := record(16+8*rnd.IntN(100), 1, i)
 			for !r.Put(rec) {
+				r.Publish()
 				runtime.Gosched()
 			}
 		}
+		r.Publish()
 	}()
 	for want := uint32(0); want < n; {
 		pos, head := r.Tail(), r.Head()
@@ -67,10 +70,20 @@ func TestEveryRecordArrivesInOrder(t *testing.T) {
 	require.True(t, r.Empty())
 }
 
+func TestNothingIsSeenBeforeItIsPublished(t *testing.T) {
+	r := newRing(256)
+	require.False(t, r.Publish())
+	require.True(t, r.Put(record(64, 1, 0)))
+	require.True(t, r.Empty())
+	require.True(t, r.Publish())
+	require.False(t, r.Publish())
+	require.Equal(t, uint64(64), r.Head())
+}
+
 func TestOverwrittenRecordIsNoticed(t *testing.T) {
 	for _, size := range []int{0, 4, 12, 72, 1 << 20} {
 		r := newRing(256)
-		require.True(t, r.Put(record(64, 1, 0)))
+		require.True(t, r.Put(record(64, 1, 0)) && r.Publish())
 		binary.NativeEndian.PutUint32(r.data, uint32(size))
 		_, _, err := r.Next(r.Tail(), r.Head())
 		require.ErrorIs(t, err, ErrCorrupt, "size %d", size)
@@ -83,6 +96,7 @@ func BenchmarkPutAndNext(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Put(rec)
+		r.Publish()
 		_, next, err := r.Next(r.Tail(), r.Head())
 		if err != nil {
 			b.Fatal(err)

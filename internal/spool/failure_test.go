@@ -74,7 +74,7 @@ func TestRingOfOrphan(t *testing.T) {
 			require.NoError(t, err)
 			r := m.ring()
 			for range 3 {
-				require.True(t, r.Put(record))
+				require.True(t, r.Put(record) && r.Publish())
 			}
 			c.change(m.header, r)
 			m.close()
@@ -109,8 +109,9 @@ func TestRingIsTakenOnce(t *testing.T) {
 	m, err := mapFile(filepath.Join(path, "ring"))
 	require.NoError(t, err)
 	t.Cleanup(m.close)
+	r := m.ring()
 	for range 3 {
-		require.True(t, m.ring().Put(record))
+		require.True(t, r.Put(record) && r.Publish())
 	}
 	l := opened(t, path, m.header, Options{Sync: time.Hour})
 	b := batchOf("two of three", 2)

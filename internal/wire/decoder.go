@@ -16,6 +16,7 @@ type Decoder struct {
 	lim   Limits
 	cache cache
 	names map[string]string
+	last  string // of the names, what was asked for last
 
 	// The payload at hand. The first error sticks: after it every read
 	// returns zeros, and callers look at err where they loop.
@@ -209,7 +210,11 @@ const (
 // name reads a string that C will see as one.
 func (d *Decoder) name(what string) string {
 	b := d.raw()
+	if string(b) == d.last { // events come in bursts
+		return d.last
+	}
 	if s, ok := d.names[string(b)]; ok {
+		d.last = s
 		return s
 	}
 	s := string(b)

@@ -35,7 +35,10 @@ func (d *Decoder) Event(payload []byte, ev *event.Event) error {
 		if d.err != nil {
 			break
 		}
-		ev.Args = append(ev.Args, event.Value{})
+		if i == cap(ev.Args) {
+			ev.Args = append(ev.Args, event.Value{})
+		}
+		ev.Args = ev.Args[:i+1] // as it was left: value clears it
 		if d.value(&ev.Args[i]); d.err != nil {
 			d.err = fmt.Errorf("argument %d: %w", i, d.err)
 		}

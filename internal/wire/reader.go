@@ -9,6 +9,8 @@ import (
 
 const (
 	readSize = 32 << 10
+	// busySize is the buffer for a peer that fills that one.
+	busySize = 64 << 10
 	// keepSize is the buffer that a Reader holds on to between messages.
 	keepSize = 256 << 10
 	// strangeMax is the longest first chunk that might still be a peculiar
@@ -33,6 +35,7 @@ type Reader struct {
 	max  int
 	buf  []byte // buf[r:w] has been read and not consumed
 	r, w int
+	full bool // the source has filled it
 
 	header  bool    // a header has been consumed, its payload has not
 	typ     MsgType // of that header
@@ -252,6 +255,7 @@ func (r *Reader) need(n int) error {
 			return err
 		}
 		got, err := r.src.Read(r.buf[r.w:])
+		r.full = got == len(r.buf)-r.w
 		if got < 0 || got > len(r.buf)-r.w {
 			return fmt.Errorf("%w: the source says it has read %d bytes", ErrFraming, got)
 		}
@@ -293,10 +297,13 @@ func (r *Reader) makeRoom(n int) error {
 			r.buf = nil
 		}
 	}
-	if r.w < len(r.buf) && len(r.buf)-r.r >= n {
+	if len(r.buf)-r.w >= len(r.buf)/2 && len(r.buf)-r.r >= n {
 		return nil
 	}
-	if r.r > 0 && n <= len(r.buf) {
+	if r.r > 0 && n <= len(r.buf) { // little is left of what was read: its end
+		if r.full && len(r.buf) < busySize && r.grow(busySize) == nil {
+			return nil
+		}
 		r.w = copy(r.buf, r.buf[r.r:r.w])
 		r.r = 0
 		return nil
@@ -305,7 +312,11 @@ func (r *Reader) makeRoom(n int) error {
 		return nil // n is more than fits, but first things first
 	}
 	// Twice what is there, but not more than is asked for.
-	size := max(readSize, min(2*len(r.buf), n))
+	return r.grow(max(readSize, min(2*len(r.buf), n)))
+}
+
+// grow moves what is there to a buffer of that size.
+func (r *Reader) grow(size int) error {
 	if err := r.hold(len(r.buf)+size, cap(r.parts)); err != nil { // both, for a moment
 		return err
 	}

@@ -217,6 +217,28 @@ func TestBuffered(t *testing.T) {
 	}
 }
 
+// counting has as much as is asked for, and counts how often that is.
+type counting struct {
+	io.Reader
+	reads int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	c.reads++
+	return c.Reader.Read(p)
+}
+
+// TestReaderReadsMuchAtOnce: from a peer that has always more, and whose
+// messages never end where the buffer does.
+func TestReaderReadsMuchAtOnce(t *testing.T) {
+	const total = 8 << 20
+	one := join(header(MsgSerial), chunk(strings.Repeat("x", 301)))
+	src := &counting{Reader: bytes.NewReader(bytes.Repeat(one, total/len(one)))}
+	_, err := readAll(NewReader(src, DefaultLimits()))
+	require.ErrorIs(t, err, io.EOF)
+	require.Less(t, src.reads, total/busySize+20)
+}
+
 func TestReaderGivesUpOnASilentSource(t *testing.T) {
 	_, _, err := NewReader(silent{}, DefaultLimits()).Next()
 	assert.Equal(t, io.ErrNoProgress, err)

@@ -57,6 +57,9 @@ type Config struct {
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the pong that follows as its receipt.
 	BeforePong func() error
+	// BeforeRead, if set, is called before more is read of the stream, and who
+	// gathers what Next returns can let go of it: the peer may be silent for long.
+	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
@@ -148,12 +151,27 @@ func (c *Conn) greeting() io.ReadWriter {
 
 // reads sets where frames come from, after the upgrade.
 func (c *Conn) reads(r io.Reader) {
-	c.in = bufio.NewReaderSize(r, flushSize)
+	c.in = bufio.NewReaderSize(announced{c.cfg.BeforeRead, r}, flushSize)
 	c.frame = wsutil.Reader{
 		Source: c.in, State: c.state,
 		MaxFrameSize: int64(c.cfg.Limits.MaxMessage), MaxMessageSize: int64(c.cfg.Limits.MaxMessage),
 		OnIntermediate: c.control,
 	}
+}
+
+// announced is a stream of which it is said beforehand that it is read.
+type announced struct {
+	before func() error
+	io.Reader
+}
+
+func (r announced) Read(b []byte) (int, error) {
+	if r.before != nil {
+		if err := r.before(); err != nil {
+			return 0, err
+		}
+	}
+	return r.Reader.Read(b)
 }
 
 // speaks sets how events are written, once the other side is known.
@@ -278,7 +296,7 @@ func (c *Conn) message() error {
 func (c *Conn) readError(err error) error {
 	switch {
 	case err == io.EOF || errors.Is(err, errClosed):
-		return io.EOF
+		return c.reason(io.EOF) // perhaps the answer to our own end
 	case errors.Is(err, ErrRefused):
 		return err
 	}

@@ -174,7 +174,7 @@ func (c *Conn) Close() error {
 		if werr == nil {
 			_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
 			c.reading.Lock() // a Next has seen the end, or the deadline
-			_, _ = io.Copy(io.Discard, io.LimitReader(c.in, lingerBytes))
+			_, _ = io.Copy(io.Discard, io.LimitReader(c.net, lingerBytes))
 			c.reading.Unlock()
 		}
 		err = c.net.Close()

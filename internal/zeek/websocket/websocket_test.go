@@ -446,3 +446,24 @@ func TestFrameSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoGathersIsToldBeforeARead: an event is let go of before the connection
+// waits for the rest of the next.
+func TestWhoGathersIsToldBeforeARead(t *testing.T) {
+	told := make(chan struct{}, 100)
+	c, s := pair(t, Config{Subscribe: []string{"/"}, All: true, BeforeRead: func() error {
+		told <- struct{}{}
+		return nil
+	}}, Config{Topic: "/t"})
+	require.NoError(t, s.Send(&event.Event{Name: "e", Args: values()}))
+	half := len(s.out) / 2
+	s.out = append(s.out, s.out[:half]...)
+	require.NoError(t, s.Flush())
+	var ev event.Event
+	require.NoError(t, c.Next(&ev))
+	for len(told) > 0 {
+		<-told
+	}
+	go func() { _ = c.Next(&ev) }()
+	<-told
+}

@@ -352,7 +352,9 @@ func TestHalfAnEventHoldsNoOtherBack(t *testing.T) {
 		}
 		return p.Close()
 	})
-	require.NoError(t, host(t, "echo", addr).Run())
+	cmd := host(t, "echo", addr)
+	cmd.Stderr = nil // it may find the connection closed before its last word
+	require.NoError(t, cmd.Run())
 	require.NoError(t, <-done)
 }
 

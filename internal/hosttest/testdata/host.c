@@ -167,6 +167,19 @@ do_receive(const char *peer, BroCompactEventFunc func, char **names)
     return bro_conn_delete(bc) ? 0 : 1;
 }
 
+/* Waits until the kernel has all that was accepted: bro_conn_delete() waits for
+ * 5 seconds only, which a busy machine may need for a part of it. */
+static void
+await_written(BroConn *bc)
+{
+    BroConnStats stats;
+
+    do {
+        usleep(1000);
+        bro_conn_get_connstats(bc, &stats);
+    } while (stats.tx_buflen > 0 && bro_conn_alive(bc));
+}
+
 static int
 do_flood(const char *peer, int n, int size)
 {
@@ -204,6 +217,7 @@ do_flood(const char *peer, int n, int size)
     }
     bro_string_cleanup(&str);
     free(text);
+    await_written(bc);
     bro_conn_delete(bc);
     printf("sent %d, longest call %.3f ms\n", n, longest);
     return 0;

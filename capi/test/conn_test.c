@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "../flat.h"
@@ -484,6 +485,35 @@ test_fork(void)
     CHECK(in_child(use_of_parent) == 0);
     CHECK(bro_event_queue_length(of_parent) == 2);
     bro_conn_delete(of_parent);
+}
+
+static int cores[2]; /* sockets: the core's, and one that has the number that another had */
+
+static void
+look_at_sockets(void)
+{
+    check_failed = 0;
+    CHECK(fcntl(cores[0], F_GETFD) < 0 && errno == EBADF);
+    CHECK(fcntl(cores[1], F_GETFD) >= 0);
+}
+
+static void
+test_fork_sockets(void)
+{
+    BroConn *bc = pretend(0);
+    struct stat st;
+
+    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, cores) == 0 && fstat(cores[0], &st) == 0))
+        return;
+    bc->connected = TRUE; /* as it is while the core has it */
+    bc->link->sockets[0] = (struct link_socket){.inode = st.st_ino, .fd = cores[0]};
+    bc->link->sockets[1] = (struct link_socket){.inode = st.st_ino, .fd = cores[1]};
+    CHECK(in_child(look_at_sockets) == 0);
+    CHECK(fcntl(cores[0], F_GETFD) >= 0);
+    bc->connected = FALSE;
+    close(cores[0]);
+    close(cores[1]);
+    bro_conn_delete(bc);
 }
 
 /* --- The queue --------------------------------------------------------------------------- */
@@ -1475,6 +1505,7 @@ main(int argc, char **argv)
     test_class();
     test_data();
     test_fork();
+    test_fork_sockets();
     test_queue();
     test_queue_number();
     test_stats();

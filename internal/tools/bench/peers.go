@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -25,8 +24,9 @@ func sink(nc net.Conn) error {
 	if _, err := open(nc); err != nil {
 		return err
 	}
-	_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{nc}, make([]byte, 1<<20))
-	return err
+	// However it ends: not every library says good-bye.
+	_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{nc}, make([]byte, 1<<20))
+	return nil
 }
 
 func stalled(d time.Duration) func(net.Conn) error {
@@ -40,25 +40,24 @@ func stalled(d time.Duration) func(net.Conn) error {
 // source sends n events of seven arguments, encoded beforehand: it is not what
 // is measured.
 func source(n int) func(net.Conn) error {
-	v4 := [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}
-	ev := &event.Event{Name: "bench", Time: 1126645547.25, Args: []event.Value{
-		{Type: event.Time, Bits: 0x41d0c95d6ad00000}, {Type: event.String, Bytes: []byte("login1_022")},
-		{Type: event.Count, Bits: 1}, {Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
-		{Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
-	}}
 	return func(nc net.Conn) error {
 		if _, err := open(nc); err != nil {
 			return err
 		}
-		one, err := new(wire.Encoder).AppendEvent(nil, ev)
+		one, err := new(wire.Encoder).AppendEvent(nil, sevenArguments())
 		if err != nil {
 			return err
 		}
-		many := bytes.Repeat(one, 256)
-		for left := n; left > 0 && err == nil; left -= 256 {
-			_, err = nc.Write(many[:len(one)*min(left, 256)])
-		}
-		_, _ = io.Copy(io.Discard, nc)
-		return err
+		return repeat(nc, one, n)
 	}
+}
+
+// sevenArguments are those that the program sends itself.
+func sevenArguments() *event.Event {
+	v4 := [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}
+	return &event.Event{Name: "bench", Time: 1126645547.25, Args: []event.Value{
+		{Type: event.Time, Bits: 0x41d0c95d6ad00000}, {Type: event.String, Bytes: []byte("login1_022")},
+		{Type: event.Count, Bits: 1}, {Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
+		{Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: 6},
+	}}
 }

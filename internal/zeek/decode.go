@@ -27,6 +27,7 @@ type Decoder struct {
 	stack   []event.Value // of lists that are being read
 	arena   []event.Value // of those that have been
 	names   map[string]string
+	clock   clock
 }
 
 // NewDecoder returns a Decoder with these limits.
@@ -164,9 +165,53 @@ func (d *Decoder) typed(v *event.Value, other func(key []byte) bool) bool {
 
 // value reads one value.
 func (d *Decoder) value(v *event.Value) {
-	if d.charge(); d.err == nil {
-		d.typed(v, nil)
+	if d.charge(); d.err != nil {
+		return
 	}
+	kind, ok := d.usual()
+	if !ok {
+		d.typed(v, nil)
+		return
+	}
+	if d.deeper() {
+		d.data(kind, v)
+	}
+	d.rest('}', func() { d.member(d.further) })
+	d.depth--
+}
+
+// usual passes over the beginning of a value up to its data, if it is as Zeek
+// writes it, and returns the type. It is why decoding takes half the time.
+func (d *Decoder) usual() (kind []byte, ok bool) {
+	const before, behind, longest = `{"@data-type":"`, `","data":`, 16
+	in := d.in[d.pos:]
+	if len(in) < len(before)+longest+len(behind) || string(in[:len(before)]) != before {
+		return nil, false
+	}
+	in = in[len(before):]
+	for i, c := range in[:longest] {
+		if c == '"' {
+			kind, in = in[:i], in[i:]
+			break
+		}
+		if c == '\\' {
+			return nil, false
+		}
+	}
+	if kind == nil || string(in[:len(behind)]) != behind {
+		return nil, false
+	}
+	d.pos += len(before) + len(kind) + len(behind)
+	return kind, true
+}
+
+// further reads a member of a value behind its data.
+func (d *Decoder) further(key []byte) {
+	if string(key) == "data" || string(key) == "@data-type" {
+		d.fail("the same key twice")
+		return
+	}
+	d.skip()
 }
 
 // charge counts a value.

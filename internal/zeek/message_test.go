@@ -83,6 +83,18 @@ func TestTimestamps(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, s)
 	}
+	// Those in the second of the last one are read in another way.
+	var c clock
+	for _, s := range []string{
+		"2005-09-13T21:05:47.500", "2005-09-13T21:05:47.001", "2005-09-13T21:05:47.999", "2005-09-13T21:05:47", "2005-09-13T21:05:47.25Z",
+		"2005-09-13T21:05:47,500", "2005-09-13T21:05:47.50+", "2005-09-13T21:05:48.000", "1969-12-31T23:59:59.500", "1969-12-31T23:59:59.001",
+		"2005-09-13T21:05:47.500+02:00", "2005-09-13T21:05:47.5x1", "2005-09-13T21:05:47.123", "2005-09-31T21:05:47.500", "",
+	} {
+		want, wantErr := parseTime([]byte(s))
+		got, err := c.parse([]byte(s))
+		require.Equal(t, wantErr, err, s)
+		require.Equal(t, want, got, s)
+	}
 	for _, s := range []string{"", "yesterday", "2005-13-13T21:05:47", "2005-09-13 21:05:47", "2005-09-13T21:05:47.5x"} {
 		_, err := parseTime([]byte(s))
 		require.ErrorIs(t, err, ErrMalformed, s)
@@ -157,6 +169,30 @@ func TestAnyOrder(t *testing.T) {
 	], "topic": "/sshd/events", "@data-type": "vector", "type": "data-message"} `))
 	require.Equal(t, "eé😀\ufffd\v/", got.Name)
 	require.Equal(t, []event.Value{{}, many(event.Table, text("k"), count(2))}, got.Args)
+}
+
+// TestBehindData: what stands behind the data of a value that begins as Zeek's do.
+func TestBehindData(t *testing.T) {
+	const before = `{"type":"data-message","topic":"/sshd/events","@data-type":"vector","data":[` +
+		`{"@data-type":"count","data":1},{"@data-type":"count","data":1},{"@data-type":"vector","data":[` +
+		`{"@data-type":"string","data":"e"},{"@data-type":"vector","data":[`
+	for v, want := range map[string]event.Value{
+		`{"@data-type":"count","data":7 , "x":[1,{"y":2}], "z":"}"}`: count(7),
+		`{"@data-type":"string","data":"s"	}`:                        text("s"),
+		`{"@data-type":"cou\u006et","data":8}`:                       count(8),
+		`{"@data-type":"vector","data":[],"x":{}}`:                   many(event.Vector),
+		` {"@data-type":"count","data":9}`:                           count(9),
+	} {
+		require.Equal(t, []event.Value{want}, decode(t, NewDecoder(Limits{}), []byte(before+v+"]}]}]}")).Args, v)
+	}
+	for _, v := range []string{
+		`{"@data-type":"count","data":1,"data":1}`, `{"@data-type":"count","data":1,"@data-type":"count"}`,
+		`{"@data-type":"count","data":1,}`, `{"@data-type":"count","data":1 2}`, `{"@data-type":"count","data":1]`,
+		`{"@data-type":"a type with a long name","data":1}`, `{"@data-type":"","data":1}`, `{"@data-type":"count","data":1`,
+	} {
+		_, err := NewDecoder(Limits{}).Decode([]byte(before+v+"]}]}]}"), &event.Event{})
+		require.ErrorIs(t, err, ErrMalformed, v)
+	}
 }
 
 // TestNetworkTime: Zeek sends the time of an event with it.

@@ -38,11 +38,7 @@ func (d *Decoder) eat(c byte) bool {
 
 // list reads what stands between two brackets, item by item.
 func (d *Decoder) list(open, shut byte, item func()) {
-	if !d.eat(open) {
-		return
-	}
-	if d.depth++; d.depth > d.limits.MaxDepth {
-		d.failWith(fmt.Errorf("%w: deeper than %d", ErrLimit, d.limits.MaxDepth))
+	if !d.eat(open) || !d.deeper() {
 		return
 	}
 	defer func() { d.depth-- }()
@@ -50,19 +46,30 @@ func (d *Decoder) list(open, shut byte, item func()) {
 		d.pos++
 		return
 	}
-	for {
-		if item(); d.err != nil {
-			return
-		}
+	item()
+	d.rest(shut, item)
+}
+
+// deeper counts a bracket that has been opened.
+func (d *Decoder) deeper() bool {
+	if d.depth++; d.depth > d.limits.MaxDepth {
+		d.failWith(fmt.Errorf("%w: deeper than %d", ErrLimit, d.limits.MaxDepth))
+	}
+	return d.err == nil
+}
+
+// rest reads the items behind the first, and the bracket that ends them.
+func (d *Decoder) rest(shut byte, item func()) {
+	for d.err == nil {
 		switch d.peek() {
 		case ',':
 			d.pos++
+			item()
 		case shut:
 			d.pos++
 			return
 		default:
 			d.fail(fmt.Sprintf("%q is missing", shut))
-			return
 		}
 	}
 }
@@ -71,12 +78,14 @@ func (d *Decoder) array(item func()) { d.list('[', ']', item) }
 
 // object reads an object; member is to read the value of the key.
 func (d *Decoder) object(member func(key []byte)) {
-	d.list('{', '}', func() {
-		key := d.text()
-		if d.eat(':') {
-			member(key)
-		}
-	})
+	d.list('{', '}', func() { d.member(member) })
+}
+
+func (d *Decoder) member(member func(key []byte)) {
+	key := d.text()
+	if d.eat(':') {
+		member(key)
+	}
 }
 
 // skip passes over one value of JSON.

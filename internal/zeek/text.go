@@ -51,15 +51,17 @@ func (d *Decoder) text() []byte {
 		return nil
 	}
 	start := d.pos
-	for ; d.pos < len(d.in); d.pos++ {
-		switch d.in[d.pos] {
+	for i, c := range d.in[start:] {
+		switch c {
 		case '"':
-			d.pos++
-			return d.in[start : d.pos-1 : d.pos-1]
+			d.pos = start + i + 1
+			return d.in[start : start+i : start+i]
 		case '\\':
+			d.pos = start + i
 			return d.escaped(start)
 		}
 	}
+	d.pos = len(d.in)
 	d.fail("string without an end")
 	return nil
 }

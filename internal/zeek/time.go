@@ -15,7 +15,7 @@ const (
 	lastSecond   = 253402300799 // of the year 9999
 )
 
-// clock writes timestamps, and keeps the text of the last second.
+// clock writes or reads timestamps, and keeps the text of the last second.
 type clock struct {
 	second int64
 	text   []byte
@@ -38,6 +38,34 @@ func (c *clock) append(b []byte, t float64) ([]byte, bool) {
 	}
 	b = append(b, c.text...)
 	return append(b, '.', byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10)), true
+}
+
+// parse reads a timestamp, as parseTime does.
+func (c *clock) parse(b []byte) (float64, error) {
+	milli, ok := thousandths(b)
+	if ok && len(c.text) > 0 && string(b[:len(layoutSecond)]) == string(c.text) {
+		return float64(c.second) + float64(milli)/1e3, nil
+	}
+	t, err := parseTime(b)
+	if ok && err == nil {
+		c.second, c.text = int64(math.Floor(t)), append(c.text[:0], b[:len(layoutSecond)]...)
+	}
+	return t, err
+}
+
+// thousandths returns the fraction of a timestamp as Zeek writes it: behind the
+// second three digits, and no zone.
+func thousandths(b []byte) (milli int, ok bool) {
+	if len(b) != len(layoutSecond)+len(".000") || b[len(layoutSecond)] != '.' {
+		return 0, false
+	}
+	for _, c := range b[len(layoutSecond)+1:] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		milli = milli*10 + int(c-'0')
+	}
+	return milli, true
 }
 
 // appendSpan appends an interval, in seconds, as Zeek's timespan: a whole

@@ -45,7 +45,7 @@ func (d *Decoder) data(kind []byte, v *event.Value) {
 		v.Type, v.Bytes = event.Enum, d.text()
 	case "timestamp":
 		v.Type = event.Time
-		d.seconds(v, parseTime)
+		d.seconds(v, d.clock.parse)
 	case "timespan":
 		v.Type = event.Interval
 		d.seconds(v, parseSpan)

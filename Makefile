@@ -91,7 +91,7 @@ help:
 #: make test-installed  the tests of the built library, with an installed one
 #: make deb        Debian packages, in build/
 #: make test-deb   the same, and looks at them, with lintian if there is one
-#: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves
+#: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves; ONLY=Zeek: those so named
 #: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
 #: make openssh-deb   the same as Debian packages
 #: make test-openssh  runs that sshd with real clients, as root
@@ -398,7 +398,7 @@ style:
 
 .PHONY: bench
 bench: all
-	$(GO) run ./internal/tools/bench -build $(OUT) -reference '$(REFERENCE_LIB)'
+	$(GO) run ./internal/tools/bench -build $(OUT) -reference '$(REFERENCE_LIB)' -only '$(ONLY)'
 
 .PHONY: load
 load: | prerequisites

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type options struct {
 	build, reference string
 	rounds, events   int
 	stall            time.Duration
+	only             string
 }
 
 func main() {
@@ -24,6 +26,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "measurements of each")
 	flag.IntVar(&o.events, "events", 200_000, "events in a measurement")
 	flag.DurationVar(&o.stall, "stall", 5*time.Second, "how long a peer reads nothing")
+	flag.StringVar(&o.only, "only", "", "only the measurements whose names match this regular expression")
 	flag.Parse()
 	if err := run(o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -32,6 +35,10 @@ func main() {
 }
 
 func run(o options, out io.Writer) error {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -42,6 +49,9 @@ func run(o options, out io.Writer) error {
 		return err
 	}
 	for _, m := range append(besideReference(o, s), besideBro(o, s)...) {
+		if !only.MatchString(m.name) {
+			continue
+		}
 		t := table{name: m.name, columns: [2]column{{name: m.sides[0].name}, {name: m.sides[1].name}}}
 		for range o.rounds {
 			for i, side := range m.sides { // in turn, so that both have the same weather

@@ -11,7 +11,9 @@ import (
 // ErrDamaged says that a batch is not what was written.
 var ErrDamaged = errors.New("spool: batch is damaged")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum makes its tables at the first call: of those who connect, few have
+// a spool.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // batchHeader is the checksum, the number of the batch, and its tail.
 const batchHeader = 4 + 8 + 8
@@ -67,13 +69,13 @@ func (b *Batch) append(dst []byte, index uint64) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, index)
 	dst = binary.BigEndian.AppendUint64(dst, b.Tail)
 	dst = append(dst, b.items...)
-	binary.BigEndian.PutUint32(dst[at:], crc32.Checksum(dst[at+4:], castagnoli))
+	binary.BigEndian.PutUint32(dst[at:], checksum(dst[at+4:]))
 	return dst
 }
 
 // decode reads what append has made. The batch aliases data.
 func (b *Batch) decode(data []byte, index uint64) error {
-	if len(data) < batchHeader || binary.BigEndian.Uint32(data) != crc32.Checksum(data[4:], castagnoli) ||
+	if len(data) < batchHeader || binary.BigEndian.Uint32(data) != checksum(data[4:]) ||
 		binary.BigEndian.Uint64(data[4:]) != index {
 		return ErrDamaged
 	}

@@ -88,6 +88,8 @@ type Conn struct {
 	raw   rawForm
 	subs  zeek.Subscription // of the client
 
+	arrived float64 // when the last read of the stream brought something
+
 	dialect zeek.Dialect // of the server
 
 	names sync.Map // of the events that Next returns
@@ -151,7 +153,7 @@ func (c *Conn) greeting() io.ReadWriter {
 
 // reads sets where frames come from, after the upgrade.
 func (c *Conn) reads(r io.Reader) {
-	c.in = bufio.NewReaderSize(announced{c.cfg.BeforeRead, r}, flushSize)
+	c.in = bufio.NewReaderSize(arrivals{c, r}, flushSize)
 	c.frame = wsutil.Reader{
 		Source: c.in, State: c.state,
 		MaxFrameSize: int64(c.cfg.Limits.MaxMessage), MaxMessageSize: int64(c.cfg.Limits.MaxMessage),
@@ -159,19 +161,23 @@ func (c *Conn) reads(r io.Reader) {
 	}
 }
 
-// announced is a stream of which it is said beforehand that it is read.
-type announced struct {
-	before func() error
+// arrivals is the stream, of which it is said beforehand that it is read, and
+// noted when that was: one read brings many events, and to ask for the time is
+// a tenth of what receiving one costs.
+type arrivals struct {
+	c *Conn
 	io.Reader
 }
 
-func (r announced) Read(b []byte) (int, error) {
-	if r.before != nil {
-		if err := r.before(); err != nil {
+func (a arrivals) Read(b []byte) (int, error) {
+	if before := a.c.cfg.BeforeRead; before != nil {
+		if err := before(); err != nil {
 			return 0, err
 		}
 	}
-	return r.Reader.Read(b)
+	n, err := a.Reader.Read(b)
+	a.c.arrived = float64(time.Now().UnixMicro()) / 1e6
+	return n, err
 }
 
 // speaks sets how events are written, once the other side is known.
@@ -235,7 +241,7 @@ func (c *Conn) Next(ev *event.Event) error {
 			continue
 		}
 		if ev.Time == 0 {
-			ev.Time = float64(time.Now().UnixMicro()) / 1e6
+			ev.Time = c.arrived
 		}
 		ev.Raw = c.raw.of(ev)
 		return nil

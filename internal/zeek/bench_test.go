@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,31 +17,46 @@ func sevenArgs() *event.Event {
 	}}
 }
 
+// benchmarked are the events that the benchmarks take.
+func benchmarked() map[string]*event.Event {
+	return map[string]*event.Event{
+		"seven": sevenArgs(),
+		"4 KiB": {Name: "sensor_sshd_conn_line", Args: []event.Value{text(strings.Repeat("x", 4096))}},
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
-	e := NewEncoder("/sshd/events", Dialect{UnescapesTwice: true})
-	ev := sevenArgs()
-	out, err := e.AppendEvent(nil, ev)
-	require.NoError(b, err)
-	b.SetBytes(int64(len(out)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if out, err = e.AppendEvent(out[:0], ev); err != nil {
-			b.Fatal(err)
-		}
+	for name, ev := range benchmarked() {
+		b.Run(name, func(b *testing.B) {
+			e := NewEncoder("/sshd/events", Dialect{UnescapesTwice: true})
+			out, err := e.AppendEvent(nil, ev)
+			require.NoError(b, err)
+			b.SetBytes(int64(len(out)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if out, err = e.AppendEvent(out[:0], ev); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
-	in, err := NewEncoder("/sshd/events", Dialect{}).AppendEvent(nil, sevenArgs())
-	require.NoError(b, err)
-	d := NewDecoder(Limits{})
-	var ev event.Event
-	b.SetBytes(int64(len(in)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := d.Decode(in, &ev); err != nil {
-			b.Fatal(err)
-		}
+	for name, ev := range benchmarked() {
+		b.Run(name, func(b *testing.B) {
+			in, err := NewEncoder("/sshd/events", Dialect{}).AppendEvent(nil, ev)
+			require.NoError(b, err)
+			d := NewDecoder(Limits{})
+			var got event.Event
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := d.Decode(in, &got); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

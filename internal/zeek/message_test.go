@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -192,6 +193,30 @@ func TestBehindData(t *testing.T) {
 	} {
 		_, err := NewDecoder(Limits{}).Decode([]byte(before+v+"]}]}]}"), &event.Event{})
 		require.ErrorIs(t, err, ErrMalformed, v)
+	}
+}
+
+// TestLongTexts: each byte at each place of texts of all lengths around those
+// that are looked at in one go, as it is and as others do it byte by byte.
+func TestLongTexts(t *testing.T) {
+	d := NewDecoder(Limits{})
+	for _, length := range []int{1, 7, 8, 9, 16, 31, 32, 33, 70} {
+		for at := range length {
+			for c := range 256 {
+				if c == 0 { // is written as text
+					continue
+				}
+				s := bytes.Repeat([]byte("y"), length)
+				s[at] = byte(c)
+				b := appendText([]byte("before"), s, Dialect{})
+				require.Equal(t, string(b), string(appendText([]byte("before"), string(s), Dialect{})))
+				want := `before"` + string(appendEscaped(nil, s, Dialect{})) + `"`
+				require.Equal(t, want, string(b))
+				d.begin(b[len("before"):])
+				require.Equal(t, s, d.text())
+				require.NoError(t, d.finish())
+			}
+		}
 	}
 }
 

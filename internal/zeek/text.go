@@ -1,7 +1,10 @@
 package zeek
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -16,6 +19,39 @@ var escapes = [256]byte{
 // appendText appends a JSON string. A type parameter, since both are at hand.
 func appendText[T string | []byte](b []byte, s T, d Dialect) []byte {
 	b = append(b, '"')
+	start := len(b)
+	b = append(b, s...)
+	if n := plainLength(b[start:]); n < len(s) {
+		b = appendEscaped(b[:start+n], s[n:], d)
+	}
+	return append(b, '"')
+}
+
+// plainLength returns how many bytes there are before the first that needs an
+// escape. It looks at eight at a time: texts may be long.
+func plainLength(b []byte) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^'"'*each, w^'\\'*each
+		// The high bit of each byte that is a control character, or one of the two:
+		// what is below a number goes below zero when that is taken off.
+		if ((w-' '*each)&^w|(quote-each)&^quote|(slash-each)&^slash)&high != 0 && needsEscape(b[n:n+8]) {
+			break
+		}
+	}
+	for n < len(b) && escapes[b[n]] == 0 {
+		n++
+	}
+	return n
+}
+
+func needsEscape(b []byte) bool {
+	return slices.ContainsFunc(b, func(c byte) bool { return escapes[c] != 0 })
+}
+
+func appendEscaped[T string | []byte](b []byte, s T, d Dialect) []byte {
 	from := 0
 	for i := 0; i < len(s); i++ {
 		letter := escapes[s[i]]
@@ -33,8 +69,7 @@ func appendText[T string | []byte](b []byte, s T, d Dialect) []byte {
 			b = append(b, '\\', letter)
 		}
 	}
-	b = append(b, s[from:]...)
-	return append(b, '"')
+	return append(b, s[from:]...)
 }
 
 func (d Dialect) backslash(b []byte) []byte {
@@ -51,19 +86,34 @@ func (d *Decoder) text() []byte {
 		return nil
 	}
 	start := d.pos
-	for i, c := range d.in[start:] {
-		switch c {
-		case '"':
-			d.pos = start + i + 1
-			return d.in[start : start+i : start+i]
-		case '\\':
-			d.pos = start + i
-			return d.escaped(start)
+	d.pos += textEnd(d.in[start:])
+	switch {
+	case d.pos == len(d.in):
+		d.fail("string without an end")
+		return nil
+	case d.in[d.pos] == '\\':
+		return d.escaped(start)
+	}
+	d.pos++
+	return d.in[start : d.pos-1 : d.pos-1]
+}
+
+// textEnd finds the first quotation mark or backslash, or else the end.
+func textEnd(b []byte) int {
+	const short = 32 // up to here a loop is faster
+	for i, c := range b[:min(len(b), short)] {
+		if c == '"' || c == '\\' {
+			return i
 		}
 	}
-	d.pos = len(d.in)
-	d.fail("string without an end")
-	return nil
+	end := bytes.IndexByte(b, '"')
+	if end < 0 {
+		end = len(b)
+	}
+	if slash := bytes.IndexByte(b[:end], '\\'); slash >= 0 {
+		end = slash
+	}
+	return end
 }
 
 // escaped goes on with the string from start on at its first backslash.

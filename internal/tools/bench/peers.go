@@ -13,7 +13,7 @@ import (
 )
 
 func open(nc net.Conn) (*peer.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_, secured := nc.(*tls.Conn)
 	return peer.Open(ctx, nc, peer.Config{Requests: []string{"bench"}, Whole: secured})

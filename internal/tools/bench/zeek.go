@@ -24,7 +24,7 @@ const (
 )
 
 func accept(nc net.Conn, version string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return websocket.Accept(ctx, nc, websocket.Config{Endpoint: "bench", Version: version})
 }

@@ -281,7 +281,7 @@ func (s *session) receive() error {
 		if !s.hand(rec) {
 			return nil
 		}
-		if s.got == batch {
+		if s.got >= batch {
 			s.show()
 		}
 	}

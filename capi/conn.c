@@ -354,20 +354,12 @@ renew(int *fd)
         close(fresh);
 }
 
-/* In a child of fork(), no other thread runs handlers that the parent's did. */
-static void
-forget_runner(BroConn *bc)
-{
-    if (bc->generation != process_generation() && bc->running && !pthread_equal(bc->runner, pthread_self()))
-        bc->running = FALSE;
-}
-
 /* The link of the parent. A handler that runs, here or in an ancestor, has
  * pointers into it, so that it stays until the handler has returned. */
 static void
 disown(BroConn *bc)
 {
-    if (bc->running && !bc->inherited)
+    if (bc->running && pthread_equal(bc->runner, pthread_self()) && !bc->inherited)
         bc->inherited = bc->link;
     else
         link_free(bc->link);
@@ -382,11 +374,12 @@ conn_own(BroConn *bc)
     if (bc->generation == process_generation())
         return;
     was_up = bc->connected && (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
-    forget_runner(bc);
     bc->generation = process_generation();
     bc->connected = FALSE;
     pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
     disown(bc);
+    if (bc->running && !pthread_equal(bc->runner, pthread_self()))
+        bc->running = FALSE; /* that thread is no more */
     if (bc->spool)
         spool_forget(bc->spool);
     bc->spool = NULL;
@@ -473,7 +466,6 @@ bro_conn_delete(BroConn *bc)
 {
     if (!bc)
         return FALSE;
-    forget_runner(bc);
     if (bc->running) { /* called from a handler: bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;

@@ -1002,16 +1002,6 @@ process_as_child(void)
     CHECK(bro_conn_process_input(of_parent) && trail_is("a "));
 }
 
-static void
-delete_as_child(void)
-{
-    int fd = of_parent->to_core;
-
-    check_failed = 0;
-    CHECK(bro_conn_delete(of_parent));
-    CHECK(fcntl(fd, F_GETFD) < 0); /* it is gone, not left to that thread */
-}
-
 /* A process forks while a handler runs in another thread of it, which the child has not. */
 static void
 test_fork_beside_handler(void)
@@ -1027,7 +1017,6 @@ test_fork_beside_handler(void)
         return;
     pthread_barrier_wait(&in_handler);
     CHECK(in_child(process_as_child) == 0);
-    CHECK(in_child(delete_as_child) == 0);
     pthread_barrier_wait(&in_handler);
     CHECK(pthread_join(thread, &result) == 0 && !result);
     pthread_barrier_destroy(&in_handler);

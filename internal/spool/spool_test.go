@@ -2,12 +2,14 @@ package spool
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -430,18 +432,29 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 			}
 			return os.Symlink(to, path)
 		},
-		"other version": func(path string) error {
-			f, err := os.OpenFile(filepath.Join(path, "ring"), os.O_RDWR, 0)
-			if err != nil {
+		"other magic":   func(path string) error { return overwrite(path, 0, 'b') },
+		"other version": func(path string) error { return overwrite(path, 8, 99) },
+		"ring of a size that none has": func(path string) error {
+			const size = testRing / 4 * 3
+			if err := os.Truncate(filepath.Join(path, "ring"), headerRoom+size); err != nil {
 				return err
 			}
-			_, err = f.WriteAt([]byte{99}, 8)
-			return err
+			return overwrite(path, 16, binary.NativeEndian.AppendUint64(nil, size)...)
 		},
 		"short":       func(path string) error { return os.Truncate(filepath.Join(path, "ring"), 5000) },
 		"other peer":  func(path string) error { return os.WriteFile(filepath.Join(path, "ring"), make([]byte, 8192), 0o600) },
 		"ring a link": func(path string) error { return swap(filepath.Join(path, "ring")) },
 		"lock a link": func(path string) error { return swap(filepath.Join(path, "lock")) },
+		"ring a pipe": func(path string) error {
+			ring := filepath.Join(path, "ring")
+			return errors.Join(os.Remove(ring), syscall.Mkfifo(ring, 0o600))
+		},
+		"of another user": func(path string) error {
+			if os.Geteuid() != 0 {
+				return os.Chmod(path, 0o750) // only root can give one away
+			}
+			return os.Chown(path, 65534, 65534)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -463,6 +476,16 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 			require.NotEmpty(t, left)
 		})
 	}
+}
+
+// overwrite changes the header of a ring.
+func overwrite(path string, at int64, b ...byte) error {
+	f, err := os.OpenFile(filepath.Join(path, "ring"), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, at)
+	return errors.Join(err, f.Close())
 }
 
 func swap(path string) error {

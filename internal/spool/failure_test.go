@@ -123,3 +123,28 @@ func TestRingIsTakenOnce(t *testing.T) {
 	require.NoError(t, o.Close())
 	require.DirExists(t, path)
 }
+
+// TestOrphanIsKeptForItsRing: who gives an orphan up without having emptied its
+// ring leaves that to others, though there is nothing in the log.
+func TestOrphanIsKeptForItsRing(t *testing.T) {
+	record := append([]byte{24, 0, 0, 0, 1, 0, 0, 0}, make([]byte, 16)...)
+	dir := t.TempDir()
+	path := folder(t, dir, "peer:1", "")
+	m, err := mapFile(filepath.Join(path, "ring"))
+	require.NoError(t, err)
+	t.Cleanup(m.close)
+	r := m.ring()
+	require.True(t, r.Put(record) && r.Publish())
+	for range 2 {
+		o, err := Adopt(dir, "peer:1", "", t.Logf)
+		require.NoError(t, err)
+		require.NotNil(t, o)
+		require.NotNil(t, o.Ring)
+		require.NoError(t, o.Close())
+	}
+	r.Release(r.Head())
+	o, err := Adopt(dir, "peer:1", "", t.Logf)
+	require.NoError(t, err)
+	require.NoError(t, o.Close())
+	require.NoDirExists(t, path)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -515,4 +516,24 @@ func TestLeftOversAreRemoved(t *testing.T) {
 	require.NoDirExists(t, empty)
 	require.NoDirExists(t, old)
 	require.DirExists(t, fresh)
+}
+
+// TestItemsStayInTheirBatch: lengths that say more than there is end it.
+func TestItemsStayInTheirBatch(t *testing.T) {
+	for name, rest := range map[string][]byte{
+		"longer than the rest": {200, 1, 'x'},
+		"no length":            {0x80},
+		"overflow":             {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+		"largest":              binary.AppendUvarint(nil, math.MaxUint64),
+	} {
+		var b Batch
+		b.Add([]byte("sound"), true)
+		b.items = append(b.items, rest...)
+		var got []string
+		for payload, always := range b.Items() {
+			require.True(t, always, name)
+			got = append(got, string(payload))
+		}
+		require.Equal(t, []string{"sound"}, got, name)
+	}
 }

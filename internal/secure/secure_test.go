@@ -91,6 +91,11 @@ func handshake(t *testing.T, client, server Settings) (clientErr, serverErr erro
 	require.NoError(t, err)
 	sc, err := server.Listening()
 	require.NoError(t, err)
+	return shake(t, cc, sc)
+}
+
+func shake(t *testing.T, cc, sc *tls.Config) (clientErr, serverErr error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -163,7 +168,7 @@ func TestKeysOfEveryKind(t *testing.T) {
 			require.ErrorContains(t, err, "host_pass")
 			s.HostPass = ""
 			_, err = s.Config()
-			require.ErrorContains(t, err, "host_pass")
+			require.ErrorContains(t, err, "host_pass is not given")
 			asked := 0
 			s.AskPass = func(string) ([]byte, error) { asked++; return pass, nil }
 			listening, err := s.Listening()
@@ -194,6 +199,8 @@ func TestWhoIsRefused(t *testing.T) {
 		clientErr, _ := handshake(t, good, bad)
 		require.ErrorContains(t, clientErr, "certificate", name)
 	}
+	_, serverErr = handshake(t, Settings{CACert: ca.path, Nameless: true}, good)
+	require.ErrorContains(t, serverErr, "certificate", "who shows none")
 	named := good
 	named.PeerName = "good"
 	clientErr, _ = handshake(t, named, good)
@@ -227,5 +234,77 @@ func TestBadSettingsAreExplained(t *testing.T) {
 	} {
 		_, err := s.Config()
 		require.ErrorContains(t, err, what)
+	}
+}
+
+// standard is what a host has that is configured as in the guide.
+func standard(t *testing.T) (Settings, authority, crypto.Signer) {
+	t.Helper()
+	dir := t.TempDir()
+	ca, key := newAuthority(t, dir), rsaKey(t)
+	cert := write(t, dir, "host.pem", ca.sign(t, key, "host", time.Now().Add(time.Hour)), pkcs8Block(t, key, nil))
+	return Settings{CACert: ca.path, HostCert: cert}, ca, key
+}
+
+// TestWeakPeersAreRefused: one that speaks nothing better than TLS 1.1, or
+// exchanges keys by RSA alone, gets no connection unless that is asked for.
+func TestWeakPeersAreRefused(t *testing.T) {
+	usual, _, _ := standard(t)
+	old, static := usual, usual
+	old.MinVersion, static.RSAKeyExchange = "1.0", true
+	for name, c := range map[string]struct {
+		weaken  func(*tls.Config)
+		allowed Settings
+	}{
+		"TLS 1.1": {func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, old},
+		"RSA key exchange": {func(c *tls.Config) {
+			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
+		}, static},
+	} {
+		t.Run(name, func(t *testing.T) {
+			weak, err := usual.Config()
+			require.NoError(t, err)
+			c.weaken(weak)
+			for i, ours := range []Settings{usual, c.allowed} {
+				client, err := ours.Config()
+				require.NoError(t, err)
+				server, err := ours.Listening()
+				require.NoError(t, err)
+				asClient, _ := shake(t, client, weak)
+				_, asServer := shake(t, weak, server)
+				if i == 1 {
+					require.NoError(t, asClient)
+					require.NoError(t, asServer)
+				} else {
+					require.Error(t, asClient)
+					require.Error(t, asServer)
+				}
+			}
+		})
+	}
+}
+
+// TestListenerReadsAnew: a certificate that was renewed is shown to the next
+// peer, who cannot resume a session from before.
+func TestListenerReadsAnew(t *testing.T) {
+	s, ca, key := standard(t)
+	server, err := s.Listening()
+	require.NoError(t, err)
+	client, err := s.Config()
+	require.NoError(t, err)
+	client.MaxVersion, client.ClientSessionCache = tls.VersionTLS12, tls.NewLRUClientSessionCache(1)
+	verify := client.VerifyConnection
+	var shown string
+	client.VerifyConnection = func(cs tls.ConnectionState) error {
+		require.False(t, cs.DidResume)
+		shown = cs.PeerCertificates[0].Subject.CommonName
+		return verify(cs)
+	}
+	for _, name := range []string{"host", "renewed"} {
+		write(t, filepath.Dir(s.HostCert), "host.pem", ca.sign(t, key, name, time.Now().Add(time.Hour)), pkcs8Block(t, key, nil))
+		clientErr, serverErr := shake(t, client, server)
+		require.NoError(t, clientErr)
+		require.NoError(t, serverErr)
+		require.Equal(t, name, shown)
 	}
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -147,4 +148,111 @@ func TestOrphanIsKeptForItsRing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
 	require.NoDirExists(t, path)
+}
+
+// TestSyncing: what is appended is synced at once, within the time that was
+// asked for, or at the end; and a failure of that is told.
+func TestSyncing(t *testing.T) {
+	synced := func(l *Log) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.unsynced
+	}
+	at := func(after time.Duration) *Log { return opened(t, t.TempDir(), new(Header), Options{Sync: after}) }
+	once := at(0)
+	fill(t, once, 0, 1)
+	require.True(t, synced(once))
+	soon := at(time.Millisecond)
+	fill(t, soon, 0, 1)
+	require.Eventually(t, func() bool { return synced(soon) }, time.Minute, time.Millisecond)
+	late := at(time.Hour)
+	fill(t, late, 0, 1)
+	require.False(t, synced(late))
+	require.NoError(t, late.Close())
+	require.True(t, synced(late))
+
+	require.NoError(t, once.wal.Close())
+	require.ErrorContains(t, once.sync(), "syncing")
+}
+
+// TestLogIsOurs: events may hold passwords.
+func TestLogIsOurs(t *testing.T) {
+	path := t.TempDir()
+	l := opened(t, path, new(Header), Options{Sync: time.Hour})
+	fill(t, l, 0, 1)
+	require.NoError(t, filepath.WalkDir(l.dir(), func(path string, e os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := e.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, path)
+		return nil
+	}))
+}
+
+// TestStrangeConfirmations: of what was never appended, or was confirmed before,
+// they say nothing.
+func TestStrangeConfirmations(t *testing.T) {
+	var h Header
+	l := opened(t, t.TempDir(), &h, Options{Sync: time.Hour})
+	fill(t, l, 0, 3)
+	l.Confirm(4)
+	require.Equal(t, uint64(3), l.Unconfirmed())
+	l.Confirm(2)
+	l.Confirm(1)
+	require.Equal(t, uint64(1), l.Unconfirmed())
+}
+
+// TestLostEndIsNotConfirmed: what is appended after the end of a log was lost
+// has numbers that were confirmed once, and is delivered all the same.
+func TestLostEndIsNotConfirmed(t *testing.T) {
+	var h Header
+	path := t.TempDir()
+	l := opened(t, path, &h, Options{Sync: time.Hour})
+	fill(t, l, 0, 2)
+	h.confirm(10)
+	again := opened(t, path, &h, Options{Sync: time.Hour})
+	fill(t, again, 2, 3)
+	require.Equal(t, uint64(1), again.Unconfirmed())
+	require.NoError(t, again.Close())
+	require.ErrorIs(t, again.Append(new(Batch)), os.ErrClosed)
+	third := opened(t, path, &h, Options{Sync: time.Hour})
+	texts, _ := contents(t, third)
+	require.Equal(t, numbered(2, 3), texts)
+}
+
+// TestSegmentFromNowhere: a file that says it is far away takes no memory for
+// what would be between.
+func TestSegmentFromNowhere(t *testing.T) {
+	var h Header
+	path := t.TempDir()
+	l := opened(t, path, &h, Options{Sync: time.Hour})
+	fill(t, l, 0, 2)
+	far := filepath.Join(l.dir(), fmt.Sprintf("%020d", uint64(1)<<40))
+	require.NoError(t, os.WriteFile(far, nil, 0o600))
+	_, err := Open(path, &h, Options{Sync: time.Hour})
+	require.ErrorContains(t, err, "the next segment is 1099511627776")
+}
+
+// TestDamageWhileOpen: a segment that loses its last batches while its log is
+// open costs those, and that is told.
+func TestDamageWhileOpen(t *testing.T) {
+	var h Header
+	path := t.TempDir()
+	files, batches := segmented(t, path, &h)
+	l := opened(t, path, &h, Options{Sync: time.Hour})
+	data, err := os.ReadFile(files[1])
+	require.NoError(t, err)
+	size, _, ok := entry(data)
+	require.True(t, ok)
+	cutFile(t, files[1], int64(3*size))
+	var b Batch
+	read := 0
+	for {
+		if _, ok := l.Next(&b); !ok {
+			break
+		}
+		read++
+	}
+	require.Equal(t, uint64(batches-read), l.Lost())
+	require.Equal(t, uint64(3), l.Lost())
 }

@@ -235,6 +235,8 @@ func TestNoEvent(t *testing.T) {
 	for _, data := range []string{
 		`"@data-type":"count","data":1`, `"@data-type":"vector","data":[]`,
 		`"@data-type":"vector","data":[{"@data-type":"count","data":1},{"@data-type":"count","data":2},{"@data-type":"vector","data":[]}]`,
+		`"@data-type":"vector","data":[{"@data-type":"count","data":1},{"@data-type":"count","data":1},{"@data-type":"vector","data":[` +
+			`{"@data-type":"string","data":""},{"@data-type":"vector","data":[]}]}]`, // without a name
 	} {
 		m, err := NewDecoder(Limits{}).Decode([]byte(`{"type":"data-message","topic":"t",`+data+"}"), &event.Event{})
 		require.NoError(t, err)
@@ -262,6 +264,7 @@ func TestMalformed(t *testing.T) {
 		value(`{"@data-type":"address","data":"1.2.3"}`), value(`{"@data-type":"address","data":"fe80::1%eth0"}`),
 		value(`{"@data-type":"subnet","data":"1.2.3.4"}`), value(`{"@data-type":"subnet","data":"1.2.3.4/33"}`), value(`{"@data-type":"subnet","data":"::ffff:1.2.3.4/90"}`),
 		value(`{"@data-type":"table","data":[{"key":{"@data-type":"count","data":1}}]}`), value(`{"@data-type":"table","data":[1]}`),
+		value(`{"@data-type":"table","data":[{"key":{"@data-type":"count","data":1},"key":{"@data-type":"count","data":1},"value":{"@data-type":"count","data":1}}]}`),
 		value(`{"@data-type":"vector","data":[1]}`), value(`{"@data-type":"vector","data":{}}`),
 	} {
 		_, err := NewDecoder(Limits{}).Decode([]byte(s), &event.Event{})
@@ -290,6 +293,29 @@ func TestLimits(t *testing.T) {
 		_, err = NewDecoder(Limits{}).Decode([]byte(`{"a":`+strings.Repeat(open, 1000)), ev)
 		require.ErrorIs(t, err, ErrLimit, open)
 	}
+}
+
+// TestDecoderLetsGo: what one message or many have taken is not kept for ever.
+func TestDecoderLetsGo(t *testing.T) {
+	d := NewDecoder(Limits{})
+	read := func(name string, args ...event.Value) {
+		t.Helper()
+		b, err := encoder().AppendEvent(nil, &event.Event{Name: name, Args: args})
+		require.NoError(t, err)
+		_, err = d.Decode(b, &event.Event{})
+		require.NoError(t, err)
+	}
+	for i := range 2 * maxNames {
+		read(fmt.Sprintf("event_%d", i))
+	}
+	require.LessOrEqual(t, len(d.names), maxNames)
+	read("large", many(event.Vector, make([]event.Value, 20_000)...), text(strings.Repeat(`\`, maxKept)))
+	require.Greater(t, cap(d.scratch), maxKept)
+	require.Greater(t, cap(d.arena), 10_000)
+	read("small")
+	require.LessOrEqual(t, cap(d.scratch), maxKept)
+	require.Less(t, cap(d.arena), 10_000)
+	require.Less(t, cap(d.stack), 10_000)
 }
 
 func TestSubscriptions(t *testing.T) {

@@ -126,6 +126,23 @@ func TestJournalIgnoresStrangeConfirmations(t *testing.T) {
 	require.Empty(t, again())
 }
 
+// TestWhatIsSentAgainComesFirst, though nobody has flushed before there was
+// something new.
+func TestWhatIsSentAgainComesFirst(t *testing.T) {
+	j := NewJournal(1 << 20)
+	old, err := new(wire.Encoder).AppendEvent(nil, &event.Event{Name: "old"})
+	require.NoError(t, err)
+	j.Add(old, 1)
+	a, b := pair(t, Config{Journal: j}, Config{})
+	require.NoError(t, a.Send(&event.Event{Name: "new"}))
+	require.NoError(t, a.Flush())
+	for _, name := range []string{"old", "new"} {
+		var got event.Event
+		require.NoError(t, b.Next(&got))
+		require.Equal(t, name, got.Name)
+	}
+}
+
 // TestBroIsNotPinged: a peer that is not a Broccoli gets no PING, which would
 // end a Bro, and the kernel's word is taken instead.
 func TestBroIsNotPinged(t *testing.T) {

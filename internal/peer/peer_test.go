@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,15 +131,28 @@ func TestBroThatConnects(t *testing.T) {
 }
 
 func TestPingIsAnswered(t *testing.T) {
-	said := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
-	said = wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(said))
 	ping := wire.Ping{Seq: 3, Times: [3]float64{1, 2, 3}}
-	r := &replay{said: bytes.NewReader(ping.AppendTo(said))}
-	c, err := Open(context.Background(), r, Config{})
-	require.NoError(t, err)
-	r.told.Reset()
-	require.ErrorIs(t, c.Next(&event.Event{}), io.EOF)
-	require.Equal(t, (*wire.Pong)(&ping).AppendTo(nil), r.told.Bytes())
+	pong := (*wire.Pong)(&ping).AppendTo(nil)
+	broken := errors.New("disk full")
+	for _, fails := range []error{nil, broken} {
+		r, safe := upTo(ping.AppendTo(nil)), 0
+		c, err := Open(t.Context(), r, Config{BeforePong: func() error {
+			safe++
+			require.Zero(t, r.told.Len(), "before the answer")
+			return fails
+		}})
+		require.NoError(t, err)
+		r.told.Reset()
+		err = c.Next(&event.Event{})
+		require.Equal(t, 1, safe)
+		if fails != nil {
+			require.ErrorIs(t, err, broken)
+			require.Zero(t, r.told.Len(), "the answer would be a receipt")
+			continue
+		}
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, pong, r.told.Bytes())
+	}
 }
 
 func TestSyncIsAnsweredWithOneMorePhaseDone(t *testing.T) {
@@ -150,22 +165,110 @@ func TestSyncIsAnsweredWithOneMorePhaseDone(t *testing.T) {
 	require.True(t, bytes.HasSuffix(r.told.Bytes(), append(done, done...)))
 }
 
+// ended is a replay that notes its end.
+type ended struct {
+	replay
+	closed bool
+}
+
+func (e *ended) Close() error { e.closed = true; return nil }
+
 func TestBadPeersAreRefused(t *testing.T) {
 	random := make([]byte, 4096)
 	_, _ = rand.Read(random)
 	random[0] = 0x80 // far more than any first chunk may have
-	for name, said := range map[string][]byte{
-		"silent":    nil,
-		"http":      []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
-		"random":    random,
-		"version":   (&wire.Version{Protocol: 6, DataFormat: 26}).AppendTo(nil),
-		"format":    (&wire.Version{Protocol: 7, DataFormat: 25}).AppendTo(nil),
-		"early":     wire.PhaseDone{}.AppendTo(nil),
-		"oversized": {0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
+	hello := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
+	for name, c := range map[string]struct {
+		said []byte
+		want error
+	}{
+		"silent":         {nil, ErrRefused},
+		"http":           {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), wire.ErrNotBroccoli},
+		"random":         {random, wire.ErrNotBroccoli},
+		"version":        {(&wire.Version{Protocol: 6, DataFormat: 26}).AppendTo(nil), ErrVersion},
+		"format":         {(&wire.Version{Protocol: 7, DataFormat: 25}).AppendTo(nil), ErrVersion},
+		"early":          {wire.PhaseDone{}.AppendTo(nil), wire.ErrMalformed},
+		"second version": {append(bytes.Clone(hello), hello...), wire.ErrMalformed},
+		"oversized":      {[]byte{0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff}, wire.ErrLimit},
+		"only asks":      {(&wire.Request{Events: []string{"a", "b"}}).AppendTo(bytes.Clone(hello)), ErrRefused},
 	} {
-		_, err := Open(context.Background(), &replay{said: bytes.NewReader(said)}, Config{})
-		require.Error(t, err, name)
+		r := &ended{replay: replay{said: bytes.NewReader(c.said)}}
+		budget := wire.NewBudget(1 << 30)
+		_, err := Open(context.Background(), r, Config{Limits: wire.Limits{Budget: budget}})
+		require.ErrorIs(t, err, c.want, name)
+		require.True(t, r.closed, name)
+		require.Zero(t, budget.Used(), name)
 	}
+}
+
+// upTo returns what a peer says up to the end of the handshake, and then.
+func upTo(said ...[]byte) *replay {
+	hello := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
+	return &replay{said: bytes.NewReader(append(wire.PhaseDone{}.AppendTo(hello), bytes.Join(said, nil)...))}
+}
+
+// TestNamesAskedForAreBounded in number and length.
+func TestNamesAskedForAreBounded(t *testing.T) {
+	long := strings.Repeat("n", maxName+1)
+	names := make([]string, maxWanted+10)
+	for i := range names {
+		names[i] = fmt.Sprintf("event_%d", i)
+	}
+	c, err := Open(t.Context(), upTo(
+		(&wire.Request{Events: []string{long[1:], long}}).AppendTo(nil), (&wire.Request{Events: names}).AppendTo(nil)), Config{})
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Next(&event.Event{}), io.EOF)
+	require.True(t, c.Wants(long[1:]))
+	require.False(t, c.Wants(long))
+	require.Len(t, *c.wants.Load(), maxWanted)
+}
+
+// TestNonsenseIsBounded, not what is beyond us, and not what stands between events.
+func TestNonsenseIsBounded(t *testing.T) {
+	serial := func(b ...byte) []byte {
+		return wire.AppendMessage(nil, wire.MsgSerial, append([]byte{wire.SerialEvent}, b...))
+	}
+	good, err := new(wire.Encoder).AppendEvent(nil, &event.Event{Name: "e"})
+	require.NoError(t, err)
+	nonsense := serial(1)
+	// An event "e" with a value of class 21, of a type of which only the name is known.
+	strange := serial(0, 0, 0, 1, 'e', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+		1, 0, 0, 0, 0, 0x88, 21, 0, 0, 0, 0, 0, 1, 'x')
+	many := bytes.Repeat(nonsense, maxNonsense)
+	for name, c := range map[string]struct {
+		said []byte
+		want error
+	}{
+		"as much as may be": {many, io.EOF},
+		"too much":          {append(bytes.Clone(many), nonsense...), wire.ErrMalformed},
+		"around an event":   {bytes.Join([][]byte{many, good, many}, nil), io.EOF},
+		"beyond us":         {bytes.Repeat(strange, 2*maxNonsense), io.EOF},
+	} {
+		c2, err := Open(t.Context(), upTo(c.said), Config{})
+		require.NoError(t, err)
+		for err == nil {
+			err = c2.Next(&event.Event{})
+		}
+		require.ErrorIs(t, err, c.want, name)
+	}
+}
+
+// TestEmptySerialIsPassedOver, before the end of the handshake and after.
+func TestEmptySerialIsPassedOver(t *testing.T) {
+	empty := []byte{0, 0, 0, 8, byte(wire.MsgSerial), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	hello := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
+	r := &replay{said: bytes.NewReader(append(wire.PhaseDone{}.AppendTo(append(hello, empty...)), empty...))}
+	c, err := Open(t.Context(), r, Config{})
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Next(&event.Event{}), io.EOF)
+}
+
+// TestCapsComeInTheHandshake: later ones are not taken, others rely on them.
+func TestCapsComeInTheHandshake(t *testing.T) {
+	c, err := Open(t.Context(), upTo((&wire.Caps{Flags: wire.CapBroccoli}).AppendTo(nil)), Config{})
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Next(&event.Event{}), io.EOF)
+	require.False(t, c.pings())
 }
 
 func TestSilentPeerEndsWithTheContext(t *testing.T) {

@@ -317,12 +317,34 @@ func (r readFrom) Read(b []byte) (int, error) { return r.r.Read(b) }
 
 // TestSilentServer: the time of the context is what a handshake may take.
 func TestSilentServer(t *testing.T) {
-	a, _ := streams(t)
+	a, b := streams(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, err := Open(ctx, a, Config{Host: "h"})
 	require.ErrorContains(t, err, "no answer in time")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, b.SetReadDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.ReadAll(b)
+	require.NoError(t, err, "the stream is closed")
+}
+
+// TestEndlessGreeting: headers without end are too many at some time, on both sides.
+func TestEndlessGreeting(t *testing.T) {
+	for begin, open := range map[string]func(context.Context, net.Conn, Config) (*Conn, error){
+		"HTTP/1.1 101 Switching Protocols\r\n":          Open,
+		"GET " + zeek.Path + " HTTP/1.1\r\nHost: h\r\n": Accept,
+	} {
+		a, b := streams(t)
+		go func() {
+			_, err := io.WriteString(b, begin)
+			for err == nil {
+				_, err = io.WriteString(b, strings.Repeat("X-Filler: x\r\n", 100))
+			}
+		}()
+		_, err := open(patience(t), a, Config{Host: "h"})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "no answer in time")
+	}
 }
 
 // TestServerRefuses: another path, and what is no subscription.
@@ -422,6 +444,48 @@ func TestGoneServer(t *testing.T) {
 		t.Fatal("nobody has noticed")
 	}
 	require.ErrorIs(t, client.write(ws.OpPing, nil), peer.ErrSilent)
+}
+
+// TestCloseDoesNotWait for a peer that reads nothing, nor for one that never
+// closes.
+func TestCloseDoesNotWait(t *testing.T) {
+	client, _ := pair(t, Config{Topic: "t"}, Config{})
+	require.NoError(t, client.Close())
+
+	client, _ = pair(t, Config{Topic: "t"}, Config{})
+	ev := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 1<<20)}}}
+	blocked := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			err = client.Send(ev)
+		}
+		blocked <- err
+	}()
+	require.Eventually(t, func() bool { // it waits in the middle of a write
+		if client.mu.TryLock() {
+			client.mu.Unlock()
+			return false
+		}
+		return true
+	}, 30*time.Second, time.Millisecond)
+	_ = client.Close()
+	require.Error(t, <-blocked)
+}
+
+// TestLargeMessageIsLetGo: its room is not kept for small ones.
+func TestLargeMessageIsLetGo(t *testing.T) {
+	client, server := pair(t, Config{Requests: []string{"e"}}, Config{Topic: "t"})
+	large := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 2*maxKept)}}}
+	go func() {
+		_ = server.Send(large)
+		_ = server.Send(&event.Event{Name: "e"})
+		_ = server.Flush()
+	}()
+	require.Len(t, receive(t, client).Args, 1)
+	require.Greater(t, cap(client.buf), maxKept)
+	require.Empty(t, receive(t, client).Args)
+	require.LessOrEqual(t, cap(client.buf), maxKept)
 }
 
 // TestFrameSizes: headers of each length, masked and not.

@@ -77,6 +77,7 @@ func TestMalformed(t *testing.T) {
 		"4 Gi arguments":         {blob{}.str("e").u64(0).u32(0xffffffff), ErrMalformed},
 		"left over":              {call(count(1)).u8(0), ErrMalformed},
 		"flag of value 2":        {call(blob{2}.u32(0)), ErrMalformed},
+		"type with such a flag":  {call(obj(0, valScalar).u8(1).add(obj(0, typeBase)).u8(3, 2, 2, 0).str("").u64(0)), ErrMalformed},
 		"unknown object":         {call(ref(77)), ErrMalformed},
 		"type for a value":       {call(obj(0, typeBase)), ErrMalformed},
 		"type of tag 200":        {call(obj(0, valScalar).add(typ(0, typeBase, 200, ""))), ErrMalformed},
@@ -161,6 +162,31 @@ func TestDepthBombs(t *testing.T) {
 		_, err = decodeWith(d, call(obj(id, valVector).add(vectorOf(1)).u8(1).add(ref(id-1))))
 	}
 	assert.ErrorIs(t, err, ErrLimit)
+}
+
+// TestLimitsOfAnEvent: what is small by itself counts too.
+func TestLimitsOfAnEvent(t *testing.T) {
+	list := obj(0, valList).add(typ(0, typeList, event.List, "").u8(0).u32(0)).u8(byte(event.Count)).u32(20)
+	named := []blob{obj(0, valScalar).add(typ(5, typeBase, event.Count, string(bytes.Repeat([]byte("n"), 100)))).u64(1)}
+	for range 20 {
+		list = list.add(count(1))
+		named = append(named, obj(0, valScalar).add(refType(5)).u64(1))
+	}
+	// The type of the record is no deeper than that of the scalar in it.
+	record := obj(0, valRecord).add(typ(0, typeRecord, event.Record, "").u32(1).u8(0), mutable()).u32(1).u8(1).add(count(1))
+	for name, c := range map[string]struct {
+		payload  blob
+		low, fit Limits
+	}{
+		"list":           {call(list), Limits{MaxElems: 20}, Limits{MaxElems: 30}},
+		"names of types": {call(named...), Limits{MaxBytes: 2000}, Limits{MaxBytes: 2200}},
+		"scalar inside":  {call(record), Limits{MaxDepth: 2}, Limits{MaxDepth: 3}},
+	} {
+		_, err := decodeWith(NewDecoder(c.low), c.payload)
+		assert.ErrorIs(t, err, ErrLimit, name)
+		_, err = decodeWith(NewDecoder(c.fit), c.payload)
+		assert.NoError(t, err, name)
+	}
 }
 
 func TestReferenceBombs(t *testing.T) {

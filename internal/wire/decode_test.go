@@ -191,6 +191,8 @@ func TestCacheIsBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Len(t, d.cache.byID, 4)
+	d.SetCacheSize(1 << 30)
+	assert.Equal(t, 4, d.cache.size)
 
 	d = NewDecoder(Limits{MaxCacheBytes: 1 << 20})
 	for id := range uint32(100) {
@@ -200,4 +202,17 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, d.cache.bytes, 1<<20)
 	assert.InDelta(t, 15, len(d.cache.byID), 1)
+}
+
+// TestWhatIsNotKeptEndsWithItsEvent: nobody may refer to it later.
+func TestWhatIsNotKeptEndsWithItsEvent(t *testing.T) {
+	d := NewDecoder(DefaultLimits())
+	brief := blob{1}.u32(7).u8(byte(valScalar>>8), byte(valScalar&0xff), 0).add(countType()).u64(7)
+	args, err := decodeWith(d, call(brief, ref(7)))
+	require.NoError(t, err)
+	assert.Equal(t, []event.Value{vCount(7), vCount(7)}, args)
+	assert.Empty(t, d.cache.byID)
+	assert.Zero(t, d.cache.bytes)
+	_, err = decodeWith(d, call(ref(7)))
+	assert.ErrorIs(t, err, ErrMalformed)
 }

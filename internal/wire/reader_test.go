@@ -253,3 +253,40 @@ func TestNothingIsSentWithoutAPayload(t *testing.T) {
 	assert.Empty(t, (&Request{}).AppendTo(nil))
 	assert.Equal(t, header(MsgClose), AppendMessage(nil, MsgClose, []byte("x")))
 }
+
+// TestReaderLetsGo of the room for a large message, in one part or several.
+func TestReaderLetsGo(t *testing.T) {
+	const size = 3 << 20
+	for _, whole := range []bool{true, false} {
+		stream := appendMessage(nil, MsgVersion, make([]byte, size), whole)
+		for range 2 {
+			stream = AppendMessage(stream, MsgSerial, []byte("small"))
+		}
+		r := NewReader(bytes.NewReader(stream), DefaultLimits())
+		_, payload, err := r.Next()
+		require.NoError(t, err)
+		require.Len(t, payload, size)
+		require.Greater(t, cap(r.buf)+cap(r.parts), size)
+		for range 2 {
+			_, payload, err = r.Next()
+			require.NoError(t, err)
+			require.Equal(t, "small", string(payload))
+		}
+		_, _, err = r.Next()
+		require.ErrorIs(t, err, io.EOF)
+		assert.LessOrEqual(t, cap(r.buf), keepSize)
+		assert.LessOrEqual(t, cap(r.parts), keepSize)
+	}
+}
+
+// liar says that it has read another number of bytes than it can have.
+type liar int
+
+func (l liar) Read([]byte) (int, error) { return int(l), nil }
+
+func TestReaderDoesNotBelieveALiar(t *testing.T) {
+	for _, says := range []liar{-1, 1 << 30} {
+		_, _, err := NewReader(says, DefaultLimits()).Next()
+		require.ErrorIs(t, err, ErrFraming)
+	}
+}

@@ -70,8 +70,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// handshakeTime is how long a peer may take until the connection is up, with
-// TLS while thousands of others come at the same time.
+// handshakeTime is enough for TLS while thousands of others come at the same
+// time.
 const handshakeTime = 30 * time.Second
 
 // Collector asks peers for events and takes what they send.
@@ -83,6 +83,8 @@ type Collector struct {
 	memory  *wire.Budget
 	relay   relay
 	started time.Time
+	// handshake is how long a peer may take until the connection is up.
+	handshake time.Duration
 
 	open           atomic.Int64 // connections
 	peers, refused atomic.Uint64
@@ -95,7 +97,9 @@ func New(cfg Config) *Collector {
 	if cfg.Logf == nil {
 		cfg.Logf = func(string, ...any) {}
 	}
-	c := &Collector{cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now()}
+	c := &Collector{
+		cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now(), handshake: handshakeTime,
+	}
 	c.relay.init(cfg.Catalog)
 	return c
 }
@@ -192,7 +196,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 // connect connects to a destination, again and again if it has a retry, until
 // ctx ends.
 func (c *Collector) connect(ctx context.Context, d *Destination) {
-	dialer := net.Dialer{Timeout: handshakeTime}
+	dialer := net.Dialer{Timeout: c.handshake}
 	for {
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {

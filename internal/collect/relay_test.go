@@ -151,6 +151,7 @@ func TestQueueIsBounded(t *testing.T) {
 	require.True(t, b.put(ev))
 	require.Zero(t, c.memory.Used())
 	require.Zero(t, count.Totals().Pending)
+	require.True(t, newQueue(100, c.memory, &count).put(ev), "one goes, whatever its size")
 	for a.wait() { // there may have been something before it was closed
 	}
 }

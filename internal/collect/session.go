@@ -84,7 +84,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 
 // shakeHands opens the connection.
 func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	ctx, cancel := context.WithTimeout(ctx, s.c.handshake)
 	defer cancel()
 	if secured, ok := s.nc.(*tls.Conn); ok {
 		if err := secured.HandshakeContext(ctx); err != nil {

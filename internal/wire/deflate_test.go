@@ -102,6 +102,7 @@ func TestBadCompression(t *testing.T) {
 		"says less":      {compressed(99, long), ErrFraming},
 		"huge":           {compressed(1<<31, long), ErrLimit},
 		"huge chunk":     {[]byte{0x7f, 0, 0, 0}, ErrLimit},
+		"huge in parts":  {join(partOf(150_000), partOf(60_000)), ErrLimit},
 		"cut":            {compressed(100_000, long)[:60], io.ErrUnexpectedEOF},
 		"cut in length":  {[]byte{0, 0}, io.ErrUnexpectedEOF},
 		"cut in parts":   {[]byte{0x80, 0, 0, 2, 1, 1}, io.ErrUnexpectedEOF},
@@ -113,6 +114,32 @@ func TestBadCompression(t *testing.T) {
 		_, _, err := r.Next()
 		assert.ErrorIs(t, err, c.want, name)
 	}
+}
+
+// partOf makes a part of a compressed chunk.
+func partOf(n int) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(partial|n)), make([]byte, n)...)
+}
+
+// TestInflatingIsAccountedFor: what is compressed, in one part or several, and
+// what it says that it becomes; and that it says so takes no memory.
+func TestInflatingIsAccountedFor(t *testing.T) {
+	for name, stream := range map[string][]byte{
+		"large":    append([]byte{0, 0x20, 0, 0}, make([]byte, 1<<20)...),
+		"in parts": bytes.Repeat(partOf(60_000), 20),
+		"bomb":     compressed(8<<20, make([]byte, 8<<20)),
+	} {
+		budget := NewBudget(1 << 20)
+		r := NewReader(bytes.NewReader(stream), Limits{Budget: budget})
+		require.NoError(t, r.Inflate())
+		_, _, err := r.Next()
+		require.ErrorIs(t, err, ErrLimit, name)
+		require.ErrorContains(t, err, "a compressed chunk of this size", name)
+		require.Zero(t, budget.Used(), name)
+	}
+	r := NewReader(bytes.NewReader(compressed(8<<20, make([]byte, 100))), DefaultLimits())
+	require.NoError(t, r.Inflate())
+	require.Less(t, allocated(func() { _, _, _ = r.Next() }), uint64(1<<20))
 }
 
 func FuzzInflate(f *testing.F) {

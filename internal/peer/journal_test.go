@@ -126,6 +126,156 @@ func TestJournalIgnoresStrangeConfirmations(t *testing.T) {
 	require.Empty(t, again())
 }
 
+// TestJournalIsBounded: little may be under way at first, then more, up to what
+// the journal may hold; and little again on a new connection.
+func TestJournalIsBounded(t *testing.T) {
+	const most = 5 * batchSize
+	j := NewJournal(most)
+	fill := func() (last uint32) {
+		for !j.Full() {
+			require.Less(t, j.Bytes(), most)
+			last = j.Add(make([]byte, 1000), 1)
+		}
+		return last
+	}
+	last := fill()
+	require.Less(t, j.Bytes(), batchSize+1000)
+	for range 10 {
+		j.Confirm(last)
+		require.Zero(t, j.Bytes())
+		last = fill()
+	}
+	require.GreaterOrEqual(t, j.Bytes(), most)
+	require.Less(t, j.Bytes(), most+1000)
+	j.Confirm(last)
+	j.Connected()
+	next := fill()
+	require.Greater(t, next, last, "a receipt of the old connection is none on the new one")
+	require.Less(t, j.Bytes(), batchSize+1000)
+}
+
+// TestMarkIsReachedWhenConfirmed, and not before.
+func TestMarkIsReachedWhenConfirmed(t *testing.T) {
+	j := NewJournal(1 << 20)
+	j.Mark(1)
+	require.EqualValues(t, 1, j.Marked(), "nothing is without confirmation")
+	first := j.Add([]byte("first"), 1)
+	j.Mark(2)
+	second := j.Add([]byte("second"), 1)
+	j.Mark(3)
+	require.EqualValues(t, 1, j.Marked())
+	j.Confirm(first)
+	require.EqualValues(t, 2, j.Marked())
+	j.Confirm(second)
+	require.EqualValues(t, 3, j.Marked())
+}
+
+// TestWhatIsNotWrittenIsLeftToTheJournal, at the end, and when the connection
+// is lost already.
+func TestWhatIsNotWrittenIsLeftToTheJournal(t *testing.T) {
+	j := NewJournal(1 << 20)
+	a, _ := pair(t, Config{Journal: j}, Config{})
+	require.NoError(t, a.Send(&event.Event{Name: "small"}))
+	require.Zero(t, j.Pending(), "it waits for more")
+	large := &event.Event{Name: "large", Args: []event.Value{{Type: event.String, Bytes: make([]byte, batchSize)}}}
+	require.NoError(t, a.Send(large))
+	require.Equal(t, 2, j.Pending(), "that is enough for a receipt")
+	require.NoError(t, a.Send(&event.Event{Name: "small"}))
+	require.NoError(t, a.Close())
+	require.Equal(t, 3, j.Pending())
+
+	b, _ := pair(t, Config{Journal: j}, Config{})
+	require.NoError(t, b.net.Close())
+	require.Error(t, b.Send(&event.Event{Name: "lost"}))
+	require.Equal(t, 4, j.Pending())
+}
+
+// TestCloseDoesNotWaitForAWrite to a peer that reads nothing.
+func TestCloseDoesNotWaitForAWrite(t *testing.T) {
+	a, _ := pair(t, Config{}, Config{})
+	large := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 1<<20)}}}
+	done := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			err = a.Send(large)
+		}
+		done <- err
+	}()
+	require.Eventually(t, func() bool { // it waits in the middle of a write
+		if a.mu.TryLock() {
+			a.mu.Unlock()
+			return false
+		}
+		return true
+	}, 30*time.Second, time.Millisecond)
+	require.NoError(t, a.Close())
+	require.Error(t, <-done)
+}
+
+// handshaken is connected to a peer that shakes hands, with these capabilities, and reads nothing
+// until it is told.
+func handshaken(t *testing.T, caps uint32, j *Journal) (c *Conn, read func() []byte) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	other, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = other.Close() })
+	require.NoError(t, other.(*net.TCPConn).SetReadBuffer(4<<10))
+	said := (&wire.Version{Protocol: 7, DataFormat: 26}).AppendTo(nil)
+	_, err = other.Write(wire.PhaseDone{}.AppendTo((&wire.Caps{Flags: caps}).AppendTo(said)))
+	require.NoError(t, err)
+	c, err = Open(t.Context(), nc, Config{Journal: j})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c, func() []byte {
+		b, _ := io.ReadAll(other)
+		return b
+	}
+}
+
+// TestKernelConfirmsWhatItHas, all of it, also of what is sent again.
+func TestKernelConfirmsWhatItHas(t *testing.T) {
+	j := NewJournal(1 << 20)
+	old, err := new(wire.Encoder).AppendEvent(nil, &event.Event{Name: "old"})
+	require.NoError(t, err)
+	j.Add(old, 1)
+	c, read := handshaken(t, 0, j)
+	require.NoError(t, c.Flush())
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 30*time.Second, time.Millisecond)
+
+	// More than the other kernel takes, and not more than ours.
+	large := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 300<<10)}}}
+	require.NoError(t, c.net.(*net.TCPConn).SetWriteBuffer(1<<20))
+	require.NoError(t, c.Send(large))
+	require.NoError(t, c.Flush())
+	time.Sleep(5 * receiptPoll) // time to do wrong
+	require.Equal(t, 1, j.Pending())
+	go read()
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 30*time.Second, time.Millisecond)
+}
+
+// TestPeerWithoutReceiptsGetsEverything, though it is slow, of what is sent again.
+func TestPeerWithoutReceiptsGetsEverything(t *testing.T) {
+	j := NewJournal(1 << 20)
+	for range 3 {
+		b, err := new(wire.Encoder).AppendEvent(nil, &event.Event{Name: "old", Args: []event.Value{{Type: event.String, Bytes: make([]byte, batchSize)}}})
+		require.NoError(t, err)
+		j.Add(b, 1)
+	}
+	c, read := handshaken(t, wire.CapBroccoli, j)
+	got := make(chan []byte, 1)
+	go func() { got <- read() }()
+	require.NoError(t, c.Flush())
+	require.NoError(t, c.Close())
+	require.Equal(t, 3, bytes.Count(<-got, []byte("old")))
+	require.Equal(t, 3, j.Pending())
+}
+
 // TestWhatIsSentAgainComesFirst, though nobody has flushed before there was
 // something new.
 func TestWhatIsSentAgainComesFirst(t *testing.T) {

@@ -40,6 +40,18 @@ func requireEmpty(t *testing.T, dir string) {
 	require.Empty(t, left)
 }
 
+// requireOurs: nobody else can look at what a spool holds.
+func requireOurs(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := e.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, path)
+		return nil
+	}))
+}
+
 // nobody is an address where nobody listens, but somebody may do so later.
 func nobody(t *testing.T) string {
 	t.Helper()
@@ -99,6 +111,7 @@ func TestSpoolOutlivesTheProcess(t *testing.T) {
 	out, err := first.Output()
 	require.NoError(t, err)
 	require.Equal(t, "500\n", string(out))
+	requireOurs(t, dir)
 
 	// One that never connects changes nothing.
 	other := host(t, "leave", nobody(t), "7")
@@ -193,13 +206,20 @@ func TestSpoolRefuses(t *testing.T) {
 	open := filepath.Join(t.TempDir(), "open")
 	require.NoError(t, os.Mkdir(open, 0o700))
 	require.NoError(t, os.Chmod(open, 0o777))
-	for dir, reason := range map[string]string{
+	reasons := map[string]string{
 		"spool":        "full path",
 		"/nonexistent": "No such file",
 		file:           "no directory",
 		open:           "others can write",
 		"/proc/self":   "cannot make a folder",
-	} {
+	}
+	if os.Geteuid() == 0 { // only root can give one away
+		theirs := filepath.Join(t.TempDir(), "theirs")
+		require.NoError(t, os.Mkdir(theirs, 0o700))
+		require.NoError(t, os.Chown(theirs, 65534, 65534))
+		reasons[theirs] = "must belong to root or to the user"
+	}
+	for dir, reason := range reasons {
 		addr, _ := collector(t)
 		cmd := host(t, "connect", addr)
 		respool(t, cmd, dir, "/broccoli/debug_messages yes")

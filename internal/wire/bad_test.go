@@ -92,6 +92,7 @@ func TestMalformed(t *testing.T) {
 		"unknown type by name":   {call(obj(0, valScalar).u8(0).str("R").u64(0)), ErrUndecodable},
 		"table by name":          {call(obj(0, valTable).u8(0).str("T")), ErrUndecodable},
 		"unknown expression":     {call(setOfCounts(expr(26), blob{0, 0, 0})), ErrUndecodable},
+		"pattern with a NUL":     {call(obj(0, valPattern).add(typ(0, typeBase, event.Pattern, ""), obj(0, kindMatcher|1)).str("").str("a\x00b")), ErrMalformed},
 		"void":                   {call(obj(0, valScalar).add(typ(0, typeBase, tagVoid, ""))), ErrMalformed},
 		"port":                   {call(obj(0, valPort).add(port).u64(0x40000)), ErrMalformed},
 		"address of 2 words":     {call(obj(0, valAddr).add(typ(0, typeBase, event.Addr, "")).u32(2).u64(0)), ErrMalformed},

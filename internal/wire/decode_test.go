@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -202,6 +204,42 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, d.cache.bytes, 1<<20)
 	assert.InDelta(t, 15, len(d.cache.byID), 1)
+}
+
+// TestCachedPartsAreAccountedFor: elements and the fields of types.
+func TestCachedPartsAreAccountedFor(t *testing.T) {
+	fields := blob{}.u32(0).u8(1).u32(1000)
+	for range 1000 {
+		fields = fields.u8(0).add(countType()).str("f")
+	}
+	for name, object := range map[string]func(id uint32) blob{
+		"elements": func(id uint32) blob { return obj(id, valVector).add(vectorOf(1000), make(blob, 1000)) },
+		"fields": func(id uint32) blob {
+			return obj(0, valRecord).add(typ(id, typeRecord, event.Record, ""), fields, mutable()).u32(0)
+		},
+	} {
+		d := NewDecoder(Limits{MaxCacheBytes: 200 << 10})
+		for id := range uint32(100) {
+			_, err := decodeWith(d, call(object(id+1)))
+			require.NoError(t, err, name)
+		}
+		assert.Positive(t, len(d.cache.byID), name)
+		assert.LessOrEqual(t, len(d.cache.byID), 15, name)
+	}
+}
+
+// TestInternedNamesAreBounded in number and length.
+func TestInternedNamesAreBounded(t *testing.T) {
+	d := NewDecoder(DefaultLimits())
+	long := string(bytes.Repeat([]byte("n"), maxNameLen+1))
+	var ev event.Event
+	require.NoError(t, d.Event(blob{}.str(long).u64(0).u32(0), &ev))
+	require.Equal(t, long, ev.Name)
+	require.Empty(t, d.names)
+	for i := range maxNames + 10 {
+		require.NoError(t, d.Event(blob{}.str(fmt.Sprintf("event_%d", i)).u64(0).u32(0), &ev))
+	}
+	require.Len(t, d.names, maxNames)
 }
 
 // TestWhatIsNotKeptEndsWithItsEvent: nobody may refer to it later.

@@ -134,6 +134,21 @@ func TestSpoolOutlivesTheProcess(t *testing.T) {
 	require.Len(t, left, 1, "that of the other peer")
 }
 
+// TestSpoolOutlivesADelete: who ends as it should be, with the peer away, leaves
+// its events too.
+func TestSpoolOutlivesADelete(t *testing.T) {
+	addr := nobody(t)
+	first := host(t, "leave", addr, "500", "delete")
+	dir := spooling(t, first)
+	out, err := first.Output()
+	require.NoError(t, err)
+	require.Equal(t, "500\n", string(out))
+	l, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
+	require.Len(t, deliver(t, l, dir, "exit"), 501)
+	requireEmpty(t, dir)
+}
+
 // deliver runs a host with that spool, and returns the events that arrive.
 func deliver(t *testing.T, l net.Listener, dir, mode string) []string {
 	t.Helper()

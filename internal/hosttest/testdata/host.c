@@ -11,8 +11,8 @@
  *                             theirs; the parent sends before and after
  *   host steady PEER N        sends N events, each when it is accepted, over lost connections
  *   host leave PEER N [X]     sends N events to a peer that is not there, as many as are accepted,
- *                             prints their number and ends without a word; with X once the queue
- *                             is empty
+ *                             prints their number and ends without a word; with X "settle" once the
+ *                             queue is empty, with "delete" after bro_conn_delete()
  *   host exit PEER            sends and ends without bro_conn_delete()
  *   host background PEER      connects with BRO_CFLAG_BACKGROUND and sends, and so does a child;
  *                             prints what came of each before any answer of the peer's
@@ -399,7 +399,7 @@ do_stats(const char *peer, int n)
 }
 
 static int
-do_leave(const char *peer, int n, int settle)
+do_leave(const char *peer, int n, const char *how)
 {
     BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_RECONNECT);
     uint64 i;
@@ -415,8 +415,10 @@ do_leave(const char *peer, int n, int settle)
         if (refused)
             usleep(1000);
     }
-    while (settle && bro_event_queue_length(bc) > 0)
+    while (strcmp(how, "settle") == 0 && bro_event_queue_length(bc) > 0)
         usleep(1000);
+    if (strcmp(how, "delete") == 0)
+        bro_conn_delete(bc);
     printf("%d\n", (int)i);
     fflush(stdout);
     _exit(0);
@@ -503,7 +505,7 @@ main(int argc, char **argv)
     if (strcmp(argv[1], "steady") == 0 && argc > 3)
         return do_steady(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "leave") == 0 && argc > 3)
-        return do_leave(argv[2], atoi(argv[3]), argc > 4);
+        return do_leave(argv[2], atoi(argv[3]), argc > 4 ? argv[4] : "");
     if (strcmp(argv[1], "stats") == 0 && argc > 3)
         return do_stats(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "background") == 0)

@@ -453,16 +453,11 @@ func TestCloseDoesNotWait(t *testing.T) {
 	require.NoError(t, client.Close())
 
 	client, _ = pair(t, Config{Topic: "t"}, Config{})
-	ev := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 1<<20)}}}
+	// More than both kernels take.
+	large := &event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: bytes.Repeat([]byte("x"), 32<<20)}}}
 	blocked := make(chan error)
-	go func() {
-		var err error
-		for err == nil {
-			err = client.Send(ev)
-		}
-		blocked <- err
-	}()
-	require.Eventually(t, func() bool { // it waits in the middle of a write
+	go func() { blocked <- client.Send(large) }()
+	require.Eventually(t, func() bool { // it is about to write, and will not end
 		if client.mu.TryLock() {
 			client.mu.Unlock()
 			return false

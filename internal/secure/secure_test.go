@@ -293,6 +293,7 @@ func TestListenerReadsAnew(t *testing.T) {
 	client, err := s.Config()
 	require.NoError(t, err)
 	client.MaxVersion, client.ClientSessionCache = tls.VersionTLS12, tls.NewLRUClientSessionCache(1)
+	client.ServerName = "any" // what sessions are found by
 	verify := client.VerifyConnection
 	var shown string
 	client.VerifyConnection = func(cs tls.ConnectionState) error {

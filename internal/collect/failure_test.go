@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +47,47 @@ func TestNothingUnsafeIsConfirmed(t *testing.T) {
 	require.Error(t, p.Next(&event.Event{}), "it is ended")
 	require.ErrorIs(t, <-done, errDisk)
 	require.Equal(t, 1, j.Pending())
+}
+
+// faulty is a log with an error in its program, which events of one name show.
+type faulty struct{ discard }
+
+func (faulty) Batch(string) eventlog.Batch { return faulty{} }
+func (faulty) Add(ev *event.Event, _ []string) {
+	if ev.Name == "sensor_sshd_exec" {
+		panic("not thought of")
+	}
+}
+
+// TestErrorOfOursEndsOneConnection: and tells where it is.
+func TestErrorOfOursEndsOneConnection(t *testing.T) {
+	l, at := listen(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	said := make(chan string, 100)
+	c := New(Config{Destinations: anyone(t, ".*"), Log: faulty{}, Logf: func(format string, args ...any) {
+		said <- fmt.Sprintf(format, args...)
+	}})
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx, l) }()
+	var peers [2]*peer.Conn
+	for i := range peers {
+		nc, err := net.Dial("tcp", at.String())
+		require.NoError(t, err)
+		peers[i] = opened(t, nc, peer.Config{Journal: peer.NewJournal(1 << 20)})
+	}
+	send(t, peers[0], numbered("sensor_sshd_exec", 1))
+	require.Error(t, peers[0].Next(&event.Event{}))
+	for s := range said {
+		if strings.Contains(s, "not thought of") {
+			require.Contains(t, s, "failure_test.go")
+			break
+		}
+	}
+	send(t, peers[1], numbered("sensor_sshd_listen", 1))
+	require.NoError(t, peers[1].Close())
+	cancel()
+	require.NoError(t, <-done)
 }
 
 // impatient runs a collector that waits no time for a handshake.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,13 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 		s.note = c.cfg.Comm.Accepted(nc.RemoteAddr(), s.secured)
 	}
 	defer func() { s.note.Closed(err) }()
+	defer func() { // one peer's fault is not to be that of all
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v", r)
+			c.cfg.Logf("%s: %v\n%s", s.from, err, debug.Stack())
+			_ = nc.Close()
+		}
+	}()
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
 	s.batch = c.cfg.Log.Batch(s.from)

@@ -280,16 +280,29 @@ func TestReaderMemory(t *testing.T) {
 
 // Many references to large types take time in proportion to the input.
 func TestNothingIsQuadratic(t *testing.T) {
-	big := typ(1, typeRecord, event.Record, "").u32(0).u8(1).u32(10000)
-	for range 10000 {
-		big = big.u8(0).add(countType()).str("f")
+	event := func(fields uint32) blob {
+		big := typ(1, typeRecord, event.Record, "").u32(0).u8(1).u32(fields)
+		for range fields {
+			big = big.u8(0).add(countType()).str("f")
+		}
+		args := []blob{obj(0, valRecord).add(big, mutable()).u32(0)}
+		for range 100000 {
+			args = append(args, obj(0, valRecord).add(refType(1), mutable()).u32(0))
+		}
+		return call(args...)
 	}
-	args := []blob{obj(0, valRecord).add(big, mutable()).u32(0)}
-	for range 100000 {
-		args = append(args, obj(0, valRecord).add(refType(1), mutable()).u32(0))
+	// The best of several, so that a busy machine makes no difference.
+	best := func(payload blob) (least time.Duration) {
+		for i := range 5 {
+			start := time.Now()
+			_, err := decode(payload)
+			require.NoError(t, err)
+			if took := time.Since(start); i == 0 || took < least {
+				least = took
+			}
+		}
+		return least
 	}
-	start := time.Now()
-	_, err := decode(call(args...))
-	assert.NoError(t, err)
-	assert.Less(t, time.Since(start), 2*time.Second)
+	few, many := best(event(500)), best(event(10000))
+	assert.Less(t, many, 8*few, "twenty times the fields, for the same number of values")
 }

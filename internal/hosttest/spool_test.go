@@ -123,7 +123,7 @@ func TestSpoolOutlivesTheProcess(t *testing.T) {
 
 	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
-	events := deliver(t, l, dir, "exit")
+	events := deliver(t, l, dir, "deliver")
 	require.Len(t, events, 501)
 	for i := range 500 {
 		require.Equal(t, fmt.Sprintf("left %d", i), events[i])
@@ -145,7 +145,7 @@ func TestSpoolOutlivesADelete(t *testing.T) {
 	require.Equal(t, "500\n", string(out))
 	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
-	require.Len(t, deliver(t, l, dir, "exit"), 501)
+	require.Len(t, deliver(t, l, dir, "deliver"), 501)
 	requireEmpty(t, dir)
 }
 

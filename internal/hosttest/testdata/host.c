@@ -14,6 +14,7 @@
  *                             prints their number and ends without a word; with X "settle" once the
  *                             queue is empty, with "delete" after bro_conn_delete()
  *   host exit PEER            sends and ends without bro_conn_delete()
+ *   host deliver PEER         sends, waits until it is written with all that was left, and ends
  *   host background PEER      connects with BRO_CFLAG_BACKGROUND and sends, and so does a child;
  *                             prints what came of each before any answer of the peer's
  *   host orphan PEER HOW      connects with BRO_CFLAG_BACKGROUND, waits for a line, and forks a child
@@ -431,6 +432,16 @@ do_exit(const char *peer)
     return 0;
 }
 
+static int
+do_deliver(const char *peer)
+{
+    BroConn *bc = connected(peer, BRO_CFLAG_NONE);
+
+    send_named(bc, "last", 1);
+    await_written(bc);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
 /* Sends, says so, and waits for the connection. */
 static int
 send_early(BroConn *bc, const char *name)
@@ -514,6 +525,8 @@ main(int argc, char **argv)
         return do_orphan(argv[2], argv[3]);
     if (strcmp(argv[1], "exit") == 0)
         return do_exit(argv[2]);
+    if (strcmp(argv[1], "deliver") == 0)
+        return do_deliver(argv[2]);
     if (strcmp(argv[1], "careless") == 0)
         return do_careless(argv[2]);
     if (strcmp(argv[1], "queue") == 0)

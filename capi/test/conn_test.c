@@ -16,12 +16,15 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "../flat.h"
+#include "../process.h"
 #include "../ring.h"
+#include "../spool.h"
 #include "check.h"
 
 static const uint64 one = 1;
@@ -487,33 +490,229 @@ test_fork(void)
     bro_conn_delete(of_parent);
 }
 
-static int cores[2]; /* sockets: the core's, and one that has the number that another had */
+static int
+is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static struct link_socket
+socket_of(int fd, int other)
+{
+    struct stat st;
+
+    fstat(fd, &st);
+    return (struct link_socket){st.st_ino + (uint64_t)other, fd, 0};
+}
+
+static int of_core[2], of_host[2], given;
 
 static void
 look_at_sockets(void)
 {
     check_failed = 0;
-    CHECK(fcntl(cores[0], F_GETFD) < 0 && errno == EBADF);
-    CHECK(fcntl(cores[1], F_GETFD) >= 0);
+    CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
+    CHECK(is_open(of_host[0]) && is_open(of_host[1]));
+    CHECK(!is_open(given) && of_parent->socket == -1);
 }
 
+/* A child closes what the core has open, and nothing that has such a number by now. */
 static void
 test_fork_sockets(void)
 {
-    BroConn *bc = pretend(0);
-    struct stat st;
-
-    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, cores) == 0 && fstat(cores[0], &st) == 0))
+    of_parent = pretend(0);
+    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0 && (given = dup(of_core[1])) >= 0))
         return;
-    bc->connected = TRUE; /* as it is while the core has it */
-    bc->link->sockets[0] = (struct link_socket){.inode = st.st_ino, .fd = cores[0]};
-    bc->link->sockets[1] = (struct link_socket){.inode = st.st_ino, .fd = cores[1]};
+    of_parent->connected = TRUE; /* as it is while the core has it */
+    of_parent->socket = given;
+    of_parent->link->sockets[0] = socket_of(of_core[0], FALSE);
+    of_parent->link->sockets[1] = socket_of(of_core[1], TRUE);
+    of_parent->link->sockets[2] = socket_of(of_host[0], FALSE);
     CHECK(in_child(look_at_sockets) == 0);
-    CHECK(fcntl(cores[0], F_GETFD) >= 0);
-    bc->connected = FALSE;
-    close(cores[0]);
-    close(cores[1]);
+    CHECK(is_open(of_core[0]) && is_open(given));
+    of_parent->connected = FALSE;
+    bro_conn_delete(of_parent);
+    close(of_core[0]), close(of_core[1]), close(of_host[0]), close(of_host[1]);
+}
+
+static void
+look_at_link(void)
+{
+    struct link *l = of_parent->link;
+
+    check_failed = 0;
+    CHECK(msync(l, 4096, MS_ASYNC) == 0);
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    CHECK(!of_parent->link && msync(l, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
+}
+
+/* What the parent and its core share takes no memory of a child. */
+static void
+test_fork_memory(void)
+{
+    of_parent = pretend(0);
+    CHECK(in_child(look_at_link) == 0);
+    bro_conn_delete(of_parent);
+}
+
+static struct {
+    int watched, begun, added;
+    BroConn conn;
+} beside_fork;
+
+static void *
+add_beside_fork(void *arg)
+{
+    while (!__atomic_load_n(&beside_fork.begun, __ATOMIC_SEQ_CST))
+        sched_yield();
+    process_add(&beside_fork.conn);
+    __atomic_store_n(&beside_fork.added, TRUE, __ATOMIC_SEQ_CST);
+    return arg;
+}
+
+static void
+fork_begins(void)
+{
+    int i;
+
+    if (!beside_fork.watched)
+        return;
+    __atomic_store_n(&beside_fork.begun, TRUE, __ATOMIC_SEQ_CST);
+    for (i = 0; i < 200 && !__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST); i++)
+        usleep(1000);
+    CHECK(!__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST));
+}
+
+/* Before the library's own, so that this is the last to be called before fork(). */
+__attribute__((constructor(101))) static void
+watch_forks_too(void)
+{
+    pthread_atfork(fork_begins, NULL, NULL);
+}
+
+static void
+add_in_child(void)
+{
+    check_failed = 0;
+    CHECK(bro_conn_delete(queueing()));
+}
+
+/* No thread changes the list of connections while it is copied. */
+static void
+test_fork_beside_new(void)
+{
+    pthread_t thread;
+
+    if (!CHECK(pthread_create(&thread, NULL, add_beside_fork, NULL) == 0))
+        return;
+    beside_fork.watched = TRUE;
+    CHECK(in_child(add_in_child) == 0);
+    beside_fork.watched = FALSE;
+    pthread_join(thread, NULL);
+    CHECK(beside_fork.added);
+    process_remove(&beside_fork.conn);
+}
+
+/* A thread that the child has not holds a lock meanwhile: from one meeting to the next. */
+static pthread_barrier_t meeting;
+
+static void
+hold(void)
+{
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting);
+}
+
+static void
+fork_while(void *(*holds)(void *), void (*child)(void))
+{
+    pthread_t thread;
+
+    pthread_barrier_init(&meeting, NULL, 2);
+    if (!CHECK(pthread_create(&thread, NULL, holds, NULL) == 0))
+        return;
+    pthread_barrier_wait(&meeting);
+    CHECK(in_child(child) == 0);
+    pthread_barrier_wait(&meeting);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&meeting);
+}
+
+static int loading;
+
+void *__real_dlopen(const char *path, int flags);
+void *__wrap_dlopen(const char *path, int flags);
+
+void *
+__wrap_dlopen(const char *path, int flags)
+{
+    int first = loading;
+
+    loading = FALSE;
+    if (first)
+        hold();
+    return __real_dlopen(path, flags);
+}
+
+static void *
+connect_one(void *arg)
+{
+    BroConn *bc = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_NONE);
+
+    CHECK(!bro_conn_connect(bc));
     bro_conn_delete(bc);
+    return arg;
+}
+
+static void
+connect_in_child(void)
+{
+    alarm(60);
+    check_failed = 0;
+    connect_one(NULL);
+}
+
+/* A thread of the parent's that loads the core holds no child. ThreadSanitizer takes no new threads in such a child. */
+static void
+test_fork_while_loading(void)
+{
+#ifndef __SANITIZE_THREAD__
+    loading = TRUE;
+    fork_while(connect_one, connect_in_child);
+#else
+    (void)connect_one, (void)connect_in_child;
+#endif
+}
+
+static void
+exit_as_child(void)
+{
+    struct spool *s = of_parent->spool;
+
+    check_failed = 0;
+    CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
+    conn_flush_at_exit(of_parent);
+    CHECK(access(s->folder, F_OK) == 0);
+    CHECK(bro_conn_delete(of_parent));
+}
+
+/* A child that ends leaves its parent's spool alone, though nothing is in it. */
+static void
+test_fork_spool(void)
+{
+    char dir[] = "/tmp/broccoli-spool-XXXXXX";
+
+    if (!CHECK(mkdtemp(dir) != NULL))
+        return;
+    of_parent = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
+    of_parent->spool = spool_new(dir, of_parent->peer, LINK_RING_BYTES);
+    if (CHECK(of_parent->spool != NULL)) {
+        given = of_parent->spool->lock;
+        CHECK(in_child(exit_as_child) == 0);
+        CHECK(is_open(given) && access(of_parent->spool->folder, F_OK) == 0);
+    }
+    bro_conn_delete(of_parent);
+    CHECK(rmdir(dir) == 0); /* it took its own with it */
 }
 
 /* --- The queue --------------------------------------------------------------------------- */
@@ -781,6 +980,84 @@ test_yield(void)
     CHECK(trail_is("0 1 2 "));
     CHECK(!bro_conn_process_input(bc));
     CHECK(!readable(bro_conn_get_fd(bc)));
+    bro_conn_delete(bc);
+}
+
+/* What the core does after the ring was found empty, while the descriptor is made unreadable. */
+static void (*meanwhile)(BroConn *bc);
+static BroConn *quieted;
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+
+ssize_t
+__wrap_read(int fd, void *buf, size_t size)
+{
+    void (*func)(BroConn *) = meanwhile;
+
+    meanwhile = NULL;
+    if (func)
+        func(quieted);
+    return __real_read(fd, buf, size);
+}
+
+static void
+event_comes(BroConn *bc)
+{
+    arrives_named(bc, "a", 1);
+}
+
+/* What comes in just then is processed as well, and the descriptor tells of what follows. */
+static void
+test_quiet(void)
+{
+    BroConn *bc = quieted = pretend(0);
+
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 0);
+    meanwhile = event_comes;
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && trail_is("0 1 "));
+    CHECK(!readable(bro_conn_get_fd(bc)));
+    arrives_named(bc, "a", 2);
+    CHECK(readable(bro_conn_get_fd(bc)) && bro_conn_process_input(bc));
+    CHECK(trail_is("2 "));
+    bro_conn_delete(bc);
+}
+
+static void
+core_starves(BroConn *bc)
+{
+    __atomic_store_n(&bc->link->core_asleep, TRUE, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&bc->link->core_starved, TRUE, __ATOMIC_SEQ_CST);
+}
+
+static void
+on_told(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)user_data, (void)meta;
+    leave(readable(bc->to_core) ? "told " : "not yet ");
+}
+
+/* A core that waits for room in the ring is told of the first that there is. */
+static void
+test_room(void)
+{
+    BroConn *bc = pretend(0);
+
+    bro_event_registry_add_compact(bc, "a", on_told, "");
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "a", 1);
+    core_starves(bc);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("not yet told ") && !bc->link->core_starved);
+    bro_conn_delete(bc);
+
+    bc = quieted = pretend(0);
+    arrives_named(bc, "a", 0);
+    meanwhile = core_starves; /* it had looked before the last record was released */
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && readable(bc->to_core) && !bc->link->core_starved);
     bro_conn_delete(bc);
 }
 
@@ -1506,6 +1783,10 @@ main(int argc, char **argv)
     test_data();
     test_fork();
     test_fork_sockets();
+    test_fork_memory();
+    test_fork_beside_new();
+    test_fork_while_loading();
+    test_fork_spool();
     test_queue();
     test_queue_number();
     test_stats();
@@ -1514,6 +1795,8 @@ main(int argc, char **argv)
     test_dispatch();
     test_adopt();
     test_yield();
+    test_quiet();
+    test_room();
     test_remove_in_handler();
     test_add_in_handler();
     test_delete_in_handler();

@@ -354,12 +354,19 @@ renew(int *fd)
         close(fresh);
 }
 
+/* Whether a handler runs, and not in a thread that only the parent has. */
+static int
+handlers_run(const BroConn *bc)
+{
+    return bc->running && (bc->generation == process_generation() || pthread_equal(bc->runner, pthread_self()));
+}
+
 /* The link of the parent. A handler that runs, here or in an ancestor, has
  * pointers into it, so that it stays until the handler has returned. */
 static void
 disown(BroConn *bc)
 {
-    if (bc->running && pthread_equal(bc->runner, pthread_self()) && !bc->inherited)
+    if (bc->running && !bc->inherited)
         bc->inherited = bc->link;
     else
         link_free(bc->link);
@@ -374,12 +381,10 @@ conn_own(BroConn *bc)
     if (bc->generation == process_generation())
         return;
     was_up = bc->connected && (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
+    bc->running = handlers_run(bc);
     bc->generation = process_generation();
     bc->connected = FALSE;
-    pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
     disown(bc);
-    if (bc->running && !pthread_equal(bc->runner, pthread_self()))
-        bc->running = FALSE; /* that thread is no more */
     if (bc->spool)
         spool_forget(bc->spool);
     bc->spool = NULL;
@@ -466,7 +471,7 @@ bro_conn_delete(BroConn *bc)
 {
     if (!bc)
         return FALSE;
-    if (bc->running) { /* called from a handler: bro_conn_process_input frees it */
+    if (handlers_run(bc)) { /* bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;
     }

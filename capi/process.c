@@ -81,6 +81,7 @@ after_fork_in_child(void)
     BroConn *bc;
 
     for (bc = live.first; bc; bc = bc->older) {
+        pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
         if (bc->generation != generation)
             continue;
         if (bc->spool)

@@ -623,6 +623,15 @@ hold(void)
     pthread_barrier_wait(&meeting);
 }
 
+static void *
+hold_lock_of_parent(void *arg)
+{
+    pthread_mutex_lock(&of_parent->lock);
+    hold();
+    pthread_mutex_unlock(&of_parent->lock);
+    return arg;
+}
+
 static void
 fork_while(void *(*holds)(void *), void (*child)(void))
 {
@@ -636,6 +645,39 @@ fork_while(void *(*holds)(void *), void (*child)(void))
     pthread_barrier_wait(&meeting);
     pthread_join(thread, NULL);
     pthread_barrier_destroy(&meeting);
+}
+
+static void
+handler_of_child(BroConn *bc, void *user_data)
+{
+    (void)bc, (void)user_data;
+}
+
+static void
+register_in_child(void)
+{
+    alarm(60);
+    check_failed = 0;
+    bro_event_registry_add(of_parent, "a", (BroEventFunc)handler_of_child, NULL);
+    bro_event_registry_remove(of_parent, "a");
+    CHECK(bro_conn_delete(of_parent));
+}
+
+static void
+send_in_child(void)
+{
+    alarm(60);
+    use_of_parent();
+}
+
+/* What a thread of the parent's does with a connection holds no child. */
+static void
+test_fork_while_locked(void)
+{
+    of_parent = queueing();
+    fork_while(hold_lock_of_parent, register_in_child);
+    fork_while(hold_lock_of_parent, send_in_child);
+    bro_conn_delete(of_parent);
 }
 
 static int loading;
@@ -672,7 +714,7 @@ connect_in_child(void)
     connect_one(NULL);
 }
 
-/* A thread of the parent's that loads the core holds no child. ThreadSanitizer takes no new threads in such a child. */
+/* Neither does one that is loading the core. ThreadSanitizer takes no new threads in such a child. */
 static void
 test_fork_while_loading(void)
 {
@@ -1279,6 +1321,15 @@ process_as_child(void)
     CHECK(bro_conn_process_input(of_parent) && trail_is("a "));
 }
 
+static void
+delete_as_child(void)
+{
+    int fd = of_parent->to_host;
+
+    check_failed = 0;
+    CHECK(bro_conn_delete(of_parent) && !is_open(fd));
+}
+
 /* A process forks while a handler runs in another thread of it, which the child has not. */
 static void
 test_fork_beside_handler(void)
@@ -1294,6 +1345,7 @@ test_fork_beside_handler(void)
         return;
     pthread_barrier_wait(&in_handler);
     CHECK(in_child(process_as_child) == 0);
+    CHECK(in_child(delete_as_child) == 0);
     pthread_barrier_wait(&in_handler);
     CHECK(pthread_join(thread, &result) == 0 && !result);
     pthread_barrier_destroy(&in_handler);
@@ -1785,6 +1837,7 @@ main(int argc, char **argv)
     test_fork_sockets();
     test_fork_memory();
     test_fork_beside_new();
+    test_fork_while_locked();
     test_fork_while_loading();
     test_fork_spool();
     test_queue();

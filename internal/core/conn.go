@@ -199,17 +199,21 @@ func (c *conn) pause(failures int) bool {
 	if c.isEnding() {
 		return failures == 0 && c.leftOver() && !c.isLate()
 	}
-	d := time.Duration(0)
-	if failures > 0 {
-		d = min(firstPause<<min(failures-1, 16), c.set.retry)
-		d = d*3/4 + rand.N(d/2+1) // so that a thousand sensors do not come at once
-	}
 	select {
 	case <-c.ending:
 		return c.leftOver()
-	case <-time.After(d):
+	case <-time.After(backoff(failures, c.set.retry)):
 		return true
 	}
+}
+
+// backoff is how long a pause is, which grows up to about most.
+func backoff(failures int, most time.Duration) time.Duration {
+	if failures == 0 {
+		return 0
+	}
+	d := min(firstPause<<min(failures-1, 16), most)
+	return d*3/4 + rand.N(d/2+1) // so that a thousand sensors do not come at once
 }
 
 // session runs one session to its end: nil when the host has ended it.

@@ -405,6 +405,29 @@ func TestStalledPeerLosesNothing(t *testing.T) {
 	require.NoError(t, wait())
 }
 
+// TestLateHostLosesNothing: what a host does not process in time waits, in the
+// ring and before it.
+func TestLateHostLosesNothing(t *testing.T) {
+	const n, size = 5000, 1000
+	addr, wait := serve(t, peer.Config{}, func(p *peer.Conn) error {
+		text := event.Value{Type: event.String, Bytes: make([]byte, size)}
+		for i := range uint64(n) {
+			ev := &event.Event{Name: "in", Time: 1, Args: []event.Value{{Type: event.Count, Bits: i}, text}}
+			if err := p.Send(ev); err != nil {
+				return err
+			}
+		}
+		if err := p.Flush(); err != nil {
+			return err
+		}
+		return drain(p)
+	})
+	out, err := host(t, "late", addr, strconv.Itoa(n)).Output()
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintln(n), string(out))
+	require.NoError(t, wait())
+}
+
 // TestLossEndsCarelessLoops: the descriptor goes with the connection, so that
 // loops of programs which only look at that end, and do not spin.
 func TestLossEndsCarelessLoops(t *testing.T) {

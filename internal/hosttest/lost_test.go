@@ -2,8 +2,13 @@ package hosttest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,4 +95,54 @@ func TestSwallowedConnectionIsReplaced(t *testing.T) {
 		require.NotZero(t, seen[i].Load(), "event %d; host says %s", i, told)
 	}
 	require.Contains(t, told, "silent")
+}
+
+// TestKernelLooksAfterIdlePeer: where nothing is said, the host's kernel asks
+// for the peer in time, which is half of what is set.
+func TestKernelLooksAfterIdlePeer(t *testing.T) {
+	const timeout = 6000 * time.Second
+	addr, done := accept(t, func(nc net.Conn) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if _, err := peer.Open(ctx, nc, peer.Config{}); err != nil {
+			return err
+		}
+		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			left, err := untilKeepAlive(nc.RemoteAddr(), nc.LocalAddr())
+			if err != nil || timeout/4 < left && left <= timeout/2 {
+				return err
+			}
+		}
+		return errors.New("the kernel does not ask when it should")
+	})
+	cmd := host(t, "echo", addr)
+	conf := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "/broccoli/peer_timeout %d\n", timeout/time.Second), 0o600))
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+	require.NoError(t, cmd.Run())
+	require.NoError(t, <-done)
+}
+
+// untilKeepAlive is when the kernel will ask for the peer of an IPv4 connection
+// of this machine, zero for never.
+func untilKeepAlive(local, remote net.Addr) (time.Duration, error) {
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0, fmt.Errorf("reading the kernel's connections: %w", err)
+	}
+	port := func(a net.Addr) string { return fmt.Sprintf(":%04X", a.(*net.TCPAddr).Port) }
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) < 6 || !strings.HasSuffix(f[1], port(local)) || !strings.HasSuffix(f[2], port(remote)) {
+			continue
+		}
+		const keepalive, perSecond = "02", 100 // of the kernel's clock for programs
+		kind, when, _ := strings.Cut(f[5], ":")
+		if kind != keepalive {
+			return 0, nil
+		}
+		ticks, err := strconv.ParseInt(when, 16, 64)
+		return time.Duration(ticks) * time.Second / perSecond, err
+	}
+	return 0, nil
 }

@@ -6,6 +6,8 @@
  *   host echo PEER            sends back every "echo" event that arrives, as "echoed",
  *                             raw as well, until the peer closes
  *   host mirror PEER NAME...  builds anew every event of these names that arrives, and sends it
+ *   host late PEER N          processes nothing before the inbound ring is full, then all of N events
+ *                             "in", and prints how many came in the order of their numbers
  *   host flood PEER N SIZE    sends N events with a string of SIZE bytes, waiting when refused
  *   host fork PEER N          connects, then forks N children; each sends, and each child of
  *                             theirs; the parent sends before and after
@@ -399,6 +401,38 @@ do_stats(const char *peer, int n)
     return bro_conn_delete(bc) ? 0 : 1;
 }
 
+static uint64 next_number;
+
+static void
+on_number(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data;
+    if (*(uint64 *)meta->ev_args[0].arg_data == next_number)
+        next_number++;
+}
+
+static int
+do_late(const char *peer, uint64 n)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+    double start = now_ms();
+
+    bro_event_registry_add_compact(bc, "in", on_number, NULL);
+    if (!bro_conn_connect(bc))
+        return 1;
+    while (waiting(bc).rx_buflen < 1000000 && now_ms() - start < 40000)
+        usleep(1000);
+    while (next_number < n && now_ms() - start < 40000) {
+        struct pollfd p = {bro_conn_get_fd(bc), POLLIN, 0};
+
+        if (poll(&p, 1, 10000) <= 0)
+            break;
+        bro_conn_process_input(bc);
+    }
+    printf("%d\n", (int)next_number);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
 static int
 do_leave(const char *peer, int n, const char *how)
 {
@@ -517,6 +551,8 @@ main(int argc, char **argv)
         return do_steady(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "leave") == 0 && argc > 3)
         return do_leave(argv[2], atoi(argv[3]), argc > 4 ? argv[4] : "");
+    if (strcmp(argv[1], "late") == 0 && argc > 3)
+        return do_late(argv[2], (uint64)atoi(argv[3]));
     if (strcmp(argv[1], "stats") == 0 && argc > 3)
         return do_stats(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "background") == 0)

@@ -544,14 +544,17 @@ look_at_link(void)
     CHECK(msync(l, 4096, MS_ASYNC) == 0);
     CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
     CHECK(!of_parent->link && msync(l, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
+    CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one && readable(of_parent->to_host));
+    CHECK(write(of_parent->to_core, &one, sizeof one) == sizeof one);
 }
 
-/* What the parent and its core share takes no memory of a child. */
+/* What the parent and its core share takes no memory of a child, and is not woken by one. */
 static void
-test_fork_memory(void)
+test_fork_link(void)
 {
     of_parent = pretend(0);
     CHECK(in_child(look_at_link) == 0);
+    CHECK(!readable(of_parent->to_host) && !readable(of_parent->to_core));
     bro_conn_delete(of_parent);
 }
 
@@ -738,23 +741,27 @@ exit_as_child(void)
     CHECK(bro_conn_delete(of_parent));
 }
 
-/* A child that ends leaves its parent's spool alone, though nothing is in it. */
+/* Runs func with a connection that has a spool. */
 static void
-test_fork_spool(void)
+with_spool(void (*func)(BroConn *bc))
 {
     char dir[] = "/tmp/broccoli-spool-XXXXXX";
+    BroConn *bc = queueing();
 
-    if (!CHECK(mkdtemp(dir) != NULL))
-        return;
-    of_parent = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
-    of_parent->spool = spool_new(dir, of_parent->peer, LINK_RING_BYTES);
-    if (CHECK(of_parent->spool != NULL)) {
-        given = of_parent->spool->lock;
-        CHECK(in_child(exit_as_child) == 0);
-        CHECK(is_open(given) && access(of_parent->spool->folder, F_OK) == 0);
-    }
-    bro_conn_delete(of_parent);
+    if (CHECK(mkdtemp(dir) != NULL) && CHECK((bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES)) != NULL))
+        func(bc);
+    bro_conn_delete(bc);
     CHECK(rmdir(dir) == 0); /* it took its own with it */
+}
+
+/* A child that ends leaves its parent's spool alone, though nothing is in it. */
+static void
+test_fork_spool(BroConn *bc)
+{
+    of_parent = bc;
+    given = bc->spool->lock;
+    CHECK(in_child(exit_as_child) == 0);
+    CHECK(is_open(given) && access(bc->spool->folder, F_OK) == 0);
 }
 
 /* --- The queue --------------------------------------------------------------------------- */
@@ -816,6 +823,19 @@ test_queue(void)
         bro_event_free(ev);
         bro_conn_delete(bc);
     }
+}
+
+/* A spool takes no event for which there may never be room. */
+static void
+test_queue_spool(BroConn *bc)
+{
+    BroEvent *half = event_of(LINK_RING_BYTES / 2 - 1000), *more = event_of(LINK_RING_BYTES / 2);
+
+    CHECK(!bro_event_send(bc, more));
+    CHECK(bro_event_send(bc, half) && !bro_event_send(bc, more));
+    CHECK(core_takes(bc, INT_MAX) == 1);
+    bro_event_free(half);
+    bro_event_free(more);
 }
 
 /* The smallest events: their number is the limit. */
@@ -1025,22 +1045,24 @@ test_yield(void)
     bro_conn_delete(bc);
 }
 
-/* What the core does after the ring was found empty, while the descriptor is made unreadable. */
+/* What the core does just after the ring was found empty. */
 static void (*meanwhile)(BroConn *bc);
 static BroConn *quieted;
 
-ssize_t __real_read(int fd, void *buf, size_t size);
-ssize_t __wrap_read(int fd, void *buf, size_t size);
+struct link_record *__real_ring_next(struct link_ring *r, uint64_t *next);
+struct link_record *__wrap_ring_next(struct link_ring *r, uint64_t *next);
 
-ssize_t
-__wrap_read(int fd, void *buf, size_t size)
+struct link_record *
+__wrap_ring_next(struct link_ring *r, uint64_t *next)
 {
+    struct link_record *rec = __real_ring_next(r, next);
     void (*func)(BroConn *) = meanwhile;
 
-    meanwhile = NULL;
-    if (func)
+    if (!rec && func && r == &quieted->link->in) {
+        meanwhile = NULL;
         func(quieted);
-    return __real_read(fd, buf, size);
+    }
+    return rec;
 }
 
 static void
@@ -1064,6 +1086,30 @@ test_quiet(void)
     arrives_named(bc, "a", 2);
     CHECK(readable(bro_conn_get_fd(bc)) && bro_conn_process_input(bc));
     CHECK(trail_is("2 "));
+    bro_conn_delete(bc);
+}
+
+static void
+event_comes_last(BroConn *bc)
+{
+    event_comes(bc);
+    bc->link->state = LINK_DOWN;
+}
+
+/* The same at the end of the connection: the descriptor goes once it has been processed. */
+static void
+test_quiet_end(void)
+{
+    BroConn *bc = quieted = pretend(0);
+
+    bc->connected = TRUE; /* as it was while the core had it */
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 0);
+    meanwhile = event_comes_last;
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && trail_is("0 1 "));
+    CHECK(!bro_conn_process_input(bc) && bro_conn_get_fd(bc) == -1);
+    bc->connected = FALSE;
     bro_conn_delete(bc);
 }
 
@@ -1835,13 +1881,14 @@ main(int argc, char **argv)
     test_data();
     test_fork();
     test_fork_sockets();
-    test_fork_memory();
+    test_fork_link();
     test_fork_beside_new();
     test_fork_while_locked();
     test_fork_while_loading();
-    test_fork_spool();
+    with_spool(test_fork_spool);
     test_queue();
     test_queue_number();
+    with_spool(test_queue_spool);
     test_stats();
     test_stats_queued();
     test_registry();
@@ -1849,6 +1896,7 @@ main(int argc, char **argv)
     test_adopt();
     test_yield();
     test_quiet();
+    test_quiet_end();
     test_room();
     test_remove_in_handler();
     test_add_in_handler();

@@ -119,6 +119,18 @@ func statistics(t *testing.T, cmd *exec.Cmd, seconds int) func() []string {
 	}
 }
 
+// TestStatsTellWhatNobodyWants: an event that the peer has not asked for.
+func TestStatsTellWhatNobodyWants(t *testing.T) {
+	addr, wait := serve(t, peer.Config{}, drain)
+	cmd := host(t, "exit", addr)
+	lines := statistics(t, cmd, 86400)
+	require.NoError(t, cmd.Run())
+	require.NoError(t, wait())
+	got := lines()
+	require.Len(t, got, 1)
+	require.Contains(t, got[0], "accepted=1 full=0 queued=0 sent=0 unwanted=1 unsendable=0")
+}
+
 // TestStatsComeEachInterval: a line each second, and those who want none get none.
 func TestStatsComeEachInterval(t *testing.T) {
 	addr, wait := serve(t, peer.Config{}, drain)

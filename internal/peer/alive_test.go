@@ -142,6 +142,48 @@ func TestQuietPeerIsKept(t *testing.T) {
 	}
 }
 
+// TestPeerIsKeptWhileNobodyReads: its answers wait like all else when it is us
+// who have no time for them.
+func TestPeerIsKeptWhileNobodyReads(t *testing.T) {
+	const silence = 50 * time.Millisecond
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	peers := make(chan *Conn, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		p, err := Open(context.Background(), nc, Config{})
+		if err != nil {
+			return
+		}
+		peers <- p
+		for p.Next(&event.Event{}) == nil {
+		}
+	}()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	c, err := Open(t.Context(), nc, Config{Silence: silence, Requests: []string{"e"}})
+	require.NoError(t, err)
+	defer c.Close()
+	p := <-peers
+	defer p.Close()
+	send := func() {
+		require.NoError(t, p.Send(&event.Event{Name: "e"}))
+		require.NoError(t, p.Flush())
+	}
+	got := make(chan error, 1)
+	go func() { got <- c.Next(&event.Event{}) }()
+	require.Eventually(t, c.watch.answers.Load, enough, time.Millisecond, "a PING is answered")
+	send()
+	require.NoError(t, <-got)
+	time.Sleep(20 * silence) // the longer, the surer
+	send()
+	require.NoError(t, next(t, c))
+}
+
 // mute is a peer that does its part of the handshake, and no more.
 func mute(t *testing.T, flags uint32) (nc net.Conn, told func() io.Reader) {
 	t.Helper()

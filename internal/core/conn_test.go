@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,16 @@ func TestPauseIsSpent(t *testing.T) {
 	require.True(t, c.pause(0))
 	time.AfterFunc(50*time.Millisecond, func() { close(c.ending) })
 	require.False(t, c.pause(16), "the host has ended before")
+}
+
+// TestPanicRefuses: the same of a connect, which says so.
+func TestPanicRefuses(t *testing.T) {
+	var l link
+	zero(&l.c)
+	l.c.out = &l.c.own_out
+	require.Zero(t, romanesco_connect(l.c, nil), "there is no configuration to read")
+	require.EqualValues(t, 3, atomic.LoadUint32(l.state()), "LINK_DOWN")
+	require.NotZero(t, l.c.error[0])
 }
 
 // panicking is a connection on which everything goes wrong.

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,7 +62,7 @@ func TestLimits(t *testing.T) {
 			word := strings.TrimSpace(string(out))
 			said[word]++
 			if word == "FALSE" {
-				require.NotEmpty(t, told.String(), "a reason for %d %s", n, what)
+				require.Contains(t, told.String(), "libbroccoli: cannot ", "a reason for %d %s", n, what)
 			}
 			t.Logf("%d %s: %s %s", n, what, word, strings.TrimSpace(told.String()))
 		}
@@ -69,6 +70,23 @@ func TestLimits(t *testing.T) {
 		require.NotZero(t, said["TRUE"], what)
 		require.Len(t, said, 2, what)
 	}
+}
+
+// TestConnectInJail: who connects for the first time after chroot and setuid is
+// told why that is too late.
+func TestConnectInJail(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for chroot")
+	}
+	addr, stop := collector(t)
+	cmd := run(t, "daemon", "limit", addr, "jail", "0")
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	require.NoError(t, err, told.String())
+	require.Equal(t, "FALSE\n", string(out))
+	require.Regexp(t, `^libbroccoli: cannot load the core: .*No such file`, told.String())
+	stop()
 }
 
 // TestJail: after chroot, setuid, limits of zero and a filter of system calls,

@@ -4,7 +4,8 @@
  *   daemon ppoll PEER N     waits as OpenSSH's listener does for N children to end
  *   daemon storm PEER N     N signals while events are sent: handlers run on the main thread
  *   daemon kept PEER        dispositions and masks are as they were after a connect
- *   daemon limit PEER WHAT N  connects with at most N: MiB of memory, files, processes
+ *   daemon limit PEER WHAT N  connects with at most N: MiB of memory, files, processes; or, with
+ *                           WHAT "jail", after chroot and setuid
  *   daemon jail PEER        connects, then gives up privileges, limits and system calls; sends
  *   daemon exec PEER        no descriptor leaks into an exec'd program
  *   daemon spawn PEER       system(), popen(), posix_spawn() and vfork() while connected
@@ -210,6 +211,14 @@ become_nobody(void)
         perror("setuid");
 }
 
+static void
+go_to_jail(void)
+{
+    if (chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0)
+        perror("chroot");
+    become_nobody();
+}
+
 static int
 do_limit(const char *peer, const char *what, int n)
 {
@@ -220,6 +229,8 @@ do_limit(const char *peer, const char *what, int n)
         lower(RLIMIT_AS, (rlim_t)n << 20);
     } else if (strcmp(what, "files") == 0) {
         lower(RLIMIT_NOFILE, (rlim_t)n);
+    } else if (strcmp(what, "jail") == 0) {
+        go_to_jail();
     } else {
         become_nobody();
         lower(RLIMIT_NPROC, (rlim_t)n);
@@ -258,11 +269,8 @@ do_jail(const char *peer)
     BroConn *bc = connected(peer);
     int i;
 
-    if (geteuid() == 0) {
-        if (chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0)
-            perror("chroot");
-        become_nobody();
-    }
+    if (geteuid() == 0)
+        go_to_jail();
     lower(RLIMIT_NPROC, 0);
     lower(RLIMIT_NOFILE, 0);
     lower(RLIMIT_FSIZE, 0);

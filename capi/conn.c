@@ -358,7 +358,8 @@ renew(int *fd)
 static int
 handlers_run(const BroConn *bc)
 {
-    return bc->running && (bc->generation == process_generation() || pthread_equal(bc->runner, pthread_self()));
+    return bc->running &&
+           (bc->generation == process_generation() || pthread_equal(bc->runner, pthread_self()));
 }
 
 /* The link of the parent. A handler that runs, here or in an ancestor, has

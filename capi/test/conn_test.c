@@ -521,8 +521,9 @@ static void
 test_fork_sockets(void)
 {
     of_parent = pretend(0);
-    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0 && (given = dup(of_core[1])) >= 0))
+    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0))
         return;
+    given = dup(of_core[1]);
     of_parent->connected = TRUE; /* as it is while the core has it */
     of_parent->socket = given;
     of_parent->link->sockets[0] = socket_of(of_core[0], FALSE);
@@ -544,7 +545,8 @@ look_at_link(void)
     CHECK(msync(l, 4096, MS_ASYNC) == 0);
     CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
     CHECK(!of_parent->link && msync(l, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
-    CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one && readable(of_parent->to_host));
+    CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one);
+    CHECK(readable(of_parent->to_host));
     CHECK(write(of_parent->to_core, &one, sizeof one) == sizeof one);
 }
 
@@ -717,7 +719,8 @@ connect_in_child(void)
     connect_one(NULL);
 }
 
-/* Neither does one that is loading the core. ThreadSanitizer takes no new threads in such a child. */
+/* Neither does one that is loading the core. ThreadSanitizer takes no new threads
+ * in such a child. */
 static void
 test_fork_while_loading(void)
 {
@@ -748,7 +751,9 @@ with_spool(void (*func)(BroConn *bc))
     char dir[] = "/tmp/broccoli-spool-XXXXXX";
     BroConn *bc = queueing();
 
-    if (CHECK(mkdtemp(dir) != NULL) && CHECK((bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES)) != NULL))
+    if (CHECK(mkdtemp(dir) != NULL))
+        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES);
+    if (CHECK(bc->spool != NULL))
         func(bc);
     bro_conn_delete(bc);
     CHECK(rmdir(dir) == 0); /* it took its own with it */

@@ -476,6 +476,7 @@ bro_conn_delete(BroConn *bc)
         bc->doomed = TRUE;
         return TRUE;
     }
+    bc->running = FALSE; /* it may be of a thread that only the parent has */
     if (bc->generation == process_generation())
         hang_up(bc, FLUSH_TIMEOUT_MS);
     conn_free(bc);

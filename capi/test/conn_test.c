@@ -540,11 +540,12 @@ static void
 look_at_link(void)
 {
     struct link *l = of_parent->link;
+    unsigned char page;
 
     check_failed = 0;
-    CHECK(msync(l, 4096, MS_ASYNC) == 0);
+    CHECK(mincore(l, 4096, &page) == 0);
     CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
-    CHECK(!of_parent->link && msync(l, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
+    CHECK(!of_parent->link && mincore(l, 4096, &page) < 0 && errno == ENOMEM); /* not mapped */
     CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one);
     CHECK(readable(of_parent->to_host));
     CHECK(write(of_parent->to_core, &one, sizeof one) == sizeof one);
@@ -717,6 +718,8 @@ connect_in_child(void)
     alarm(60);
     check_failed = 0;
     connect_one(NULL);
+    if (check_failed == 0) /* valgrind is not to look for what the other thread had */
+        execl("/bin/true", "true", (char *)NULL);
 }
 
 /* Neither does one that is loading the core. ThreadSanitizer takes no new threads

@@ -165,22 +165,33 @@ func (c *conn) leftOver() bool {
 	return !c.link.out.Empty() || c.journal != nil && c.journal.Pending() > 0
 }
 
+// patience is how many sessions in a row may come to nothing before that counts
+// as failures to connect do: a peer that takes each connection and ends it is
+// not to keep us busy.
+const patience = 10
+
 // supervise runs sessions until the host ends, or until the first is lost
 // where it is not to reconnect. p is nil when the first attempt failed.
 func (c *conn) supervise(p connection) {
 	defer close(c.done)
-	for failures := 0; ; failures++ {
+	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
-			failures = 0
+			began, received := time.Now(), c.stats.received.Load()
 			err := c.session(p)
 			if err == nil {
 				return // the host has ended it
 			}
+			fruitless++
+			if c.useful(time.Since(began), c.stats.received.Load()-received) {
+				fruitless = 0
+			}
+			failures = max(fruitless-patience, 0)
 			c.logf("%v", err)
 			c.link.down()
 			c.signal() // who waits is to see the loss
 		}
-		if !c.set.reconnect || !c.pause(failures) {
+		last := p == nil && failures > 0 && c.isEnding() // what is left over was worth one attempt
+		if !c.set.reconnect || last || !c.pause(failures) {
 			return
 		}
 		var err error
@@ -190,30 +201,43 @@ func (c *conn) supervise(p connection) {
 	}
 }
 
-const firstPause = 500 * time.Millisecond
-
-// pause waits before the next attempt: not at all after a loss, then twice as
-// long each time, up to what is set. It reports false when the host ends; but
-// what is left over is worth one more attempt.
-func (c *conn) pause(failures int) bool {
-	if c.isEnding() {
-		return failures == 0 && c.leftOver() && !c.isLate()
-	}
-	select {
-	case <-c.ending:
-		return c.leftOver()
-	case <-time.After(backoff(failures, c.set.retry)):
-		return true
-	}
+// useful tells whether a session was of use, that has lasted for so long and
+// had so many events from the peer.
+func (c *conn) useful(lasted time.Duration, received uint64) bool {
+	return lasted >= firstPause || received > 0 || c.journal != nil && c.journal.Advanced()
 }
 
-// backoff is how long a pause is, which grows up to about most.
+const firstPause = 500 * time.Millisecond
+
+// backoff is how long to wait after that many failures: not at all at first,
+// then twice as long each time, up to most, and up to a quarter less, so that a
+// thousand sensors do not come at once.
 func backoff(failures int, most time.Duration) time.Duration {
 	if failures == 0 {
 		return 0
 	}
 	d := min(firstPause<<min(failures-1, 16), most)
-	return d*3/4 + rand.N(d/2+1) // so that a thousand sensors do not come at once
+	return d - rand.N(d/4+1)
+}
+
+// pause waits before the next attempt. It reports false when the host ends; but
+// what is left over is worth one more attempt.
+func (c *conn) pause(failures int) bool {
+	ending, enough := c.ending, time.After(backoff(failures, c.set.retry))
+	if c.isEnding() {
+		if !c.leftOver() {
+			return false
+		}
+		ending = nil
+	}
+	select {
+	case <-ending:
+		return c.leftOver()
+	case <-c.late:
+		return false
+	case <-enough:
+		return !c.isLate()
+	}
 }
 
 // session runs one session to its end: nil when the host has ended it.

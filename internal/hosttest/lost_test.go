@@ -57,6 +57,31 @@ func TestReconnects(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// TestPeerThatEndsEachConnection: it takes part in the handshake and hangs up.
+// The host comes again, and less and less often.
+func TestPeerThatEndsEachConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	var connections atomic.Int32
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if p, err := peer.Open(t.Context(), nc, peer.Config{}); err == nil {
+				connections.Add(1)
+				_ = p.Close()
+			}
+		}
+	}()
+	// Two seconds or so. A few are had at once; a minute would be 22.
+	require.NoError(t, host(t, "steady", l.Addr().String(), "1000").Run())
+	require.Greater(t, connections.Load(), int32(1))
+	require.LessOrEqual(t, connections.Load(), int32(22))
+}
+
 // TestSwallowedConnectionIsReplaced: what stands between goes on taking, and
 // passes nothing on. The host finds out by asking, and sends again.
 func TestSwallowedConnectionIsReplaced(t *testing.T) {

@@ -15,10 +15,11 @@ import (
 // Romanesco answers after it has processed what came before. libbroccoli does
 // not answer at all. For a Bro, see kernelReceipts.
 type Journal struct {
-	max    int64
-	window atomic.Int64 // what may be under way now, up to max
-	room   chan struct{}
-	bytes  atomic.Int64 // in batches
+	max      int64
+	window   atomic.Int64 // what may be under way now, up to max
+	advanced atomic.Bool
+	room     chan struct{}
+	bytes    atomic.Int64 // in batches
 
 	mu      sync.Mutex
 	batches []batch // those without confirmation, oldest first
@@ -48,7 +49,13 @@ func NewJournal(max int) *Journal {
 func (j *Journal) Full() bool { return j.bytes.Load() >= j.window.Load() }
 
 // Connected begins anew with a new connection.
-func (j *Journal) Connected() { j.window.Store(min(batchSize, j.max)) }
+func (j *Journal) Connected() {
+	j.window.Store(min(batchSize, j.max))
+	j.advanced.Store(false)
+}
+
+// Advanced reports whether this connection has confirmed anything.
+func (j *Journal) Advanced() bool { return j.advanced.Load() }
 
 // Room is readable when confirmations have come.
 func (j *Journal) Room() <-chan struct{} { return j.room }
@@ -136,6 +143,7 @@ func (j *Journal) Confirm(seq uint32) {
 	}
 	j.batches = append(j.batches[:0], j.batches[n:]...)
 	j.window.Store(min(2*j.window.Load(), j.max))
+	j.advanced.Store(true)
 	select {
 	case j.room <- struct{}{}:
 	default:

@@ -21,7 +21,8 @@
 static struct {
     pthread_mutex_t lock;
     void *handle;
-    int dead; /* an ancestor has loaded one, whose memory is still there */
+    int begun; /* one is being loaded, or has been: its threads run */
+    int dead;  /* the same in an ancestor: its memory is still there, and no thread */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
     const char *(*version)(void);
     int (*connect)(struct link *l, const struct link_config *cfg);
@@ -32,8 +33,8 @@ void
 core_forget(void)
 {
     pthread_mutex_init(&core.lock, NULL); /* a thread that is no more may have held it */
-    if (core.handle)
-        core.dead = TRUE;
+    core.dead |= core.begun;
+    core.begun = FALSE;
     core.handle = NULL;
 }
 
@@ -186,8 +187,11 @@ load(int *is_new)
 
     pthread_mutex_lock(&core.lock);
     if (!core.handle && room_for_core(core.error, sizeof core.error)) {
-        void *handle = open_core();
+        void *handle;
 
+        core.begun = TRUE; /* before: another thread may fork meanwhile */
+        handle = open_core();
+        core.begun = handle != NULL;
         if (handle && find_functions(handle)) {
             core.handle = handle;
             *is_new = TRUE;

@@ -77,6 +77,17 @@ func TestFork(t *testing.T) {
 	require.Equal(t, want, stop())
 }
 
+// TestForkWhileTheCoreLoads: a child of that moment has a core whose threads are
+// not there, in a library that does not know of it yet.
+func TestForkWhileTheCoreLoads(t *testing.T) {
+	bin := built(t, "cc", "loadfork", build+"/lib/libbroccoli.a", "-Wl,--wrap=dlopen", "-ldl", "-pthread")
+	besideCore(t, bin)
+	addr, stop := collector(t, "parent", "child")
+	out, _ := debugging(t, bin, nil, addr)
+	require.Empty(t, out)
+	require.Equal(t, map[string]int{"parent[]": 1, "child[]": 1}, stop())
+}
+
 func TestExitWithoutDelete(t *testing.T) {
 	addr, stop := collector(t, "last")
 	require.NoError(t, host(t, "exit", addr).Run())

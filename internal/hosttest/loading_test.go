@@ -57,12 +57,18 @@ func TestPreloaded(t *testing.T) {
 	require.Equal(t, map[string]int{"loaded[0]": 1}, stop())
 }
 
-// TestStaticLibrary: the front in the program itself, the core beside it.
-func TestStaticLibrary(t *testing.T) {
-	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+// besideCore puts the core into the folder of a program.
+func besideCore(t *testing.T, bin string) {
+	t.Helper()
 	core, err := os.ReadFile(build + "/lib/libbroccoli-core.so")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(bin), "libbroccoli-core.so"), core, 0o755))
+}
+
+// TestStaticLibrary: the front in the program itself, the core beside it.
+func TestStaticLibrary(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	besideCore(t, bin)
 	addr, stop := collector(t)
 	out, _ := debugging(t, bin, nil, "connect", addr)
 	require.Contains(t, out, "TRUE")

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +78,50 @@ func TestFork(t *testing.T) {
 		want[fmt.Sprintf("grandchild[%d]", i)] = 1
 	}
 	require.Equal(t, want, stop())
+}
+
+// TestChildOfAConnectingProcess: the same for a child that was forked before the
+// peer had answered at all.
+func TestChildOfAConnectingProcess(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	// Whoever comes after the first has to wait until that is accepted.
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }))
+	require.NoError(t, err)
+	first, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer first.Close()
+
+	cmd := host(t, "orphan", l.Addr().String(), "killed")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer cmd.Wait()
+	defer in.Close()                                              // the child's life
+	sent := fmt.Sprintf(":%04X 02", l.Addr().(*net.TCPAddr).Port) // to there, and without an answer
+	require.Eventually(t, func() bool {
+		table, err := os.ReadFile("/proc/net/tcp")
+		return err == nil && strings.Contains(string(table), sent)
+	}, 20*time.Second, time.Millisecond)
+	_, err = in.Write([]byte{'\n'})
+	require.NoError(t, err)
+	require.True(t, bufio.NewScanner(out).Scan())
+
+	_, err = l.Accept()
+	require.NoError(t, err)
+	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, cmd.Process.Kill())
+	require.NoError(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.Copy(io.Discard, nc)
+	require.NoError(t, err)
 }
 
 // TestForkWhileTheCoreLoads: a child of that moment has a core whose threads are

@@ -106,6 +106,12 @@ func TestNoDescriptorLeaksIntoPrograms(t *testing.T) {
 	stop()
 }
 
+// TestChildThatDeletesPaysNothing: it has no use for a core, and the parent's
+// connection goes on.
+func TestChildThatDeletesPaysNothing(t *testing.T) {
+	require.Equal(t, map[string]int{"tick[1]": 1}, daemon(t, "unused"))
+}
+
 func TestOtherWaysToStartPrograms(t *testing.T) {
 	require.Equal(t, map[string]int{"tick[0]": 1, "tick[1]": 1}, daemon(t, "spawn"))
 }

@@ -13,6 +13,7 @@
  *   daemon crash PEER SIG HOW  ends by SIG while connected; HOW is "bare", or when a handler that
  *                           prints and lets the signal be fatal is installed: "before", "after"
  *   daemon busyfork PEER N  forks while other threads send
+ *   daemon unused PEER      a child that only deletes the handle gets no core
  */
 #include <broccoli.h>
 
@@ -426,6 +427,32 @@ do_busyfork(const char *peer, int n)
     return bro_conn_delete(a.bc) && !wrong ? 0 : 1;
 }
 
+static int
+threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+
+    while (tasks && readdir(tasks))
+        n++;
+    return n - 2; /* . and .. */
+}
+
+static int
+do_unused(const char *peer)
+{
+    BroConn *bc = connected(peer);
+    int status;
+
+    if (fork() == 0)
+        _exit(threads() == 1 && bro_conn_delete(bc) && threads() == 1 ? 0 : 1);
+    wait(&status);
+    if (status)
+        printf("the child ended with %d\n", status);
+    send_number(bc, "tick", 1);
+    return bro_conn_delete(bc) ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -452,5 +479,7 @@ main(int argc, char **argv)
         return do_crash(argv[2], atoi(argv[3]), argv[4]);
     if (strcmp(argv[1], "busyfork") == 0 && argc > 3)
         return do_busyfork(argv[2], atoi(argv[3]));
+    if (strcmp(argv[1], "unused") == 0)
+        return do_unused(argv[2]);
     return 64;
 }

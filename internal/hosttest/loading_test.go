@@ -75,6 +75,33 @@ func TestStaticLibrary(t *testing.T) {
 	stop()
 }
 
+// strangeCore builds a core of another release into a folder.
+func strangeCore(t *testing.T, dir string) {
+	t.Helper()
+	out, err := exec.Command("cc", "-shared", "-fPIC", "testdata/strangecore.c", "-o", filepath.Join(dir, "libbroccoli-core.so")).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// TestCoreOfAnotherRelease is refused, and the reason told.
+func TestCoreOfAnotherRelease(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	strangeCore(t, filepath.Dir(bin))
+	addr, _ := collector(t)
+	out, told := debugging(t, bin, nil, "connect", addr)
+	require.Regexp(t, `^loaded\nFALSE`, out)
+	require.Contains(t, told, "is of version 0")
+}
+
+// TestEnvironmentChoosesNoCore: not even where there is none in its place.
+func TestEnvironmentChoosesNoCore(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	elsewhere := t.TempDir()
+	strangeCore(t, elsewhere)
+	addr, _ := collector(t)
+	out, _ := debugging(t, bin, []string{"LD_LIBRARY_PATH=" + elsewhere}, "connect", addr)
+	require.NotContains(t, out, "loaded")
+}
+
 // TestWithoutSharedGlibc: where the core cannot run, a connect is FALSE and
 // says what to do.
 func TestWithoutSharedGlibc(t *testing.T) {

@@ -57,6 +57,34 @@ func TestReconnects(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// TestRequestsOutliveTheConnection: what the host has asked for while it was
+// connected, it asks of the next peer at once.
+func TestRequestsOutliveTheConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	cmd := run(t, "asks", l.Addr().String())
+	require.NoError(t, cmd.Start())
+	for session := range 2 {
+		require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		p, err := peer.Open(t.Context(), nc, peer.Config{})
+		require.NoError(t, err)
+		if session > 0 {
+			require.True(t, p.Wants("late"))
+		}
+		go func() { _ = drain(p) }()
+		require.Eventually(t, func() bool { return p.Wants("late") }, 20*time.Second, time.Millisecond)
+		require.NoError(t, p.Send(&event.Event{Name: "late", Args: []event.Value{}}))
+		require.NoError(t, p.Flush())
+		if session == 0 {
+			require.NoError(t, p.Close())
+		}
+	}
+	require.NoError(t, cmd.Wait())
+}
+
 // TestPeerThatEndsEachConnection: it takes part in the handshake and hangs up.
 // The host comes again, and less and less often.
 func TestPeerThatEndsEachConnection(t *testing.T) {

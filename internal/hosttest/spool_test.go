@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -254,6 +255,31 @@ func TestSpoolRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(out), "TRUE")
 	requireEmpty(t, open)
+}
+
+// TestSpoolHasItsBlocks: a disk that becomes full does not end a host that
+// writes to its ring, and a limit on the size of files makes a connect FALSE.
+func TestSpoolHasItsBlocks(t *testing.T) {
+	cmd := host(t, "leave", nobody(t), "1")
+	dir := spooling(t, cmd)
+	require.NoError(t, cmd.Run())
+	rings, err := filepath.Glob(dir + "/*/ring")
+	require.NoError(t, err)
+	require.Len(t, rings, 1)
+	info, err := os.Stat(rings[0])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, info.Sys().(*syscall.Stat_t).Blocks*512, info.Size())
+
+	addr, _ := collector(t)
+	cmd = host(t, "connect", addr)
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -f 64; exec "$0" "$@"`}, cmd.Args...)
+	spooling(t, cmd, "/broccoli/debug_messages yes")
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	require.NoError(t, err, told.String())
+	require.Contains(t, string(out), "FALSE")
+	require.Contains(t, told.String(), "File too large")
 }
 
 // TestSpoolIsBounded: with the peer away, events are accepted until the spool

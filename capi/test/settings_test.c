@@ -26,7 +26,16 @@ static const char config[] = "/broccoli/queue_max_events 5\n"
                              "/t/unit 7k\n"
                              "[small]\n"
                              "/broccoli/queue_max_bytes 8192\n"
-                             "/broccoli/queue_max_events 0\n";
+                             "/broccoli/queue_max_events 0\n"
+                             "[large]\n"
+                             "/broccoli/queue_max_bytes 67108864\n"
+                             "/broccoli/queue_max_events 1000\n"
+                             "[below]\n"
+                             "/broccoli/queue_max_bytes 4095\n"
+                             "/broccoli/queue_max_events 2000\n"
+                             "[beyond]\n"
+                             "/broccoli/queue_max_bytes 1073741825\n"
+                             "/broccoli/queue_max_events 2000\n";
 
 static void
 configure(void)
@@ -116,6 +125,14 @@ test_bytes(void)
     n = queue_of(1000); /* each with its name and headers */
     CHECK(n == 7);
     CHECK(queue_of(200000) == 1);
+    bro_conf_set_domain("large"); /* than the bound that large events have otherwise */
+    CHECK(queue_of(1000000) == 67);
+    bro_conf_set_domain("below"); /* what is refused is as not set */
+    n = queue_of(1000);
+    CHECK(n > 900 && n < 1049);
+    bro_conf_set_domain("beyond");
+    n = queue_of(1000);
+    CHECK(n > 900 && n < 1049);
     bro_conf_set_domain(NULL);
 }
 

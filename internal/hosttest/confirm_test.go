@@ -2,7 +2,10 @@ package hosttest
 
 import (
 	"context"
+	"io"
 	"net"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,4 +55,40 @@ func TestConfirmedDelivery(t *testing.T) {
 	}
 	require.Greater(t, connections.Load(), int32(3))
 	t.Logf("%d events, %d of them more than once, over %d connections", n, twice, connections.Load())
+}
+
+// TestUnconfirmedIsBounded: a peer that reads everything and confirms nothing, or
+// nothing more, gets no more than may be under way (README); the rest stays in
+// the queue, until that is full.
+func TestUnconfirmedIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		events, confirmed int
+		underWay          int64
+	}{
+		"at first":        {60_000, 0, 16 << 10},
+		"in the long run": {600_000, 200_000, 8 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var read int64
+			addr, done := accept(t, func(nc net.Conn) error {
+				p, err := peer.Open(t.Context(), nc, peer.Config{Requests: []string{"left"}})
+				var ev event.Event
+				for n := 0; n < c.confirmed && err == nil; n++ {
+					err = p.Next(&ev)
+				}
+				if err == nil {
+					read, err = io.Copy(io.Discard, nc)
+				}
+				return err
+			})
+			out, told := secureHost(t, "/broccoli/confirm yes\n", "leave", addr, strconv.Itoa(c.events))
+			accepted, err := strconv.Atoi(strings.TrimSpace(out))
+			require.NoError(t, err)
+			require.Less(t, accepted, c.events, told)
+			require.NoError(t, <-done)
+			require.Positive(t, read)
+			const together = 256 << 10 // what is written at once, and what a batch has
+			require.LessOrEqual(t, read, c.underWay+together)
+		})
+	}
 }

@@ -113,6 +113,37 @@ func TestTLSRefuses(t *testing.T) {
 	}
 }
 
+// TestWeakTLSIsAskedFor: what an old Bro needs is to be had by its setting, and
+// not without.
+func TestWeakTLSIsAskedFor(t *testing.T) {
+	n := newNetwork(t)
+	for name, c := range map[string]struct {
+		max     uint16
+		suites  []uint16
+		setting string
+	}{
+		"TLS 1.1":          {tls.VersionTLS11, nil, "/broccoli/tls_min_version \"1.0\"\n"},
+		"RSA key exchange": {tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}, "/broccoli/tls_rsa_key_exchange yes\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := secure.Settings{CACert: n.ca, HostCert: n.host, MinVersion: "1.0"}.Config()
+			require.NoError(t, err)
+			cfg.MaxVersion, cfg.CipherSuites = c.max, c.suites
+			for setting, said := range map[string]string{"": "FALSE", c.setting: "TRUE"} {
+				addr, _ := accept(t, func(nc net.Conn) error {
+					p, err := peer.Open(t.Context(), tls.Server(nc, cfg), peer.Config{Whole: true})
+					if err != nil {
+						return err
+					}
+					return drain(p)
+				})
+				out, told := secureHost(t, "/broccoli/ca_cert "+n.ca+"\n/broccoli/host_cert "+n.host+"\n"+setting, "connect", addr)
+				require.Contains(t, out, said, told)
+			}
+		})
+	}
+}
+
 // TestCertificatesAreReadAgain: the operator has replaced them, on both sides,
 // while the connection was up.
 func TestCertificatesAreReadAgain(t *testing.T) {

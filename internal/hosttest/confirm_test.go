@@ -61,12 +61,16 @@ func TestConfirmedDelivery(t *testing.T) {
 // nothing more, gets no more than may be under way (README); the rest stays in
 // the queue, until that is full.
 func TestUnconfirmedIsBounded(t *testing.T) {
+	spool := "/broccoli/spool_max_bytes 1048576\n/broccoli/spool_dir " + t.TempDir() + "\n"
 	for name, c := range map[string]struct {
+		conf              string
 		events, confirmed int
 		underWay          int64
 	}{
-		"at first":        {60_000, 0, 16 << 10},
-		"in the long run": {600_000, 200_000, 8 << 20},
+		"at first":        {"/broccoli/confirm yes\n", 60_000, 0, 16 << 10},
+		"in the long run": {"/broccoli/confirm yes\n", 300_000, 30_000, 8 << 20},
+		// That, and a segment; what is under way is safe.
+		"with a full spool": {spool, 300_000, 30_000, 2 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var read int64
@@ -81,7 +85,7 @@ func TestUnconfirmedIsBounded(t *testing.T) {
 				}
 				return err
 			})
-			out, told := secureHost(t, "/broccoli/confirm yes\n", "leave", addr, strconv.Itoa(c.events))
+			out, told := secureHost(t, c.conf, "leave", addr, strconv.Itoa(c.events))
 			accepted, err := strconv.Atoi(strings.TrimSpace(out))
 			require.NoError(t, err)
 			require.Less(t, accepted, c.events, told)

@@ -94,6 +94,7 @@ func TestTLSRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ conf, reason string }{
 		"no certificate":   {"/broccoli/use_ssl yes\n", "ca_cert: not given"},
 		"no CA":            {"/broccoli/use_ssl yes\n" + certOf(n), "ca_cert: not given"},
+		"no host_cert":     {"/broccoli/use_ssl yes\n" + caOf(n), "host_cert: not given"},
 		"unknown word":     {"/broccoli/use_ssl perhaps\n", "neither yes nor no"},
 		"foreign peer":     {caOf(other) + certOf(n), "not one of ca_cert"},
 		"foreign host":     {caOf(n) + certOf(other), "handshake"},
@@ -111,6 +112,17 @@ func TestTLSRefuses(t *testing.T) {
 			require.Contains(t, told, c.reason)
 		})
 	}
+}
+
+// TestSilentTLSPeer: a peer that takes the connection and says nothing holds the
+// host as long as any other does.
+func TestSilentTLSPeer(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	addr, _ := accept(t, func(net.Conn) error { <-t.Context().Done(); return nil })
+	out, told := secureHost(t, "/broccoli/ca_cert "+n.ca+"\n/broccoli/host_cert "+n.host+"\n", "connect", addr)
+	require.Contains(t, out, "FALSE")
+	require.Contains(t, told, "TLS with")
 }
 
 // TestWeakTLSIsAskedFor: what an old Bro needs is to be had by its setting, and

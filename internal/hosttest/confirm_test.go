@@ -1,9 +1,12 @@
 package hosttest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -55,6 +58,50 @@ func TestConfirmedDelivery(t *testing.T) {
 	}
 	require.Greater(t, connections.Load(), int32(3))
 	t.Logf("%d events, %d of them more than once, over %d connections", n, twice, connections.Load())
+}
+
+// TestLeftOversComeByThemselves: what a lost connection has left comes with the
+// next one, though the host sends nothing more.
+func TestLeftOversComeByThemselves(t *testing.T) {
+	for name, conf := range map[string]string{
+		"confirm": "/broccoli/confirm yes\n", "spool": "/broccoli/spool_dir " + t.TempDir() + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			path := filepath.Join(t.TempDir(), "broccoli.conf")
+			require.NoError(t, os.WriteFile(path, []byte(conf), 0o600))
+			cmd := run(t, "asks", l.Addr().String())
+			cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+path)
+			require.NoError(t, cmd.Start())
+			connection := func() (*peer.Conn, net.Conn) {
+				require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
+				nc, err := l.Accept()
+				require.NoError(t, err)
+				p, err := peer.Open(t.Context(), nc, peer.Config{Requests: []string{"asked"}})
+				require.NoError(t, err)
+				return p, nc
+			}
+			p, nc := connection()
+			var came []byte
+			for b := make([]byte, 1); !bytes.Contains(came, []byte("asked")); came = append(came, b...) {
+				_, err := nc.Read(b) // nobody confirms it
+				require.NoError(t, err)
+			}
+			_ = p.Close()
+			p, _ = connection()
+			var ev event.Event
+			require.NoError(t, p.Next(&ev))
+			require.Equal(t, "asked", ev.Name)
+			for range 2 {
+				require.NoError(t, p.Send(&event.Event{Name: "late"}))
+			}
+			require.NoError(t, p.Flush())
+			require.NoError(t, drain(p))
+			require.NoError(t, cmd.Wait())
+		})
+	}
 }
 
 // TestUnconfirmedIsBounded: a peer that reads everything and confirms nothing, or

@@ -85,6 +85,18 @@ func TestRequestsOutliveTheConnection(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
+// TestDeleteEnds: bro_conn_delete() gives up when the peer takes nothing. What is
+// sent here is more than the kernel has room for.
+func TestDeleteEnds(t *testing.T) {
+	addr, _ := serve(t, peer.Config{Requests: []string{"stalled"}}, func(*peer.Conn) error {
+		<-t.Context().Done()
+		return nil
+	})
+	out, err := run(t, "stalled", addr, "100", "200000").Output()
+	require.NoError(t, err)
+	require.Equal(t, "100\n", string(out))
+}
+
 // TestPeerThatEndsEachConnection: it takes part in the handshake and hangs up.
 // The host comes again, and less and less often.
 func TestPeerThatEndsEachConnection(t *testing.T) {

@@ -1,7 +1,7 @@
 /*
- * A host that comes to want events when its connection is up, and loses it:
+ * A host that comes to want events when its connection is up, says something, and has no more to say:
  *
- *   asks PEER     ends when the event "late" has come over two connections
+ *   asks PEER     asks for "late" and sends "asked"; ends when "late" has come twice
  */
 #include <broccoli.h>
 
@@ -19,6 +19,7 @@ on_late(BroConn *bc, void *user_data, BroEvMeta *meta)
 int
 main(int argc, char **argv)
 {
+    BroEvent *ev;
     BroConn *bc;
     int i;
 
@@ -30,6 +31,10 @@ main(int argc, char **argv)
         return 1;
     bro_event_registry_add_compact(bc, "late", on_late, NULL);
     bro_event_registry_request(bc);
+    ev = bro_event_new("asked");
+    if (!bro_event_send(bc, ev))
+        return 3;
+    bro_event_free(ev);
     for (i = 0; i < 300 && got < 2; i++) {
         struct pollfd p = {bro_conn_get_fd(bc), POLLIN, 0};
 

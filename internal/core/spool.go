@@ -128,6 +128,7 @@ func (p *spooler) empty() error {
 			s.awake()
 		}
 		if c.isEnding() && !p.stopping() && c.link.out.Empty() {
+			signal(p.changed) // the session may be waiting, and nothing else will come
 			<-p.stop
 		}
 	}

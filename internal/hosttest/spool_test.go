@@ -257,6 +257,14 @@ func TestSpoolRefuses(t *testing.T) {
 	requireEmpty(t, open)
 }
 
+// TestIdleSpoolEnds: where there is nothing to wait for, bro_conn_delete() does
+// not wait until its time is over.
+func TestIdleSpoolEnds(t *testing.T) {
+	addr, _ := collector(t)
+	_, told := secureHost(t, "/broccoli/spool_dir "+t.TempDir()+"\n", "idle", addr, "300")
+	require.NotContains(t, told, "not everything")
+}
+
 // TestSpoolHasItsBlocks: a disk that becomes full does not end a host that
 // writes to its ring, and a limit on the size of files makes a connect FALSE.
 func TestSpoolHasItsBlocks(t *testing.T) {

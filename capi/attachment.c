@@ -13,32 +13,40 @@ find(BroConn *bc, const char *key)
     return at;
 }
 
+static struct attachment *
+new_attachment(const char *key, void *val)
+{
+    struct attachment *a = calloc(1, sizeof *a);
+
+    if (!a)
+        return NULL;
+    a->val = val;
+    a->key = strdup(key);
+    if (a->key)
+        return a;
+    free(a);
+    return NULL;
+}
+
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
- * one that is there. The key is copied, the value stays the caller's.
+ * one that is there. The key is copied, the value stays the caller's. Any
+ * thread may call this and the next two.
  */
 BRO_API void
 bro_conn_data_set(BroConn *bc, const char *key, void *val)
 {
-    struct attachment **at, *a;
+    struct attachment **at;
 
     if (!bc || !key)
         return;
+    pthread_mutex_lock(&bc->lock);
     at = find(bc, key);
-    if (*at) {
+    if (*at)
         (*at)->val = val;
-        return;
-    }
-    a = calloc(1, sizeof *a);
-    if (!a)
-        return;
-    a->key = strdup(key);
-    if (!a->key) {
-        free(a);
-        return;
-    }
-    a->val = val;
-    *at = a;
+    else
+        *at = new_attachment(key, val);
+    pthread_mutex_unlock(&bc->lock);
 }
 
 /**
@@ -47,9 +55,17 @@ bro_conn_data_set(BroConn *bc, const char *key, void *val)
 BRO_API void *
 bro_conn_data_get(BroConn *bc, const char *key)
 {
-    struct attachment *a = bc && key ? *find(bc, key) : NULL;
+    struct attachment *a;
+    void *val = NULL;
 
-    return a ? a->val : NULL;
+    if (!bc || !key)
+        return NULL;
+    pthread_mutex_lock(&bc->lock);
+    a = *find(bc, key);
+    if (a)
+        val = a->val;
+    pthread_mutex_unlock(&bc->lock);
+    return val;
 }
 
 /**
@@ -59,18 +75,20 @@ BRO_API void *
 bro_conn_data_del(BroConn *bc, const char *key)
 {
     struct attachment **at, *a;
-    void *val;
+    void *val = NULL;
 
     if (!bc || !key)
         return NULL;
+    pthread_mutex_lock(&bc->lock);
     at = find(bc, key);
     a = *at;
-    if (!a)
-        return NULL;
-    *at = a->next;
-    val = a->val;
-    free(a->key);
-    free(a);
+    if (a) {
+        *at = a->next;
+        val = a->val;
+        free(a->key);
+        free(a);
+    }
+    pthread_mutex_unlock(&bc->lock);
     return val;
 }
 

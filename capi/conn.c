@@ -166,9 +166,9 @@ bro_conn_set_class(BroConn *bc, const char *classname)
 uint32_t
 conn_state(const BroConn *bc)
 {
-    if (!bc || !bc->link)
-        return LINK_IDLE;
-    return __atomic_load_n(&bc->link->state, __ATOMIC_ACQUIRE);
+    const struct link *l = bc ? __atomic_load_n(&bc->link, __ATOMIC_ACQUIRE) : NULL;
+
+    return l ? __atomic_load_n(&l->state, __ATOMIC_ACQUIRE) : LINK_IDLE;
 }
 
 /**
@@ -224,7 +224,7 @@ make_link(BroConn *bc)
     if (dir && !bc->spool)
         bc->spool = spool_new(dir, bc->peer, bytes);
     if (!dir || bc->spool)
-        bc->link = link_new(bytes, bc->spool);
+        __atomic_store_n(&bc->link, link_new(bytes, bc->spool), __ATOMIC_RELEASE);
 }
 
 int
@@ -331,7 +331,10 @@ connect_now(BroConn *bc)
     char *requests;
     int ok;
 
-    if (!conn_prepare(bc))
+    pthread_mutex_lock(&bc->lock);
+    ok = conn_prepare(bc);
+    pthread_mutex_unlock(&bc->lock);
+    if (!ok)
         return FALSE;
     requests = registry_names(bc, &len);
     ok = requests && connect_with(bc, requests, len);

@@ -62,7 +62,7 @@ void conn_own(BroConn *bc);
 
 uint32_t conn_state(const BroConn *bc);
 
-/* Makes what front and core share, if it is not there. */
+/* Makes what front and core share, if it is not there. Under the lock. */
 int conn_prepare(BroConn *bc);
 
 /* Wakes the core if it waits for what the host does. */

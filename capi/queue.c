@@ -94,9 +94,11 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     int ok = FALSE;
 
     conn_own(bc);
-    if (!may_queue(bc))
-        return FALSE;
     pthread_mutex_lock(&bc->lock);
+    if (!may_queue(bc)) {
+        pthread_mutex_unlock(&bc->lock);
+        return FALSE;
+    }
     if (has_room(bc, size) && conn_put(bc, rec, size)) {
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
         ok = TRUE;

@@ -285,14 +285,17 @@ clear_vals(struct val *vals, uint32_t n)
             val_clear(&vals[i]);
 }
 
-/* Calls the handlers from first on. */
+/* Calls the handlers from first on, but none that is registered meanwhile. */
 static void
 call_all(BroConn *bc, struct handler *first, BroEvMeta *meta)
 {
-    struct handler *h;
+    struct handler *h, *last = NULL;
 
-    for (h = first; h && !bc->doomed; h = next_of(&h->next, meta->ev_name))
-        call(bc, h, meta);
+    for (h = first; h; h = next_of(&h->next, meta->ev_name))
+        last = h;
+    for (h = first; h && !bc->doomed; h = h == last ? NULL : __atomic_load_n(&h->next, __ATOMIC_ACQUIRE))
+        if (!__atomic_load_n(&h->removed, __ATOMIC_RELAXED) && strcmp(h->event, meta->ev_name) == 0)
+            call(bc, h, meta);
 }
 
 /* Few arguments and values need no memory of their own. */

@@ -419,7 +419,8 @@ int bro_conn_get_fd(BroConn *bc);
 
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
- * one that is there. The key is copied, the value stays the caller's.
+ * one that is there. The key is copied, the value stays the caller's. Any
+ * thread may call this and the next two.
  */
 void bro_conn_data_set(BroConn *bc, const char *key, void *val);
 

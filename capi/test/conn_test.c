@@ -1919,11 +1919,9 @@ main(int argc, char **argv)
     test_ring();
     test_ring_random();
     test_ring_threads();
-    if (getenv("ROMANESCO_DEFECTS")) {
-        test_add_for_same_event();
-        test_threads_first();
-        test_threads_data();
-        test_threads_handlers();
-    }
+    test_add_for_same_event();
+    test_threads_first();
+    test_threads_data();
+    test_threads_handlers();
     return check_done();
 }

@@ -131,7 +131,7 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
 		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
 		Silence:    c.set.silence,
-		Unwritten:  c.publishUnsent,
+		Unwritten:  c.unwritten,
 		BeforeRead: c.deliver,
 	})
 	if err != nil {
@@ -265,6 +265,14 @@ func (c *conn) publishLoss() {
 
 // publishUnsent tells the host what waits to be sent in the core.
 func (c *conn) publishUnsent(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) }
+
+// unwritten passes on what waits to be written in a session. The bytes of a
+// handshake are nothing that the host has sent.
+func (c *conn) unwritten(bytes int) {
+	if c.current.Load() != nil {
+		c.publishUnsent(bytes)
+	}
+}
 
 // deliver hands the host what has been received so far: more may be long in coming.
 func (c *conn) deliver() error {

@@ -59,11 +59,7 @@ type session struct {
 func (s *session) run() error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.end(guard("receiving", s.receive)) })
-	send := s.send
-	if s.conn.spool != nil {
-		send = s.sendSpooled
-	}
-	s.end(guard("sending", send))
+	s.end(guard("sending", s.sendAll))
 	wg.Wait()
 	if errors.Is(s.err, io.EOF) {
 		return errors.New("the peer closed the connection")
@@ -88,6 +84,18 @@ func (s *session) isOver() bool {
 	default:
 		return false
 	}
+}
+
+// sendAll sends what earlier sessions have left, then what the host produces.
+func (s *session) sendAll() error {
+	if err := s.peer.Flush(); err != nil {
+		return err
+	}
+	s.conn.publishUnsent(0)
+	if s.conn.spool != nil {
+		return s.sendSpooled()
+	}
+	return s.send()
 }
 
 // send takes records off the outbound ring until the host ends.

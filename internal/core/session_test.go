@@ -59,3 +59,18 @@ func TestFullRingIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestHandshakeIsNotUnsent: what waits after a loss still waits while further
+// handshakes are tried, and the bytes of those are not the host's.
+func TestHandshakeIsNotUnsent(t *testing.T) {
+	s := receiving()
+	c, unsent := s.conn, s.conn.link.unsent()
+	c.publishUnsent(1000)
+	c.unwritten(32)
+	require.EqualValues(t, 1000, atomic.LoadUint32(unsent))
+	c.unwritten(0)
+	require.EqualValues(t, 1000, atomic.LoadUint32(unsent))
+	c.current.Store(s)
+	c.unwritten(500)
+	require.EqualValues(t, 500, atomic.LoadUint32(unsent))
+}

@@ -2,11 +2,12 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
+	"sync/atomic"
+
 	"romanesco/internal/peer"
 	"romanesco/internal/spool"
 	"romanesco/internal/wire"
-	"slices"
-	"sync/atomic"
 )
 
 // delivery is a batch that the peer has not confirmed.
@@ -20,9 +21,6 @@ type delivery struct {
 func (s *session) sendSpooled() error {
 	p := s.conn.spool
 	p.looked = false
-	if err := s.peer.Flush(); err != nil { // what the last connection has left
-		return err
-	}
 	for {
 		// Before the look at the logs.
 		ended := s.conn.isEnding() && s.conn.link.out.Empty()

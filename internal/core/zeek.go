@@ -32,7 +32,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		Host: c.zeekHost(nc), Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
 		Journal: c.journal, Logf: c.set.logger(),
-		Silence: c.set.silence, Unwritten: c.publishUnsent, BeforeRead: c.deliver,
+		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})
 	if err != nil {

@@ -1,0 +1,169 @@
+/*
+ * The test as the core: it takes records from the outbound ring, puts some into
+ * the inbound one, and signals the descriptor.
+ */
+#ifndef ROMANESCO_FAKE_CORE_H
+#define ROMANESCO_FAKE_CORE_H
+
+#include "../conn.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../flat.h"
+#include "../ring.h"
+#include "../spool.h"
+#include "check.h"
+
+static inline BroConn *
+queueing(void)
+{
+    return bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
+}
+
+/* Gives back what waits in the outbound ring, at most n records. */
+static inline int
+core_takes(BroConn *bc, int n)
+{
+    struct link_record *rec;
+    uint64_t next;
+    int i;
+
+    for (i = 0; i < n && (rec = ring_next(bc->link->out, &next)); i++) {
+        if (rec->kind == LINK_FAR) {
+            struct link_record *at = ((struct link_far *)rec)->at;
+
+            __atomic_sub_fetch(&bc->link->far_out, at->size, __ATOMIC_SEQ_CST);
+            free(at);
+        }
+        ring_release(bc->link->out, next);
+        __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
+    }
+    return i;
+}
+
+/* A handle that takes itself for connected. */
+static inline BroConn *
+pretend(int flags)
+{
+    BroConn *bc = bro_conn_new_str("127.0.0.1:1", flags | BRO_CFLAG_ALWAYS_QUEUE);
+    BroEvent *ev = bro_event_new("opens the link");
+
+    CHECK(bro_event_send(bc, ev));
+    bro_event_free(ev);
+    CHECK(core_takes(bc, 1) == 1);
+    bc->link->state = LINK_UP;
+    return bc;
+}
+
+/* Signals as the core does. */
+static inline void
+core_signals(BroConn *bc)
+{
+    uint64_t once = 1;
+
+    if (!__atomic_exchange_n(&bc->link->host_signaled, 1, __ATOMIC_SEQ_CST))
+        CHECK(write(bc->to_host, &once, sizeof once) == sizeof once);
+}
+
+/* Puts a record into the inbound ring; far says that it goes outside of it. */
+static inline void
+core_hands(BroConn *bc, const void *rec, size_t size, int far)
+{
+    struct link_far pointer = {{sizeof pointer, LINK_FAR}, NULL};
+    uint64_t head;
+    void *at;
+
+    if (far) {
+        pointer.at = malloc(size);
+        memcpy(pointer.at, rec, size);
+        bc->link->far_in += size;
+        rec = &pointer;
+        size = sizeof pointer;
+    }
+    if (!CHECK((at = ring_reserve(&bc->link->in, size, &head)) != NULL))
+        return;
+    memcpy(at, rec, size);
+    ring_commit(&bc->link->in, head);
+    core_signals(bc);
+}
+
+/* An event as the core would hand it over: with the wire's bytes, here "raw". */
+static inline struct link_event *
+inbound(BroEvent *ev)
+{
+    BroConn *bc = queueing();
+    struct link_event *rec = NULL;
+    struct link_record *sent;
+    uint64_t next;
+
+    if (CHECK(bro_event_send(bc, ev)) && (sent = ring_next(bc->link->out, &next))) {
+        uint32_t size = sent->kind == LINK_FAR ? ((struct link_far *)sent)->at->size : sent->size;
+
+        rec = calloc(1, size + 8);
+        memcpy(rec, sent->kind == LINK_FAR ? ((struct link_far *)sent)->at : sent, size);
+        memcpy((char *)rec + size, "raw", 3);
+        rec->raw_len = 3;
+        rec->rec.size = size + 8;
+    }
+    bro_conn_delete(bc);
+    return rec;
+}
+
+static inline void
+arrives(BroConn *bc, BroEvent *ev)
+{
+    struct link_event *rec = inbound(ev);
+
+    core_hands(bc, rec, rec->rec.size, rec->rec.size > LINK_NEAR_MAX);
+    free(rec);
+}
+
+static inline void
+arrives_named(BroConn *bc, const char *name, uint64 n)
+{
+    BroEvent *ev = bro_event_new(name);
+
+    bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &n);
+    arrives(bc, ev);
+    bro_event_free(ev);
+}
+
+static inline int
+readable(int fd)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+}
+
+static inline BroEvent *
+event_of(uint32 bytes)
+{
+    BroString str = {bytes, calloc(1, bytes + 1)};
+    BroEvent *ev = bro_event_new("queued");
+
+    bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &str);
+    free(str.str_val);
+    return ev;
+}
+
+/* Runs func with a connection that has a spool. */
+static inline void
+with_spool(void (*func)(BroConn *bc))
+{
+    char dir[] = "/tmp/broccoli-spool-XXXXXX";
+    BroConn *bc = queueing();
+
+    if (CHECK(mkdtemp(dir) != NULL))
+        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES);
+    if (CHECK(bc->spool != NULL))
+        func(bc);
+    bro_conn_delete(bc);
+    CHECK(rmdir(dir) == 0); /* it took its own with it */
+}
+
+#endif

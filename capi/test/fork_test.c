@@ -1,0 +1,452 @@
+/*
+ * fork(): what a child has of the connections of its parent, and what it leaves alone.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "../process.h"
+#include "child.h"
+#include "fake_core.h"
+#include "handlers.h"
+
+static const uint64 one = 1;
+
+static BroConn *of_parent;
+
+static void
+use_of_parent(void)
+{
+    BroEvent *ev = bro_event_new("of the child");
+
+    check_failed = 0;
+    CHECK(bro_event_queue_length(of_parent) == 0);
+    CHECK(bro_event_send(of_parent, ev));
+    CHECK(bro_event_queue_length(of_parent) == 1);
+    CHECK(bro_conn_get_fd(of_parent) == -1 && !bro_conn_process_input(of_parent));
+    bro_event_free(ev);
+    CHECK(bro_conn_delete(of_parent));
+}
+
+static void
+test_fork(void)
+{
+    BroEvent *ev = bro_event_new("of the parent");
+
+    of_parent = queueing();
+    CHECK(bro_event_send(of_parent, ev) && bro_event_send(of_parent, ev));
+    bro_event_free(ev);
+    CHECK(in_child(use_of_parent) == 0);
+    CHECK(bro_event_queue_length(of_parent) == 2);
+    bro_conn_delete(of_parent);
+}
+
+static int
+is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static struct link_socket
+socket_of(int fd, int other)
+{
+    struct stat st;
+
+    fstat(fd, &st);
+    return (struct link_socket){st.st_ino + (uint64_t)other, fd, 0};
+}
+
+static int of_core[2], of_host[2], given;
+
+static void
+look_at_sockets(void)
+{
+    check_failed = 0;
+    CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
+    CHECK(is_open(of_host[0]) && is_open(of_host[1]));
+    CHECK(!is_open(given) && of_parent->socket == -1);
+}
+
+/* A child closes what the core has open, and nothing that has such a number by now. */
+static void
+test_fork_sockets(void)
+{
+    of_parent = pretend(0);
+    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0))
+        return;
+    given = dup(of_core[1]);
+    of_parent->connected = TRUE; /* as it is while the core has it */
+    of_parent->socket = given;
+    of_parent->link->sockets[0] = socket_of(of_core[0], FALSE);
+    of_parent->link->sockets[1] = socket_of(of_core[1], TRUE);
+    of_parent->link->sockets[2] = socket_of(of_host[0], FALSE);
+    CHECK(in_child(look_at_sockets) == 0);
+    CHECK(is_open(of_core[0]) && is_open(given));
+    of_parent->connected = FALSE;
+    bro_conn_delete(of_parent);
+    close(of_core[0]), close(of_core[1]), close(of_host[0]), close(of_host[1]);
+}
+
+static void
+look_at_link(void)
+{
+    struct link *l = of_parent->link;
+    unsigned char page;
+
+    check_failed = 0;
+    CHECK(mincore(l, 4096, &page) == 0);
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    CHECK(!of_parent->link && mincore(l, 4096, &page) < 0 && errno == ENOMEM); /* not mapped */
+    CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one);
+    CHECK(readable(of_parent->to_host));
+    CHECK(write(of_parent->to_core, &one, sizeof one) == sizeof one);
+}
+
+/* What the parent and its core share takes no memory of a child, and is not woken by one. */
+static void
+test_fork_link(void)
+{
+    of_parent = pretend(0);
+    CHECK(in_child(look_at_link) == 0);
+    CHECK(!readable(of_parent->to_host) && !readable(of_parent->to_core));
+    bro_conn_delete(of_parent);
+}
+
+static struct {
+    int watched, begun, added;
+    BroConn conn;
+} beside_fork;
+
+static void *
+add_beside_fork(void *arg)
+{
+    while (!__atomic_load_n(&beside_fork.begun, __ATOMIC_SEQ_CST))
+        sched_yield();
+    process_add(&beside_fork.conn);
+    __atomic_store_n(&beside_fork.added, TRUE, __ATOMIC_SEQ_CST);
+    return arg;
+}
+
+static void
+fork_begins(void)
+{
+    int i;
+
+    if (!beside_fork.watched)
+        return;
+    __atomic_store_n(&beside_fork.begun, TRUE, __ATOMIC_SEQ_CST);
+    for (i = 0; i < 200 && !__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST); i++)
+        usleep(1000);
+    CHECK(!__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST));
+}
+
+/* Before the library's own, so that this is the last to be called before fork(). */
+__attribute__((constructor(101))) static void
+watch_forks_too(void)
+{
+    pthread_atfork(fork_begins, NULL, NULL);
+}
+
+static void
+add_in_child(void)
+{
+    check_failed = 0;
+    CHECK(bro_conn_delete(queueing()));
+}
+
+/* No thread changes the list of connections while it is copied. */
+static void
+test_fork_beside_new(void)
+{
+    pthread_t thread;
+
+    if (!CHECK(pthread_create(&thread, NULL, add_beside_fork, NULL) == 0))
+        return;
+    beside_fork.watched = TRUE;
+    CHECK(in_child(add_in_child) == 0);
+    beside_fork.watched = FALSE;
+    pthread_join(thread, NULL);
+    CHECK(beside_fork.added);
+    process_remove(&beside_fork.conn);
+}
+
+/* A thread that the child has not holds a lock meanwhile: from one meeting to the next. */
+static pthread_barrier_t meeting;
+
+static void
+hold(void)
+{
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting);
+}
+
+static void *
+hold_lock_of_parent(void *arg)
+{
+    pthread_mutex_lock(&of_parent->lock);
+    hold();
+    pthread_mutex_unlock(&of_parent->lock);
+    return arg;
+}
+
+static void
+fork_while(void *(*holds)(void *), void (*child)(void))
+{
+    pthread_t thread;
+
+    pthread_barrier_init(&meeting, NULL, 2);
+    if (!CHECK(pthread_create(&thread, NULL, holds, NULL) == 0))
+        return;
+    pthread_barrier_wait(&meeting);
+    CHECK(in_child(child) == 0);
+    pthread_barrier_wait(&meeting);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&meeting);
+}
+
+static void
+handler_of_child(BroConn *bc, void *user_data)
+{
+    (void)bc, (void)user_data;
+}
+
+static void
+register_in_child(void)
+{
+    alarm(60);
+    check_failed = 0;
+    bro_event_registry_add(of_parent, "a", (BroEventFunc)handler_of_child, NULL);
+    bro_event_registry_remove(of_parent, "a");
+    CHECK(bro_conn_delete(of_parent));
+}
+
+static void
+send_in_child(void)
+{
+    alarm(60);
+    use_of_parent();
+}
+
+/* What a thread of the parent's does with a connection holds no child. */
+static void
+test_fork_while_locked(void)
+{
+    of_parent = queueing();
+    fork_while(hold_lock_of_parent, register_in_child);
+    fork_while(hold_lock_of_parent, send_in_child);
+    bro_conn_delete(of_parent);
+}
+
+static int loading;
+
+void *__real_dlopen(const char *path, int flags);
+void *__wrap_dlopen(const char *path, int flags);
+
+void *
+__wrap_dlopen(const char *path, int flags)
+{
+    int first = loading;
+
+    loading = FALSE;
+    if (first)
+        hold();
+    return __real_dlopen(path, flags);
+}
+
+static void *
+connect_one(void *arg)
+{
+    BroConn *bc = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_NONE);
+
+    CHECK(!bro_conn_connect(bc));
+    bro_conn_delete(bc);
+    return arg;
+}
+
+static void
+connect_in_child(void)
+{
+    alarm(60);
+    check_failed = 0;
+    connect_one(NULL);
+    if (check_failed == 0) /* valgrind is not to look for what the other thread had */
+        execl("/bin/true", "true", (char *)NULL);
+}
+
+/* Neither does one that is loading the core. ThreadSanitizer takes no new threads
+ * in such a child. */
+static void
+test_fork_while_loading(void)
+{
+#ifndef __SANITIZE_THREAD__
+    loading = TRUE;
+    fork_while(connect_one, connect_in_child);
+#else
+    (void)connect_one, (void)connect_in_child;
+#endif
+}
+
+static void
+exit_as_child(void)
+{
+    struct spool *s = of_parent->spool;
+
+    check_failed = 0;
+    CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
+    conn_flush_at_exit(of_parent);
+    CHECK(access(s->folder, F_OK) == 0);
+    CHECK(bro_conn_delete(of_parent));
+}
+
+/* A child that ends leaves its parent's spool alone, though nothing is in it. */
+static void
+test_fork_spool(BroConn *bc)
+{
+    of_parent = bc;
+    given = bc->spool->lock;
+    CHECK(in_child(exit_as_child) == 0);
+    CHECK(is_open(given) && access(bc->spool->folder, F_OK) == 0);
+}
+
+/* --- Handlers -------------------------------------------------------------------------------- */
+
+static pid_t forked;
+
+/* What a child does with its copy of the connection in a handler: user_data. */
+static void
+on_forking(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    BroString *arg = meta->ev_args[0].arg_data;
+    BroEvent *ev;
+    int status;
+
+    on_compact(bc, "", meta);
+    if ((forked = fork()) != 0) {
+        CHECK(waitpid(forked, &status, 0) == forked && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        return;
+    }
+    check_failed = 0;
+    if (strcmp(user_data, "sends") == 0) {
+        ev = bro_event_new("of the child");
+        CHECK(bro_event_send(bc, ev) && bro_event_queue_length(bc) == 1);
+        bro_event_free(ev);
+    } else if (strcmp(user_data, "deletes") == 0) {
+        CHECK(bro_conn_delete(bc));
+    }
+    CHECK(arg->str_len == 3 && strcmp((char *)arg->str_val, "arg") == 0 && strcmp(meta->ev_name, "forks") == 0);
+}
+
+/* A handler forks, and the child returns from it too: the parent's events stay the parent's. */
+static void
+test_fork_in_handler(void)
+{
+    static char *const ways[] = {"returns", "sends", "deletes"};
+    BroString arg = {3, (uchar *)"arg"};
+    size_t i;
+
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        BroConn *bc = pretend(0);
+        BroEvent *ev = bro_event_new("forks");
+
+        bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &arg);
+        bro_event_registry_add_compact(bc, "forks", on_forking, ways[i]);
+        bro_event_registry_add_compact(bc, "a", on_compact, "");
+        arrives(bc, ev);
+        arrives_named(bc, "a", 0);
+        bro_event_free(ev);
+        CHECK(bro_conn_process_input(bc));
+        if (forked == 0) {
+            CHECK(trail_is("forks "));
+            if (strcmp(ways[i], "deletes") != 0)
+                CHECK(!bro_conn_process_input(bc) && bro_conn_delete(bc));
+            _exit(check_failed != 0);
+        }
+        CHECK(trail_is("forks a "));
+        bro_conn_delete(bc);
+    }
+}
+
+static pthread_barrier_t in_handler;
+
+static void
+on_waiting(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data, (void)meta;
+    pthread_barrier_wait(&in_handler); /* it runs */
+    pthread_barrier_wait(&in_handler); /* and has been forked meanwhile */
+}
+
+static void *
+process_once(void *arg)
+{
+    return bro_conn_process_input(arg) ? NULL : "nothing";
+}
+
+static void
+process_as_child(void)
+{
+    check_failed = 0;
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    of_parent->link = link_new(LINK_RING_BYTES, NULL);
+    of_parent->link->state = LINK_UP;
+    bro_event_registry_add_compact(of_parent, "a", on_compact, "");
+    arrives_named(of_parent, "a", 0);
+    CHECK(bro_conn_process_input(of_parent) && trail_is("a "));
+}
+
+static void
+delete_as_child(void)
+{
+    int fd = of_parent->to_host;
+
+    check_failed = 0;
+    CHECK(bro_conn_delete(of_parent) && !is_open(fd));
+}
+
+/* A process forks while a handler runs in another thread of it, which the child has not. */
+static void
+test_fork_beside_handler(void)
+{
+    pthread_t thread;
+    void *result;
+
+    of_parent = pretend(0);
+    pthread_barrier_init(&in_handler, NULL, 2);
+    bro_event_registry_add_compact(of_parent, "waits", on_waiting, "");
+    arrives_named(of_parent, "waits", 0);
+    if (!CHECK(pthread_create(&thread, NULL, process_once, of_parent) == 0))
+        return;
+    pthread_barrier_wait(&in_handler);
+    CHECK(in_child(process_as_child) == 0);
+    CHECK(in_child(delete_as_child) == 0);
+    pthread_barrier_wait(&in_handler);
+    CHECK(pthread_join(thread, &result) == 0 && !result);
+    pthread_barrier_destroy(&in_handler);
+    bro_conn_delete(of_parent);
+}
+
+int
+main(void)
+{
+    setenv("HOME", "/nonexistent", 1);
+    unsetenv("BROCCOLI_CONFIG_FILE");
+    bro_init(NULL);
+    test_fork();
+    test_fork_sockets();
+    test_fork_link();
+    test_fork_beside_new();
+    test_fork_while_locked();
+    test_fork_while_loading();
+    with_spool(test_fork_spool);
+    test_fork_in_handler();
+    test_fork_beside_handler();
+    return check_done();
+}

@@ -1,0 +1,633 @@
+/*
+ * The registry of events, and what comes in: from the inbound ring to the handlers.
+ * An argument is the seed of what is random.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../conn.h"
+
+#include <fcntl.h>
+
+#include "fake_core.h"
+#include "handlers.h"
+#include "random.h"
+
+static const uint64 one = 1;
+
+static void
+test_registry(void)
+{
+    BroConn *bc = bro_conn_new_str("127.0.0.1:1", 0);
+    uint32_t len = 99;
+    char *names = registry_names(bc, &len);
+
+    CHECK(names && len == 0);
+    free(names);
+    bro_event_registry_add(bc, NULL, (BroEventFunc)on_expanded, "");
+    bro_event_registry_add(bc, "", (BroEventFunc)on_expanded, "");
+    bro_event_registry_add(bc, "e", NULL, "");
+    bro_event_registry_add_compact(bc, NULL, on_compact, "");
+    bro_event_registry_add_compact(bc, "e", NULL, "");
+    bro_event_registry_remove(bc, NULL);
+    bro_event_registry_remove(bc, "e");
+    CHECK(bc->handlers == NULL);
+    bro_event_registry_add(bc, "b", (BroEventFunc)on_expanded, "");
+    bro_event_registry_add_compact(bc, "a", on_compact, "");
+    bro_event_registry_add(bc, "b", (BroEventFunc)on_expanded, "");
+    bro_event_registry_add(bc, "ab", (BroEventFunc)on_expanded, "");
+    bro_event_registry_request(bc);
+    names = registry_names(bc, &len);
+    CHECK(names && len == 7 && memcmp(names, "b\0a\0ab\0", len) == 0);
+    free(names);
+    bro_event_registry_remove(bc, "no such");
+    bro_event_registry_remove(bc, "b");
+    names = registry_names(bc, &len);
+    CHECK(names && len == 5 && memcmp(names, "a\0ab\0", len) == 0);
+    free(names);
+    bro_event_registry_add(bc, "b", (BroEventFunc)on_expanded, "");
+    names = registry_names(bc, &len);
+    CHECK(names && len == 7 && memcmp(names, "a\0ab\0b\0", len) == 0);
+    free(names);
+    bro_conn_delete(bc);
+}
+
+static void
+test_dispatch(void)
+{
+    BroConn *bc = pretend(0);
+
+    CHECK(!bro_conn_process_input(bc));
+    arrives_named(bc, "nobody's", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is(""));
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "1:");
+    bro_event_registry_add_compact(bc, "b", on_compact, "2:");
+    bro_event_registry_add_compact(bc, "a", on_compact, "3:");
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "4:");
+    arrives_named(bc, "a", 7);
+    arrives_named(bc, "b", 8);
+    arrives_named(bc, "aa", 9);
+    arrives_named(bc, "a", 10);
+    CHECK(readable(bro_conn_get_fd(bc)));
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("1:7 3:a 4:7 2:b 1:10 3:a 4:10 "));
+    CHECK(!readable(bro_conn_get_fd(bc)) && !bro_conn_process_input(bc));
+    bro_event_registry_remove(bc, "a");
+    arrives_named(bc, "a", 11);
+    arrives_named(bc, "b", 12);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("2:b "));
+    bro_conn_delete(bc);
+}
+
+static void
+test_adopt(void)
+{
+    BroConn *src = bro_conn_new_str("127.0.0.1:1", 0), *dst = pretend(0);
+
+    bro_event_registry_add(src, "a", (BroEventFunc)on_expanded, "2:");
+    bro_event_registry_add(src, "gone", (BroEventFunc)on_expanded, "x:");
+    bro_event_registry_add_compact(src, "a", on_compact, "3:");
+    bro_event_registry_remove(src, "gone");
+    bro_event_registry_add(dst, "a", (BroEventFunc)on_expanded, "1:");
+    bro_conn_adopt_events(src, NULL);
+    bro_conn_adopt_events(NULL, dst);
+    bro_conn_adopt_events(dst, dst);
+    bro_conn_adopt_events(src, dst);
+    CHECK(bro_conn_delete(src)); /* they are copies */
+    arrives_named(dst, "a", 5);
+    arrives_named(dst, "gone", 5);
+    CHECK(bro_conn_process_input(dst));
+    CHECK(trail_is("1:5 2:5 3:a "));
+    bro_conn_delete(dst);
+}
+
+static void
+test_yield(void)
+{
+    BroConn *bc = pretend(BRO_CFLAG_YIELD);
+    int i;
+
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    for (i = 0; i < 3; i++)
+        arrives_named(bc, "a", (uint64)i);
+    for (i = 0; i < 3; i++) {
+        CHECK(readable(bro_conn_get_fd(bc)));
+        CHECK(bro_conn_process_input(bc));
+    }
+    CHECK(trail_is("0 1 2 "));
+    CHECK(!bro_conn_process_input(bc));
+    CHECK(!readable(bro_conn_get_fd(bc)));
+    bro_conn_delete(bc);
+}
+
+/* What the core does just after the ring was found empty. */
+static void (*meanwhile)(BroConn *bc);
+static BroConn *quieted;
+
+struct link_record *__real_ring_next(struct link_ring *r, uint64_t *next);
+struct link_record *__wrap_ring_next(struct link_ring *r, uint64_t *next);
+
+struct link_record *
+__wrap_ring_next(struct link_ring *r, uint64_t *next)
+{
+    struct link_record *rec = __real_ring_next(r, next);
+    void (*func)(BroConn *) = meanwhile;
+
+    if (!rec && func && r == &quieted->link->in) {
+        meanwhile = NULL;
+        func(quieted);
+    }
+    return rec;
+}
+
+static void
+event_comes(BroConn *bc)
+{
+    arrives_named(bc, "a", 1);
+}
+
+/* What comes in just then is processed as well, and the descriptor tells of what follows. */
+static void
+test_quiet(void)
+{
+    BroConn *bc = quieted = pretend(0);
+
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 0);
+    meanwhile = event_comes;
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && trail_is("0 1 "));
+    CHECK(!readable(bro_conn_get_fd(bc)));
+    arrives_named(bc, "a", 2);
+    CHECK(readable(bro_conn_get_fd(bc)) && bro_conn_process_input(bc));
+    CHECK(trail_is("2 "));
+    bro_conn_delete(bc);
+}
+
+static void
+event_comes_last(BroConn *bc)
+{
+    event_comes(bc);
+    bc->link->state = LINK_DOWN;
+}
+
+/* The same at the end of the connection: the descriptor goes once it has been processed. */
+static void
+test_quiet_end(void)
+{
+    BroConn *bc = quieted = pretend(0);
+
+    bc->connected = TRUE; /* as it was while the core had it */
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 0);
+    meanwhile = event_comes_last;
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && trail_is("0 1 "));
+    CHECK(!bro_conn_process_input(bc) && bro_conn_get_fd(bc) == -1);
+    bc->connected = FALSE;
+    bro_conn_delete(bc);
+}
+
+static void
+core_starves(BroConn *bc)
+{
+    __atomic_store_n(&bc->link->core_asleep, TRUE, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&bc->link->core_starved, TRUE, __ATOMIC_SEQ_CST);
+}
+
+static void
+on_told(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)user_data, (void)meta;
+    leave(readable(bc->to_core) ? "told " : "not yet ");
+}
+
+/* A core that waits for room in the ring is told of the first that there is. */
+static void
+test_room(void)
+{
+    BroConn *bc = pretend(0);
+
+    bro_event_registry_add_compact(bc, "a", on_told, "");
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "a", 1);
+    core_starves(bc);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("not yet told ") && !bc->link->core_starved);
+    bro_conn_delete(bc);
+
+    bc = quieted = pretend(0);
+    arrives_named(bc, "a", 0);
+    meanwhile = core_starves; /* it had looked before the last record was released */
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!meanwhile && readable(bc->to_core) && !bc->link->core_starved);
+    bro_conn_delete(bc);
+}
+
+/* user_data is the name of an event to remove. */
+static void
+on_removing(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    on_compact(bc, "r:", meta);
+    bro_event_registry_remove(bc, user_data);
+}
+
+static void
+test_remove_in_handler(void)
+{
+    BroConn *bc = pretend(0);
+
+    bro_event_registry_add_compact(bc, "a", on_compact, "1:");
+    bro_event_registry_add_compact(bc, "a", on_removing, "a");
+    bro_event_registry_add_compact(bc, "a", on_compact, "2:"); /* removed before its turn */
+    bro_event_registry_add_compact(bc, "b", on_removing, "c");
+    bro_event_registry_add_compact(bc, "c", on_compact, "3:");
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "c", 0);
+    arrives_named(bc, "b", 0);
+    arrives_named(bc, "c", 0);
+    arrives_named(bc, "b", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("1:a r:a 3:c r:b r:b "));
+    CHECK(bc->handlers && !bc->handlers->next);
+    bro_conn_delete(bc);
+}
+
+/* user_data is the name of an event to add a handler for. */
+static void
+on_adding(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    on_compact(bc, "+:", meta);
+    bro_event_registry_add_compact(bc, user_data, on_compact, "new:");
+    bro_event_registry_request(bc);
+}
+
+static void
+test_add_in_handler(void)
+{
+    BroConn *bc = pretend(0);
+    struct link_record *rec;
+    uint64_t next;
+
+    bro_event_registry_add_compact(bc, "a", on_adding, "b");
+    arrives_named(bc, "b", 0);
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "b", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("+:a new:b "));
+    rec = ring_next(bc->link->out, &next);
+    if (CHECK(rec && rec->kind == LINK_REQUEST)) {
+        CHECK(((struct link_raw *)rec)->len == 4);
+        CHECK(memcmp((struct link_raw *)rec + 1, "a\0b", 4) == 0);
+    }
+    CHECK(bro_event_queue_length(bc) == 0); /* a request is no event */
+    bro_conn_delete(bc);
+}
+
+static int again;
+
+/* One that takes its own place: as programs do that wait for one thing after another. */
+static void
+on_replacing(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    on_compact(bc, user_data, meta);
+    bro_event_registry_remove(bc, "a");
+    if (++again < 5)
+        bro_event_registry_add_compact(bc, "a", on_replacing, "again:");
+}
+
+/* What is registered while an event is being handled is for those that follow. */
+static void
+test_add_for_same_event(void)
+{
+    BroConn *bc = pretend(0);
+
+    again = 0;
+    bro_event_registry_add_compact(bc, "a", on_replacing, "first:");
+    arrives_named(bc, "a", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("first:a "));
+    arrives_named(bc, "a", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("again:a "));
+    bro_conn_delete(bc);
+}
+
+static void
+on_deleting(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    on_compact(bc, user_data, meta);
+    CHECK(bro_conn_delete(bc));
+    CHECK(bro_conn_delete(bc)); /* only a note */
+}
+
+static void
+test_delete_in_handler(void)
+{
+    BroConn *bc = pretend(0);
+    BroEvent *large = event_of(1 << 20);
+
+    bro_event_registry_add_compact(bc, "a", on_deleting, "");
+    bro_event_registry_add_compact(bc, "a", on_compact, "not ");
+    arrives_named(bc, "a", 0);
+    arrives(bc, large);
+    arrives_named(bc, "a", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("a "));
+    bro_event_free(large);
+}
+
+static void
+on_recursing(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    on_compact(bc, user_data, meta);
+    CHECK(!bro_conn_process_input(bc));
+}
+
+static void
+test_process_in_handler(void)
+{
+    BroConn *bc = pretend(0);
+
+    bro_event_registry_add_compact(bc, "a", on_recursing, "");
+    arrives_named(bc, "a", 0);
+    arrives_named(bc, "a", 0);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("a a "));
+    bro_conn_delete(bc);
+}
+
+/* The end of a connection: what had come in is processed, then the descriptor goes. */
+static void
+test_loss(void)
+{
+    BroConn *bc = pretend(0);
+    int fd = bro_conn_get_fd(bc);
+
+    bc->connected = TRUE; /* as it was while the core had it */
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 1);
+    bc->link->state = LINK_DOWN;
+    CHECK(!bro_conn_alive(bc));
+    CHECK(bro_conn_get_fd(bc) == fd && readable(fd));
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is("1 "));
+    CHECK(bro_conn_get_fd(bc) == -1);
+    CHECK(fcntl(fd, F_GETFD) < 0);
+    CHECK(!bro_conn_process_input(bc));
+    bc->connected = FALSE;
+    bro_conn_delete(bc);
+}
+
+/* --- Arguments ------------------------------------------------------------------------------- */
+
+struct meta_check {
+    int calls;
+    int numargs;
+    double ts;
+};
+
+static void
+on_meta(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    struct meta_check *c = user_data;
+    int i;
+
+    (void)bc;
+    c->calls++;
+    c->numargs = meta->ev_numargs;
+    c->ts = meta->ev_ts;
+    for (i = 0; i < meta->ev_numargs; i++) {
+        CHECK(meta->ev_args[i].arg_type == BRO_TYPE_COUNT);
+        CHECK(*(uint64 *)meta->ev_args[i].arg_data == (uint64)i);
+    }
+    CHECK(meta->ev_end - meta->ev_start == 3 && memcmp(meta->ev_start, "raw", 3) == 0);
+    memset(meta, 0, sizeof *meta); /* ours: the next handler has another */
+}
+
+static void *last_user_data;
+static uint64 *last_args[64];
+
+#define P4(n) void *a##n##0, void *a##n##1, void *a##n##2, void *a##n##3
+#define S4(n) \
+    last_args[4 * n] = a##n##0, last_args[4 * n + 1] = a##n##1, last_args[4 * n + 2] = a##n##2, \
+                  last_args[4 * n + 3] = a##n##3
+
+static void
+on_none(BroConn *bc, void *user_data)
+{
+    (void)bc;
+    last_user_data = user_data;
+}
+
+static void
+on_4(BroConn *bc, void *user_data, P4(0))
+{
+    on_none(bc, user_data);
+    S4(0);
+}
+
+static void
+on_16(BroConn *bc, void *user_data, P4(0), P4(1), P4(2), P4(3))
+{
+    on_none(bc, user_data);
+    S4(0), S4(1), S4(2), S4(3);
+}
+
+static void
+on_64(BroConn *bc, void *user_data, P4(0), P4(1), P4(2), P4(3), P4(4), P4(5), P4(6), P4(7), P4(8),
+      P4(9), P4(10), P4(11), P4(12), P4(13), P4(14), P4(15))
+{
+    on_none(bc, user_data);
+    S4(0), S4(1), S4(2), S4(3), S4(4), S4(5), S4(6), S4(7);
+    S4(8), S4(9), S4(10), S4(11), S4(12), S4(13), S4(14), S4(15);
+}
+
+static void
+test_arguments(void)
+{
+    int n, i;
+
+    for (n = 0; n <= 70; n++) {
+        BroConn *bc = pretend(0);
+        BroEvent *ev = bro_event_new("args");
+        struct meta_check c = {0, -1, 0};
+        int room = n <= 4 ? 4 : n <= 16 ? 16 : 64;
+        BroEventFunc func = (BroEventFunc)(n <= 4 ? (void *)on_4 : n <= 16 ? (void *)on_16 : on_64);
+
+        last_user_data = NULL;
+        memset(last_args, 0xff, sizeof last_args);
+        bro_event_registry_add_compact(bc, "args", on_meta, &c);
+        bro_event_registry_add(bc, "args", (BroEventFunc)on_none, bc);
+        bro_event_registry_add(bc, "args", func, &last_user_data);
+        bro_event_registry_add_compact(bc, "args", on_meta, &c);
+        for (i = 0; i < n; i++) {
+            uint64 num = (uint64)i;
+
+            bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &num);
+        }
+        arrives(bc, ev);
+        bro_event_free(ev);
+        /* The values are gone when the call returns: on_meta looks at them in time. */
+        CHECK(bro_conn_process_input(bc));
+        CHECK(c.calls == 2 && c.numargs == n && c.ts > 0);
+        CHECK(last_user_data == (n <= 64 ? &last_user_data : NULL));
+        for (i = 0; i < room; i++)
+            CHECK(n > 64 ? last_args[i] == (uint64 *)-1 : (last_args[i] != NULL) == (i < n));
+        bro_conn_delete(bc);
+    }
+}
+
+/* An event that is not well-formed is dropped, and the next one is not. */
+static void
+test_malformed(void)
+{
+    BroConn *bc = pretend(0);
+    BroEvent *ev = bro_event_new("a");
+    struct link_event *good, *bad;
+    size_t args_at = sizeof *good + 8, at;
+    uint32_t size;
+    int before, calls = 0;
+
+    bro_event_registry_add_compact(bc, "a", on_compact, "");
+    bro_event_add_val(ev, BRO_TYPE_COUNT, "count", &one);
+    good = inbound(ev);
+    bro_event_free(ev);
+    size = good->rec.size;
+    bad = malloc(size);
+    for (at = 0; at < size - args_at; at++) { /* each byte of the argument and behind it */
+        memcpy(bad, good, size);
+        ((uchar *)bad)[args_at + at] ^= 0x80;
+        core_hands(bc, bad, size, FALSE);
+        core_hands(bc, good, size, FALSE);
+        before = (int)strlen(trail);
+        CHECK(bro_conn_process_input(bc));
+        calls = ((int)strlen(trail) - before) / 2;
+        CHECK(calls == 1 || calls == 2); /* some bytes do not matter */
+        trail[0] = '\0';
+    }
+    memcpy(bad, good, size);
+    bad->raw_len = 9;
+    core_hands(bc, bad, size, FALSE);
+    bad->raw_len = UINT32_MAX;
+    core_hands(bc, bad, size, FALSE);
+    bad->raw_len = 3;
+    bad->num_args = 3;
+    core_hands(bc, bad, size, FALSE);
+    bad->num_args = 1;
+    bad->rec.kind = 99; /* not an event */
+    core_hands(bc, bad, size, FALSE);
+    CHECK(bro_conn_process_input(bc));
+    CHECK(trail_is(""));
+    free(bad);
+    free(good);
+    bro_conn_delete(bc);
+}
+
+/* --- Around the ring ------------------------------------------------------------------------- */
+
+static void
+on_length(BroConn *bc, void *user_data, BroString *str)
+{
+    (void)bc;
+    *(uint64 *)user_data += str->str_len;
+}
+
+/* Events inside and outside of the ring, many times around it. */
+static void
+test_inbound_ring(void)
+{
+    BroConn *bc = pretend(0);
+    uint64 got = 0, want = 0;
+    int i;
+
+    bro_event_registry_add(bc, "queued", (BroEventFunc)on_length, &got);
+    for (i = 0; i < 300; i++) {
+        uint32 size = rnd(5) ? rnd(60000) : rnd(400000);
+        BroEvent *ev = event_of(size);
+
+        arrives(bc, ev);
+        bro_event_free(ev);
+        want += size;
+        if (rnd(3) == 0 || ring_used(&bc->link->in) > LINK_RING_BYTES / 2)
+            CHECK(bro_conn_process_input(bc) && got == want && bc->link->far_in == 0);
+    }
+    CHECK(bc->link->in.head > 2 * LINK_RING_BYTES);
+    arrives_named(bc, "left behind", 0);
+    bro_conn_delete(bc);
+}
+
+/* --- Threads --------------------------------------------------------------------------------- */
+
+static void
+on_nothing(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data, (void)meta;
+}
+
+static int handlers_done;
+
+static void *
+use_handlers(void *arg)
+{
+    BroConn *bc = arg;
+    char name[32];
+    int i;
+
+    snprintf(name, sizeof name, "%p", (void *)name);
+    for (i = 0; i < 20000; i++) {
+        bro_event_registry_add_compact(bc, name, on_nothing, NULL);
+        bro_event_registry_remove(bc, name);
+    }
+    __atomic_store_n(&handlers_done, TRUE, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* Handlers come and go on one thread while another one runs them. */
+static void
+test_threads_handlers(void)
+{
+    BroConn *bc = pretend(0);
+    pthread_t thread;
+
+    bro_event_registry_add_compact(bc, "a", on_nothing, NULL);
+    handlers_done = FALSE;
+    if (!CHECK(pthread_create(&thread, NULL, use_handlers, bc) == 0))
+        return;
+    while (!__atomic_load_n(&handlers_done, __ATOMIC_SEQ_CST)) {
+        arrives_named(bc, "a", 0);
+        CHECK(bro_conn_process_input(bc));
+    }
+    pthread_join(thread, NULL);
+    bro_conn_delete(bc);
+}
+
+int
+main(int argc, char **argv)
+{
+    random_seed(argc, argv);
+    setenv("HOME", "/nonexistent", 1);
+    unsetenv("BROCCOLI_CONFIG_FILE");
+    bro_init(NULL);
+    test_registry();
+    test_dispatch();
+    test_adopt();
+    test_yield();
+    test_quiet();
+    test_quiet_end();
+    test_room();
+    test_remove_in_handler();
+    test_add_in_handler();
+    test_delete_in_handler();
+    test_process_in_handler();
+    test_loss();
+    test_arguments();
+    test_malformed();
+    test_inbound_ring();
+    test_add_for_same_event();
+    test_threads_handlers();
+    return check_done();
+}

@@ -1,0 +1,160 @@
+/* The rings. An argument is the seed of what is random. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../ring.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "check.h"
+#include "random.h"
+
+static struct link_record *
+put(struct link_ring *r, uint32_t size, uint32_t kind)
+{
+    uint64_t head;
+    struct link_record *rec = ring_reserve(r, size, &head);
+
+    if (rec) {
+        memset(rec, (int)kind, size);
+        rec->size = size;
+        rec->kind = kind;
+        ring_commit(r, head);
+    }
+    return rec;
+}
+
+static int
+get(struct link_ring *r, uint32_t size, uint32_t kind)
+{
+    uint64_t next;
+    struct link_record *rec = ring_next(r, &next);
+    uint32_t i;
+    int ok = rec && rec->size == size && rec->kind == kind;
+
+    for (i = sizeof *rec; ok && i < size; i++)
+        ok = ((unsigned char *)rec)[i] == (unsigned char)kind;
+    if (rec)
+        ring_release(r, next);
+    return ok;
+}
+
+static void
+test_ring(void)
+{
+    static uint64_t bytes[128 / 8];
+    struct link_ring r = {.size = 128, .data = (unsigned char *)bytes};
+    uint64_t head = 77, next;
+    int i;
+
+    CHECK(ring_used(&r) == 0 && ring_next(&r, &next) == NULL);
+    CHECK(ring_reserve(&r, 8, &head) == bytes && head == 8);
+    CHECK(ring_used(&r) == 0); /* not committed */
+    CHECK(put(&r, 64, 1) && put(&r, 56, 2) && put(&r, 8, 3));
+    CHECK(ring_used(&r) == 128 && !put(&r, 8, 4)); /* full to the last byte */
+    CHECK(get(&r, 64, 1));
+    CHECK(ring_used(&r) == 64 && put(&r, 64, 4) == (void *)bytes && !put(&r, 8, 5));
+    CHECK(get(&r, 56, 2) && get(&r, 8, 3) && get(&r, 64, 4) && ring_used(&r) == 0);
+    CHECK(ring_next(&r, &next) == NULL);
+    /* One that does not fit before the end goes to the beginning. */
+    r.head = r.tail = 96;
+    CHECK(put(&r, 40, 6) == (void *)bytes);
+    CHECK(ring_used(&r) == 72 && !put(&r, 64, 7) && put(&r, 56, 7) && !put(&r, 8, 8));
+    CHECK(get(&r, 40, 6) && get(&r, 56, 7) && ring_used(&r) == 0);
+    /* Not when that is not free yet. */
+    r.head = r.tail = 64;
+    CHECK(put(&r, 40, 1)); /* 64 to 104 */
+    CHECK(!put(&r, 72, 2));
+    CHECK(put(&r, 64, 2) == (void *)bytes && !put(&r, 8, 3));
+    CHECK(get(&r, 40, 1) && get(&r, 64, 2));
+    /* A filler alone is no record, and gives its bytes back. */
+    r.head = r.tail = 120;
+    CHECK(put(&r, 8, LINK_SKIP) != NULL);
+    CHECK(ring_next(&r, &next) == NULL && ring_used(&r) == 0);
+    /* The counters pass 32 bits and more. */
+    r.head = r.tail = (uint64_t)-256;
+    for (i = 0; i < 3; i++)
+        CHECK(put(&r, 64, 9) && get(&r, 64, 9));
+}
+
+/* A random producer and consumer against a model. */
+static void
+test_ring_random(void)
+{
+    static uint64_t bytes[1024 / 8];
+    struct link_ring r = {.size = 1024, .data = (unsigned char *)bytes};
+    uint32_t sizes[200];
+    int first = 0, last = 0, i, refused = 0, ok = 1;
+
+    for (i = 0; i < 100000 && ok; i++) {
+        uint32_t size = 8 * (1 + rnd(rnd(4) ? 8 : 64));
+
+        if (rnd(2)) {
+            if (put(&r, size, 1 + (uint32_t)last % 250))
+                sizes[last++ % 200] = size;
+            else
+                refused++;
+        } else if (first < last) {
+            ok = get(&r, sizes[first % 200], 1 + (uint32_t)first % 250);
+            first++;
+        } else {
+            uint64_t next;
+
+            ok = !ring_next(&r, &next);
+        }
+        ok = ok && ring_used(&r) <= r.size;
+    }
+    CHECK(ok);
+    CHECK(last > 10000 && refused > 1000);
+}
+
+#define STREAM 100000
+
+static void *
+producer(void *arg)
+{
+    struct link_ring *r = arg;
+    uint32_t i;
+
+    for (i = 0; i < STREAM; i++)
+        while (!put(r, 16 + i * 8 % 104, 1 + i % 250))
+            sched_yield();
+    return NULL;
+}
+
+static void
+test_ring_threads(void)
+{
+    static uint64_t bytes[512 / 8];
+    struct link_ring r = {.size = 512, .data = (unsigned char *)bytes};
+    pthread_t thread;
+    uint32_t i = 0;
+    int ok = 1;
+
+    if (!CHECK(pthread_create(&thread, NULL, producer, &r) == 0))
+        return;
+    while (i < STREAM) {
+        uint64_t next;
+
+        if (!ring_next(&r, &next)) {
+            sched_yield();
+            continue;
+        }
+        ok &= get(&r, 16 + i * 8 % 104, 1 + i % 250);
+        i++;
+    }
+    pthread_join(thread, NULL);
+    CHECK(ok && ring_used(&r) == 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    random_seed(argc, argv);
+    test_ring();
+    test_ring_random();
+    test_ring_threads();
+    return check_done();
+}

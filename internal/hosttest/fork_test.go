@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,22 +96,13 @@ func TestChildOfAConnectingProcess(t *testing.T) {
 	require.NoError(t, err)
 	defer first.Close()
 
-	cmd := host(t, "orphan", l.Addr().String(), "killed")
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	defer cmd.Wait()
-	defer in.Close()                                              // the child's life
+	o := newOrphan(t, l.Addr().String(), "killed")
 	sent := fmt.Sprintf(":%04X 02", l.Addr().(*net.TCPAddr).Port) // to there, and without an answer
 	require.Eventually(t, func() bool {
 		table, err := os.ReadFile("/proc/net/tcp")
 		return err == nil && strings.Contains(string(table), sent)
 	}, 20*time.Second, time.Millisecond)
-	_, err = in.Write([]byte{'\n'})
-	require.NoError(t, err)
-	require.True(t, bufio.NewScanner(out).Scan())
+	o.fork(t)
 
 	_, err = l.Accept()
 	require.NoError(t, err)
@@ -118,7 +110,7 @@ func TestChildOfAConnectingProcess(t *testing.T) {
 	nc, err := l.Accept()
 	require.NoError(t, err)
 	defer nc.Close()
-	require.NoError(t, cmd.Process.Kill())
+	require.NoError(t, o.cmd.Process.Kill())
 	require.NoError(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
 	_, err = io.Copy(io.Discard, nc)
 	require.NoError(t, err)
@@ -141,6 +133,36 @@ func TestExitWithoutDelete(t *testing.T) {
 	require.Equal(t, map[string]int{"last[1]": 1}, stop())
 }
 
+// orphan is a host that connects in the background, and forks when it is told
+// to a child that lives as long as the test.
+type orphan struct {
+	cmd *exec.Cmd
+	in  io.Writer
+	out io.Reader
+}
+
+func newOrphan(t *testing.T, addr, how string) *orphan {
+	t.Helper()
+	cmd := host(t, "orphan", addr, how)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = in.Close() // the child's life
+		_ = cmd.Wait()
+	})
+	return &orphan{cmd, in, out}
+}
+
+func (o *orphan) fork(t *testing.T) {
+	t.Helper()
+	_, err := o.in.Write([]byte{'\n'})
+	require.NoError(t, err)
+	require.True(t, bufio.NewScanner(o.out).Scan())
+}
+
 // TestChildKeepsNoConnectionOpen: the peer sees the end of a process though a
 // child lives on that was forked while the core was shaking hands; and the end
 // of the connection though the library was never told of the child.
@@ -150,25 +172,16 @@ func TestChildKeepsNoConnectionOpen(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			defer l.Close()
-			cmd := host(t, "orphan", l.Addr().String(), how)
-			in, err := cmd.StdinPipe()
-			require.NoError(t, err)
-			out, err := cmd.StdoutPipe()
-			require.NoError(t, err)
-			require.NoError(t, cmd.Start())
-			defer cmd.Wait()
-			defer in.Close() // the child's life
+			o := newOrphan(t, l.Addr().String(), how)
 			nc, err := l.Accept()
 			require.NoError(t, err)
 			defer nc.Close()
 			require.NoError(t, nc.SetReadDeadline(time.Now().Add(20*time.Second)))
 			_, err = nc.Read(make([]byte, 1)) // it is shaking hands
 			require.NoError(t, err)
-			_, err = in.Write([]byte{'\n'})
-			require.NoError(t, err)
-			require.True(t, bufio.NewScanner(out).Scan())
+			o.fork(t)
 			if how == "killed" {
-				require.NoError(t, cmd.Process.Kill())
+				require.NoError(t, o.cmd.Process.Kill())
 			}
 			require.NoError(t, nc.SetReadDeadline(time.Now().Add(5*time.Second)))
 			_, err = io.Copy(io.Discard, nc)

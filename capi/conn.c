@@ -86,7 +86,8 @@ bro_conn_new_str(const char *peer, int flags)
     colon = memrchr(peer, ':', len);
     bare_v6 = colon && peer[0] != '[' && memchr(peer, ':', (size_t)(colon - peer));
     if (bare_v6) {
-        if (asprintf(&bc->peer, "[%.*s]%.*s", (int)(colon - peer), peer, (int)(peer + len - colon), colon) < 0)
+        if (asprintf(&bc->peer, "[%.*s]%.*s", (int)(colon - peer), peer, (int)(peer + len - colon),
+                     colon) < 0)
             bc->peer = NULL;
     } else {
         bc->peer = strndup(peer, len);
@@ -185,7 +186,8 @@ bro_conn_get_peer_class(const BroConn *bc)
 
 /* All that waits in one direction, in the rings, outside of them, in the core and on disk. */
 static int
-waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core, const uint32_t *spooled)
+waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core,
+        const uint32_t *spooled)
 {
     uint64_t n = ring_used(ring) + __atomic_load_n(far, __ATOMIC_RELAXED) +
                  __atomic_load_n(in_core, __ATOMIC_RELAXED) +
@@ -307,9 +309,11 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
     if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
         return FALSE;
     if (bc->spool) {
-        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s", bc->class_name ? bc->class_name : "");
+        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
+                 bc->class_name ? bc->class_name : "");
         cfg.spool_folder = bc->spool->folder;
-        cfg.spool_max_bytes = setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
+        cfg.spool_max_bytes =
+            setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
         cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
     }
     __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);

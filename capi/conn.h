@@ -14,7 +14,7 @@
 struct handler {
     struct handler *next;
     char *event;
-    BroEventFunc expanded;        /* one of these two */
+    BroEventFunc expanded; /* one of these two */
     BroCompactEventFunc compact;
     void *user_data;
     int removed; /* to be freed once no handler runs */
@@ -34,8 +34,8 @@ struct bro_conn {
     int zeek;            /* it speaks to Zeek */
     int flags;
     char *class_name;
-    struct link *link; /* NULL until the first connect */
-    struct spool *spool; /* where the outbound ring lies, or NULL */
+    struct link *link;                  /* NULL until the first connect */
+    struct spool *spool;                /* where the outbound ring lies, or NULL */
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
     unsigned generation; /* of the process that it works in, see process.h */

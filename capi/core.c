@@ -44,7 +44,8 @@ note_dlerror(void)
 {
     const char *text = dlerror();
 
-    snprintf(core.error, sizeof core.error, "cannot load the core: %s", text ? text : "no reason given");
+    snprintf(core.error, sizeof core.error, "cannot load the core: %s",
+             text ? text : "no reason given");
 }
 
 /* The path of the core in the folder that this library was loaded from. */
@@ -85,7 +86,8 @@ memory_copy(const char *path)
         while ((n = sendfile(to, from, NULL, 1 << 30)) > 0)
             ;
     if (n < 0) {
-        snprintf(core.error, sizeof core.error, "cannot copy the core %s: %s", path, strerror(errno));
+        snprintf(core.error, sizeof core.error, "cannot copy the core %s: %s", path,
+                 strerror(errno));
         if (to >= 0)
             close(to);
         to = -1;
@@ -136,9 +138,10 @@ find_functions(void *handle)
         return FALSE;
     }
     if (strcmp(core.version(), ROMANESCO_VERSION) != 0) {
-        snprintf(core.error, sizeof core.error,
-                 "the core beside libbroccoli is of version %s, not %s: install both from one build",
-                 core.version(), ROMANESCO_VERSION);
+        snprintf(
+            core.error, sizeof core.error,
+            "the core beside libbroccoli is of version %s, not %s: install both from one build",
+            core.version(), ROMANESCO_VERSION);
         return FALSE;
     }
     return TRUE;
@@ -239,7 +242,8 @@ run(struct errand *e)
     failed = pthread_create(&thread, NULL, courier, e);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) {
-        snprintf(e->link->error, sizeof e->link->error, "cannot start a thread: %s", strerror(failed));
+        snprintf(e->link->error, sizeof e->link->error, "cannot start a thread: %s",
+                 strerror(failed));
         return FALSE;
     }
     pthread_join(thread, NULL);

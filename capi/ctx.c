@@ -15,7 +15,8 @@ require_init(const char *function)
     if (__atomic_load_n(&initialised, __ATOMIC_ACQUIRE))
         return;
     /* What the original does, and what its callers know. */
-    fprintf(stderr, "libbroccoli: %s() called before bro_init(): call bro_init(NULL) first\n", function);
+    fprintf(stderr, "libbroccoli: %s() called before bro_init(): call bro_init(NULL) first\n",
+            function);
     exit(-1);
 }
 

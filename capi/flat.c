@@ -562,7 +562,8 @@ flat_get(const unsigned char *p, const unsigned char *end, struct val *v)
 static int
 is_text(int type)
 {
-    return type == BRO_TYPE_STRING || type == BRO_TYPE_PATTERN || type == BRO_TYPE_FILE || type == BRO_TYPE_FUNC;
+    return type == BRO_TYPE_STRING || type == BRO_TYPE_PATTERN || type == BRO_TYPE_FILE ||
+           type == BRO_TYPE_FUNC;
 }
 
 const unsigned char *
@@ -577,7 +578,8 @@ flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg, struct
         arg->arg_type = h->type;
         return p + h->size;
     }
-    if (h && is_text(h->type) && (v->u.str.str_val = (uchar *)take_string(&value, &v->u.str.str_len))) {
+    if (h && is_text(h->type) &&
+        (v->u.str.str_val = (uchar *)take_string(&value, &v->u.str.str_len))) {
         arg->arg_type = h->type;
         arg->arg_data = &v->u.str;
         return p + h->size;

@@ -66,7 +66,8 @@ const unsigned char *flat_get(const unsigned char *p, const unsigned char *end, 
  * The same for an argument of a handler, which lasts only as long as the record:
  * arg points into that where it can. v needs no clearing unless its type is set.
  */
-const unsigned char *flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg, struct val *v);
+const unsigned char *flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg,
+                              struct val *v);
 
 /* The payload of the value at p, and how many bytes it has. */
 const unsigned char *flat_payload(const unsigned char *p, size_t *len);

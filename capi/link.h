@@ -109,9 +109,9 @@ enum link_state {
 struct link_spool {
     char magic[8];
     uint32_t layout;
-    uint32_t pid;       /* for people only */
-    uint64_t ring_size; /* ring.size and ring.data are of no use to others */
-    uint64_t confirmed; /* the number of the last batch that the peer has confirmed */
+    uint32_t pid;             /* for people only */
+    uint64_t ring_size;       /* ring.size and ring.data are of no use to others */
+    uint64_t confirmed;       /* the number of the last batch that the peer has confirmed */
     char boot[LINK_BOOT_MAX]; /* which run of the machine wrote to the ring */
     char peer[LINK_PEER_MAX];
     char class_name[LINK_CLASS_MAX];
@@ -129,7 +129,7 @@ struct link_socket {
 struct link {
     struct link_ring *out; /* from host to core: own_out, or the spool's */
     struct link_ring own_out;
-    struct link_ring in; /* from core to host */
+    struct link_ring in;      /* from core to host */
     struct link_spool *spool; /* or NULL */
 
     uint32_t state;         /* enum link_state */
@@ -141,13 +141,13 @@ struct link {
     uint32_t tx_spooled;    /* and those that wait in the spool */
     uint32_t next_socket;   /* which of these the core writes next: */
     struct link_socket sockets[LINK_SOCKETS]; /* for a child of fork() to close */
-    uint64_t far_out;       /* bytes of far records that wait, outbound and inbound */
+    uint64_t far_out; /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
-    uint64_t accepted;      /* events that went into the outbound ring; the host's */
-    uint64_t done;          /* of these: the core is through with them */
-    uint64_t unwanted;      /* of these: the peer had not asked for them */
-    uint64_t refused;       /* of these: could not be put on the wire */
-    uint64_t full;          /* events that the queue had no room for */
+    uint64_t accepted; /* events that went into the outbound ring; the host's */
+    uint64_t done;     /* of these: the core is through with them */
+    uint64_t unwanted; /* of these: the peer had not asked for them */
+    uint64_t refused;  /* of these: could not be put on the wire */
+    uint64_t full;     /* events that the queue had no room for */
 
     /* The core's before the state becomes LINK_UP or LINK_DOWN, the host's after. */
     char peer_class[LINK_CLASS_MAX];
@@ -205,7 +205,7 @@ struct link_config {
     const char *stats_file; /* where they go; NULL: where debugging goes */
 
     uint32_t zeek; /* the peer speaks Zeek's WebSocket API; what follows is for that only */
-    uint32_t zeek_exact_time; /* put the exact time beside each time */
+    uint32_t zeek_exact_time;   /* put the exact time beside each time */
     const char *zeek_topic;     /* of what is sent */
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
     const char *zeek_types;     /* file of declarations, or NULL */
@@ -213,7 +213,7 @@ struct link_config {
 
 /* What came of a connect. */
 enum link_result {
-    LINK_REFUSED = 0,   /* link.error says why */
+    LINK_REFUSED = 0, /* link.error says why */
     LINK_CONNECTED = 1,
     LINK_TRYING = 2 /* the same, but the core goes on in the background */
 };

@@ -69,7 +69,8 @@ close_sockets(const struct link *l)
     struct stat st;
 
     for (s = l->sockets; s < l->sockets + LINK_SOCKETS; s++)
-        if (s->inode && s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == s->inode)
+        if (s->inode && s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+            st.st_ino == s->inode)
             close(s->fd);
 }
 

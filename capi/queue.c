@@ -38,7 +38,8 @@ conn_put(BroConn *bc, const void *rec, size_t size)
 
     if (bc->spool && size > bc->link->out->size / 2) {
         DEBUG("an event of %zu bytes is more than half of the queue: raise queue_max_bytes, or do "
-              "without spool_dir", size);
+              "without spool_dir",
+              size);
         return FALSE;
     }
     if (size > LINK_NEAR_MAX && !bc->spool) {

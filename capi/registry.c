@@ -16,7 +16,8 @@ next_of(struct handler *const *at, const char *event_name)
 {
     struct handler *h = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
-    while (h && (__atomic_load_n(&h->removed, __ATOMIC_RELAXED) || strcmp(h->event, event_name) != 0))
+    while (h &&
+           (__atomic_load_n(&h->removed, __ATOMIC_RELAXED) || strcmp(h->event, event_name) != 0))
         h = __atomic_load_n(&h->next, __ATOMIC_ACQUIRE);
     return h;
 }
@@ -176,7 +177,8 @@ registry_names(BroConn *bc, uint32_t *len)
     names = malloc(n + 1);
     n = 0;
     for (h = names ? bc->handlers : NULL; h; h = h->next) {
-        for (g = bc->handlers; g != h && (g->removed || strcmp(g->event, h->event) != 0); g = g->next)
+        for (g = bc->handlers; g != h && (g->removed || strcmp(g->event, h->event) != 0);
+             g = g->next)
             ;
         if (h->removed || g != h)
             continue; /* named already */
@@ -293,7 +295,8 @@ call_all(BroConn *bc, struct handler *first, BroEvMeta *meta)
 
     for (h = first; h; h = next_of(&h->next, meta->ev_name))
         last = h;
-    for (h = first; h && !bc->doomed; h = h == last ? NULL : __atomic_load_n(&h->next, __ATOMIC_ACQUIRE))
+    for (h = first; h && !bc->doomed;
+         h = h == last ? NULL : __atomic_load_n(&h->next, __ATOMIC_ACQUIRE))
         if (!__atomic_load_n(&h->removed, __ATOMIC_RELAXED) && strcmp(h->event, meta->ev_name) == 0)
             call(bc, h, meta);
 }
@@ -318,7 +321,8 @@ registry_dispatch(BroConn *bc, const struct link_event *ev)
         vals = malloc(n * sizeof *vals);
     }
     if (args && vals) {
-        BroEvMeta meta = {.ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)n, .ev_args = args};
+        BroEvMeta meta = {
+            .ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)n, .ev_args = args};
 
         p = read_args(ev, args, vals);
         if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
@@ -326,7 +330,9 @@ registry_dispatch(BroConn *bc, const struct link_event *ev)
             meta.ev_end = (uchar *)p + ev->raw_len;
             call_all(bc, first, &meta);
         } else {
-            DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no form for", name);
+            DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no "
+                  "form for",
+                  name);
         }
         clear_vals(vals, n);
     }

@@ -41,7 +41,8 @@ memory(char *text, size_t size)
     void *p = mmap(NULL, ROOM_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED) {
-        snprintf(text, size, "cannot load the core: it needs %zu MiB of address space: %s (RLIMIT_AS?)",
+        snprintf(text, size,
+                 "cannot load the core: it needs %zu MiB of address space: %s (RLIMIT_AS?)",
                  ROOM_BYTES >> 20, strerror(errno));
         return FALSE;
     }

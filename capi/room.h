@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* FALSE with the reason in text when this process cannot have it, by its limits or by how it was linked. */
+/* FALSE with the reason in text when this process cannot have it, by its limits
+ * or by how it was linked. */
 int room_for_core(char *text, size_t size);
 
 #endif

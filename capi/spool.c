@@ -41,7 +41,8 @@ dir_is_safe(const char *dir)
     } else if (st.st_uid != 0 && st.st_uid != geteuid()) {
         DEBUG("spool_dir %s: it must belong to root or to the user of this process", dir);
     } else if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX)) {
-        DEBUG("spool_dir %s: others can write to it; chmod go-w, or +t if several users share it", dir);
+        DEBUG("spool_dir %s: others can write to it; chmod go-w, or +t if several users share it",
+              dir);
     } else {
         return TRUE;
     }

@@ -50,7 +50,8 @@ zeek_peer(const char *peer, size_t *len, enum zeek_peer *says)
 int
 zeek_wanted(enum zeek_peer says)
 {
-    return says != ZEEK_UNSAID || strcmp(conf_str("/broccoli/transport", "bro"), "zeek-websocket") == 0;
+    return says != ZEEK_UNSAID ||
+           strcmp(conf_str("/broccoli/transport", "bro"), "zeek-websocket") == 0;
 }
 
 int
@@ -64,8 +65,8 @@ zeek_config(enum zeek_peer says, struct link_config *cfg)
     }
     cfg->zeek = (uint32_t)zeek_wanted(says);
     if (says == ZEEK_CLEAR && cfg->use_tls) {
-        DEBUG("peer ws://%s is in the clear, but use_ssl or host_cert asks for TLS: wss://%s", cfg->peer,
-              cfg->peer);
+        DEBUG("peer ws://%s is in the clear, but use_ssl or host_cert asks for TLS: wss://%s",
+              cfg->peer, cfg->peer);
         return FALSE;
     }
     if (says == ZEEK_TLS)
@@ -122,7 +123,8 @@ objection(const unsigned char *p, int depth)
     default:
         return NULL;
     }
-    if (type == BRO_TYPE_DOUBLE && (!(number <= REAL_MAX && number >= -REAL_MAX) || (number != 0 && number < REAL_MIN && number > -REAL_MIN)))
+    if (type == BRO_TYPE_DOUBLE && (!(number <= REAL_MAX && number >= -REAL_MAX) ||
+                                    (number != 0 && number < REAL_MIN && number > -REAL_MIN)))
         return "a double is beyond what it reads";
     if (type == BRO_TYPE_TIME && !(number >= 0 && number <= TIME_MAX))
         return "a time is before 1970 or after 9999";

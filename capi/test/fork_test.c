@@ -330,7 +330,8 @@ on_forking(BroConn *bc, void *user_data, BroEvMeta *meta)
 
     on_compact(bc, "", meta);
     if ((forked = fork()) != 0) {
-        CHECK(waitpid(forked, &status, 0) == forked && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        CHECK(waitpid(forked, &status, 0) == forked && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0);
         return;
     }
     check_failed = 0;
@@ -341,7 +342,8 @@ on_forking(BroConn *bc, void *user_data, BroEvMeta *meta)
     } else if (strcmp(user_data, "deletes") == 0) {
         CHECK(bro_conn_delete(bc));
     }
-    CHECK(arg->str_len == 3 && strcmp((char *)arg->str_val, "arg") == 0 && strcmp(meta->ev_name, "forks") == 0);
+    CHECK(arg->str_len == 3 && strcmp((char *)arg->str_val, "arg") == 0 &&
+          strcmp(meta->ev_name, "forks") == 0);
 }
 
 /* A handler forks, and the child returns from it too: the parent's events stay the parent's. */

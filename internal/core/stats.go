@@ -94,7 +94,7 @@ type counter struct {
 	value uint64
 }
 
-// counters is one line; docs/daemons.md says what they mean.
+// counters is one line; docs/statistics.md says what they mean.
 func (c *conn) counters() string {
 	l := c.link
 	done, accepted := atomic.LoadUint64(l.done()), atomic.LoadUint64(l.accepted())

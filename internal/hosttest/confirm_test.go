@@ -104,6 +104,49 @@ func TestLeftOversComeByThemselves(t *testing.T) {
 	}
 }
 
+// TestEndWaitsForReceipts: with /broccoli/confirm, the end of a connection waits
+// for what is written and not confirmed, and sends it again to a peer that was
+// lost meanwhile.
+func TestEndWaitsForReceipts(t *testing.T) {
+	const n = 10
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	connection := func() (*peer.Conn, net.Conn) {
+		require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		p, err := peer.Open(t.Context(), nc, peer.Config{Requests: []string{"left"}})
+		require.NoError(t, err)
+		return p, nc
+	}
+	untilLast := func(p *peer.Conn) (first uint64) {
+		var ev event.Event
+		require.NoError(t, p.Next(&ev))
+		first = ev.Args[0].Bits
+		for i := first + 1; i < n; i++ {
+			require.NoError(t, p.Next(&ev))
+			require.Equal(t, i, ev.Args[0].Bits)
+		}
+		return first
+	}
+	path := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(path, []byte("/broccoli/confirm yes\n"), 0o600))
+	cmd := host(t, "leave", l.Addr().String(), strconv.Itoa(n), "delete")
+	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+path)
+	require.NoError(t, cmd.Start())
+
+	p, nc := connection()
+	require.Zero(t, untilLast(p)) // the PING behind that is not read
+	time.Sleep(200 * time.Millisecond)
+	require.NoError(t, nc.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, p.Close())
+	p, _ = connection()
+	untilLast(p) // from the first that was not confirmed
+	require.NoError(t, drain(p))
+	require.NoError(t, cmd.Wait())
+}
+
 // TestUnconfirmedIsBounded: a peer that reads everything and confirms nothing, or
 // nothing more, gets no more than may be under way (README); the rest stays in
 // the queue, until that is full.

@@ -139,21 +139,26 @@ func newEndpoint() string {
 func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	from := nc.RemoteAddr().String()
 	taker := h.Receive(from)
+	var c *client // once it has subscribed
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: h.Version,
+		BeforeAck: func(conn *websocket.Conn) {
+			c = newClient(conn)
+			h.add(c)
+		},
 		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
 	})
 	cancel()
+	if c != nil {
+		defer h.remove(c)
+	}
 	if err != nil {
 		return err
 	}
-	c := newClient(conn)
 	h.accepted.Add(1)
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
-	h.add(c, true)
-	defer h.add(c, false)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	var wg sync.WaitGroup
@@ -167,14 +172,16 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	return err
 }
 
-func (h *Hub) add(c *client, here bool) {
+func (h *Hub) add(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if here {
-		h.clients[c] = true
-	} else {
-		delete(h.clients, c)
-	}
+	h.clients[c] = true
+}
+
+func (h *Hub) remove(c *client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.clients, c)
 }
 
 // receive passes on what a client sends.

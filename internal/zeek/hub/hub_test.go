@@ -115,6 +115,44 @@ func TestHub(t *testing.T) {
 	require.Error(t, h.Publish("x", &event.Event{Args: []event.Value{{Type: event.Union}}, Name: "e"}))
 }
 
+// hurried is a stream of which a client reads the answer to its subscription
+// only when something has been published.
+type hurried struct {
+	net.Conn
+	reads   int
+	publish func()
+}
+
+func (c *hurried) Read(b []byte) (int, error) {
+	if c.reads++; c.reads == 2 {
+		c.publish()
+	}
+	return c.Conn.Read(b)
+}
+
+// TestAckIsKept: who has been told that it has subscribed misses nothing.
+func TestAckIsKept(t *testing.T) {
+	h := &Hub{Receive: func(string) Receiver { return page{&notebook{}} }, Logf: t.Logf}
+	h.init()
+	near, far := net.Pipe() // what is written is read by then
+	done := make(chan error, 1)
+	go func() { done <- h.handle(t.Context(), far) }()
+	subscribed := func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.clients) == 1
+	}
+	c, err := websocket.Open(t.Context(), &hurried{Conn: near, publish: func() {
+		require.Eventually(t, subscribed, 10*time.Second, time.Millisecond)
+		require.NoError(t, h.Publish("sshd/a", &event.Event{Name: "one"}))
+	}}, websocket.Config{Host: "hub", Topic: "t", Subscribe: []string{"sshd/"}, All: true})
+	require.NoError(t, err)
+	require.Equal(t, "sshd/a one", receive(t, c))
+	require.NoError(t, c.Close())
+	require.NoError(t, <-done)
+	require.Empty(t, h.clients)
+}
+
 // TestBrokenReceiver: what cannot be kept is not confirmed; the client is let go.
 func TestBrokenReceiver(t *testing.T) {
 	broken := errors.New("disk full")

@@ -53,6 +53,9 @@ type Config struct {
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first.
 	Journal *peer.Journal
+	// BeforeAck, if set, is called once a client's subscription is known, and
+	// before the client is told so: what comes from then on it may rely on.
+	BeforeAck func(*Conn)
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the pong that follows as its receipt.
 	BeforePong func() error

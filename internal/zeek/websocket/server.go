@@ -48,6 +48,9 @@ func (c *Conn) welcome() error {
 		return fmt.Errorf("%w: subscription to %d topics", zeek.ErrLimit, len(c.subs))
 	}
 	c.speaks(zeek.Dialect{})
+	if c.cfg.BeforeAck != nil {
+		c.cfg.BeforeAck(c)
+	}
 	ack := zeek.Ack{Endpoint: c.cfg.Endpoint, Version: c.cfg.Version}
 	return c.write(ws.OpText, ack.AppendTo(nil))
 }

@@ -90,11 +90,13 @@ func TestConnectInJail(t *testing.T) {
 }
 
 // TestJail: after chroot, setuid, limits of zero and a filter of system calls,
-// an open connection goes on delivering.
+// an open connection goes on delivering, and can be ended.
 func TestJail(t *testing.T) {
-	got := daemon(t, "jail")
-	for i := range 1000 {
-		require.Equal(t, 1, got[fmt.Sprintf("jailed[%d]", i)], "event %d", i)
+	for _, how := range [][]string{nil, {"deletes"}} {
+		got := daemon(t, "jail", how...)
+		for i := range 1000 {
+			require.Equal(t, 1, got[fmt.Sprintf("jailed[%d]", i)], "event %d, %v", i, how)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -100,6 +101,35 @@ func TestEnvironmentChoosesNoCore(t *testing.T) {
 	addr, _ := collector(t)
 	out, _ := debugging(t, bin, []string{"LD_LIBRARY_PATH=" + elsewhere}, "connect", addr)
 	require.NotContains(t, out, "loaded")
+}
+
+// TestNameOfProgramChoosesNoCore: whoever starts a program names it as they like.
+func TestNameOfProgramChoosesNoCore(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	besideCore(t, bin)
+	elsewhere := t.TempDir()
+	strangeCore(t, elsewhere)
+	for _, name := range []string{elsewhere + "/host", "host"} {
+		addr, _ := collector(t)
+		cmd := exec.CommandContext(t.Context(), bin)
+		cmd.Args = []string{name, "connect", addr}
+		cmd.Dir = elsewhere
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err)
+		require.Regexp(t, "^TRUE", string(out), "as %s", name)
+	}
+}
+
+// TestFolderOfLibraryIsRelative: the core is looked for where the library was,
+// and not in the folder that the program has gone to since.
+func TestFolderOfLibraryIsRelative(t *testing.T) {
+	addr, stop := collector(t, "detached")
+	cmd := run(t, "daemon", "detach", addr, "before", "/")
+	cmd.Dir = filepath.Dir(build)
+	cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+filepath.Base(build)+"/lib")
+	require.NoError(t, cmd.Run())
+	time.Sleep(500 * time.Millisecond) // the child goes on by itself
+	require.Equal(t, map[string]int{"detached[1]": 1}, stop())
 }
 
 // TestWithoutSharedGlibc: where the core cannot run, a connect is FALSE and

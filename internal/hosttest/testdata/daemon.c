@@ -6,10 +6,12 @@
  *   daemon kept PEER        dispositions and masks are as they were after a connect
  *   daemon limit PEER WHAT N  connects with at most N: MiB of memory, files, processes; or, with
  *                           WHAT "jail", after chroot and setuid
- *   daemon jail PEER        connects, then gives up privileges, limits and system calls; sends
+ *   daemon jail PEER [X]    connects, then gives up privileges, limits and system calls; sends; with
+ *                           X "deletes" it keeps the system calls, and deletes the handle
  *   daemon exec PEER        no descriptor leaks into an exec'd program
  *   daemon spawn PEER       system(), popen(), posix_spawn() and vfork() while connected
- *   daemon detach PEER WHEN daemonises "before" or "after" the connect, and sends
+ *   daemon detach PEER WHEN [FOLDER]  daemonises "before" or "after" the connect, goes to the
+ *                           folder, and sends
  *   daemon crash PEER SIG HOW  ends by SIG while connected; HOW is "bare", or when a handler that
  *                           prints and lets the signal be fatal is installed: "before", "after"
  *   daemon busyfork PEER N  forks while other threads send
@@ -265,20 +267,26 @@ allow_little(void)
 }
 
 static int
-do_jail(const char *peer)
+do_jail(const char *peer, int deletes)
 {
     BroConn *bc = connected(peer);
     int i;
 
+    dup2(STDOUT_FILENO, STDERR_FILENO);
     if (geteuid() == 0)
         go_to_jail();
     lower(RLIMIT_NPROC, 0);
     lower(RLIMIT_NOFILE, 0);
     lower(RLIMIT_FSIZE, 0);
-    allow_little();
+    if (!deletes)
+        allow_little();
     for (i = 0; i < 1000; i++) {
         send_number(bc, "jailed", i);
         usleep(100);
+    }
+    if (deletes) {
+        bro_debug_messages = 1;
+        bro_conn_delete(bc);
     }
     usleep(500000); /* what waits is written by the core, which is outside */
     _exit(0);
@@ -330,13 +338,13 @@ do_spawn(const char *peer)
 }
 
 static int
-do_detach(const char *peer, const char *when)
+do_detach(const char *peer, const char *when, const char *folder)
 {
     BroConn *bc = NULL;
 
     if (strcmp(when, "after") == 0)
         bc = connected(peer);
-    if (daemon(1, 1) < 0)
+    if (daemon(1, 1) < 0 || (folder && chdir(folder) < 0))
         return 1;
     alarm(30);
     if (!bc)
@@ -468,13 +476,13 @@ main(int argc, char **argv)
     if (strcmp(argv[1], "limit") == 0 && argc > 4)
         return do_limit(argv[2], argv[3], atoi(argv[4]));
     if (strcmp(argv[1], "jail") == 0)
-        return do_jail(argv[2]);
+        return do_jail(argv[2], argc > 3);
     if (strcmp(argv[1], "exec") == 0)
         return do_exec(argv[2]);
     if (strcmp(argv[1], "spawn") == 0)
         return do_spawn(argv[2]);
     if (strcmp(argv[1], "detach") == 0 && argc > 3)
-        return do_detach(argv[2], argv[3]);
+        return do_detach(argv[2], argv[3], argv[4]);
     if (strcmp(argv[1], "crash") == 0 && argc > 4)
         return do_crash(argv[2], atoi(argv[3]), argv[4]);
     if (strcmp(argv[1], "busyfork") == 0 && argc > 3)

@@ -1,0 +1,25 @@
+/*
+ * Where the core is, and loading it: once in a process, and a copy in a child of
+ * fork() that needs it, since what the child has of its parent's has no threads.
+ */
+#ifndef ROMANESCO_LOAD_H
+#define ROMANESCO_LOAD_H
+
+#include "link.h"
+
+/* What the core does for us, on a thread of ours. */
+struct core {
+    int (*connect)(struct link *l, const struct link_config *cfg);
+    int (*close)(struct link *l, uint32_t timeout_ms);
+};
+
+/* Loads the core if it is not there. NULL with the reason in error. */
+const struct core *load_core(char *error, size_t size);
+
+/* Gives back, the first time, the memory that the core needs for nothing but its start. */
+void load_release_pages(void);
+
+/* After fork(), in the child: the core is gone. */
+void load_forget(void);
+
+#endif

@@ -472,9 +472,9 @@ conf_init(void)
 int
 conf_int(const char *name, int fallback)
 {
-    struct item *it = lookup(name, KIND_INT);
+    struct item *it = lookup(name, KIND_ANY);
 
-    return it ? it->num : fallback;
+    return it && it->kinds & KIND_INT ? it->num : fallback;
 }
 
 const char *

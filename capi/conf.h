@@ -13,8 +13,8 @@ void conf_init(void);
 
 /*
  * The value as a number: yes, on and true are 1 in whatever case they are
- * written. fallback when there is none, or it is not a number; conf_str tells
- * which.
+ * written. fallback when there is none, or the first of that name is not a
+ * number; conf_str tells which.
  */
 int conf_int(const char *name, int fallback);
 

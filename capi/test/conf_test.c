@@ -116,6 +116,7 @@ test_values(void)
              "neg -5\nplus +6\nnegf -1.5\nzero 007\n"
              "almost 1.\nword 1.2.3\nexp 1e5\ndot .5\nminus -\n"
              "twice first\ntwice second\n"
+             "quoted \"yes\"\nquoted no\n"
              "/broccoli/host_pass 123456\n"
              "last line");
     CHECK(is_str("Foo/PeerName", "mybro.securesite.com"));
@@ -138,6 +139,7 @@ test_values(void)
     CHECK(is_str("/broccoli/host_pass", NULL));
     CHECK(strcmp(conf_str("/broccoli/host_pass", "x"), "123456") == 0);
     CHECK(strcmp(conf_str("nothing", "x"), "x") == 0 && conf_str("nothing", NULL) == NULL);
+    CHECK(is_str("quoted", "yes") && is_int("quoted", 0) && conf_int("quoted", 7) == 7);
     CHECK(conf_int("a", 7) == 1 && conf_int("url", 7) == 7 && conf_int("nothing", 7) == 7);
 
     CHECK(!bro_conf_get_int(NULL, &i) && !bro_conf_get_int("a", NULL));

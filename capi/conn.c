@@ -1,5 +1,6 @@
 #include "conn.h"
 
+#include "cancel.h"
 #include "conf.h"
 #include "core.h"
 #include "debug.h"
@@ -28,8 +29,6 @@
 #define RETRY_SECONDS 10
 /* How long a peer may give no sign of life, unless configured. */
 #define SILENCE_SECONDS 60
-/* The same at exit(), where nobody asked for it. */
-#define EXIT_TIMEOUT_MS 1000
 /* What all spools together may take, and how long something may be in them
  * without being synced, unless configured. */
 #define SPOOL_BYTES (64u << 20)
@@ -50,9 +49,9 @@ conn_alloc(int flags)
     bc->flags = flags & BRO_CFLAG_BACKGROUND ? flags | BRO_CFLAG_RECONNECT : flags;
     bc->zeek = zeek_wanted(ZEEK_UNSAID);
     bc->link_type = -1;
-    bc->generation = process_generation();
     bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
     bc->queue_bytes = setting("/broccoli/queue_max_bytes", 0, QUEUE_BYTES_LEAST, QUEUE_BYTES_MOST);
+    pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
     process_add(bc);
     return bc;
@@ -169,7 +168,13 @@ conn_state(const BroConn *bc)
 {
     const struct link *l = bc ? __atomic_load_n(&bc->link, __ATOMIC_ACQUIRE) : NULL;
 
-    return l ? __atomic_load_n(&l->state, __ATOMIC_ACQUIRE) : LINK_IDLE;
+    return l ? __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) : LINK_IDLE;
+}
+
+int
+conn_is_over(const BroConn *bc)
+{
+    return conn_state(bc) >= LINK_DOWN && !(bc->flags & BRO_CFLAG_RECONNECT);
 }
 
 /**
@@ -209,48 +214,89 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
     if (!cs)
         return;
     memset(cs, 0, sizeof *cs);
-    if (!l || bc->generation != process_generation())
+    if (!l || !process_owns(bc))
         return; /* nothing yet, or all of it the parent's */
     cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
     cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
 }
 
-/* Makes the link, and the spool if there is to be one. A socket that was given
- * leads to nobody to whom another process could send what is left. */
-static void
-make_link(BroConn *bc)
+/* The link, and the spool if there is to be one. A socket that was given leads to
+ * nobody to whom another process could send what is left. */
+static struct link *
+new_link(BroConn *bc)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
     size_t bytes = link_ring_bytes(bc->queue_bytes);
 
     if (dir && !bc->spool)
         bc->spool = spool_new(dir, bc->peer, bytes);
-    if (!dir || bc->spool)
-        __atomic_store_n(&bc->link, link_new(bytes, bc->spool), __ATOMIC_RELEASE);
+    return !dir || bc->spool ? link_new(bytes, bc->spool) : NULL;
 }
 
 int
-conn_prepare(BroConn *bc)
+conn_make_link(BroConn *bc)
 {
-    if (!bc->link)
-        make_link(bc);
-    if (bc->to_core < 0)
-        bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (bc->to_host < 0)
-        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (bc->link && bc->to_core >= 0 && bc->to_host >= 0)
+    int held;
+
+    if (bc->link)
         return TRUE;
-    DEBUG("cannot prepare a connection to %s", bc->peer ? bc->peer : "a socket");
-    return FALSE;
+    held = cancel_hold();
+    __atomic_store_n(&bc->link, new_link(bc), __ATOMIC_RELEASE);
+    cancel_release(held);
+    return bc->link != NULL;
 }
 
-/* Ends what the core has of a connection, so that the link may be used again. */
-static void
-hang_up(BroConn *bc, uint32_t timeout_ms)
+/* Makes what wakes core and host. */
+static int
+make_descriptors(BroConn *bc)
+{
+    if (bc->to_core < 0)
+        bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bc->to_host < 0) {
+        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
+    }
+    return bc->to_core >= 0 && bc->to_host >= 0;
+}
+
+/* Whether there is all that the core needs; from here on it is connecting. */
+static int
+prepare(BroConn *bc)
+{
+    int ok;
+
+    pthread_mutex_lock(&bc->lock);
+    ok = conn_make_link(bc) && make_descriptors(bc);
+    if (ok)
+        __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&bc->lock);
+    if (!ok)
+        DEBUG("cannot prepare a connection to %s", bc->peer ? bc->peer : "a socket");
+    return ok;
+}
+
+int
+conn_take_turn(BroConn *bc)
+{
+    int held = cancel_hold();
+
+    pthread_mutex_lock(&bc->turn);
+    return held;
+}
+
+void
+conn_end_turn(BroConn *bc, int held)
+{
+    pthread_mutex_unlock(&bc->turn);
+    cancel_release(held);
+}
+
+void
+conn_hang_up(BroConn *bc, uint32_t timeout_ms)
 {
     if (!bc->connected)
         return;
-    bc->connected = FALSE;
+    __atomic_store_n(&bc->connected, FALSE, __ATOMIC_RELAXED);
     if (!core_close(bc->link, timeout_ms))
         DEBUG("not everything that was accepted has been written");
 }
@@ -268,7 +314,7 @@ tls_config(struct link_config *cfg)
 
     cfg->host_cert = conf_str("/broccoli/host_cert", NULL);
     if (use_ssl && wish < 0) {
-        DEBUG("use_ssl %s: neither yes nor no", use_ssl);
+        DEBUG("use_ssl %s: neither yes nor no, which are written without quotes", use_ssl);
         return FALSE;
     }
     /* A certificate without use_ssl asks for TLS too, as it always has. */
@@ -282,7 +328,7 @@ tls_config(struct link_config *cfg)
     return TRUE;
 }
 
-static int
+static enum link_result
 connect_with(BroConn *bc, const char *requests, uint32_t len)
 {
     struct link_config cfg = {
@@ -307,7 +353,7 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
     enum link_result result;
 
     if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
-        return FALSE;
+        return LINK_REFUSED;
     if (bc->spool) {
         snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
                  bc->class_name ? bc->class_name : "");
@@ -316,90 +362,42 @@ connect_with(BroConn *bc, const char *requests, uint32_t len)
             setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
         cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
     }
-    __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
     result = core_connect(bc->link, &cfg);
-    bc->connected = result != LINK_REFUSED;
-    if (result == LINK_CONNECTED)
-        return TRUE;
-    if (result == LINK_REFUSED)
-        __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
-    if (result == LINK_REFUSED || !(bc->flags & BRO_CFLAG_BACKGROUND))
+    if (result == LINK_REFUSED || (result == LINK_TRYING && !cfg.background))
         DEBUG("%s", bc->link->error);
-    return FALSE;
+    return result;
 }
 
-static int
-connect_now(BroConn *bc)
+int
+conn_open(BroConn *bc)
 {
+    enum link_result result = LINK_REFUSED;
     uint32_t len;
     char *requests;
-    int ok;
 
-    pthread_mutex_lock(&bc->lock);
-    ok = conn_prepare(bc);
-    pthread_mutex_unlock(&bc->lock);
-    if (!ok)
+    if (!prepare(bc))
         return FALSE;
     requests = registry_names(bc, &len);
-    ok = requests && connect_with(bc, requests, len);
+    if (requests)
+        result = connect_with(bc, requests, len);
     free(requests);
-    return ok;
+    __atomic_store_n(&bc->connected, result != LINK_REFUSED, __ATOMIC_RELAXED);
+    if (result == LINK_REFUSED)
+        __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
+    return result == LINK_CONNECTED;
 }
 
-/* An eventfd of our own under the number that the host may be waiting on. */
-static void
-renew(int *fd)
-{
-    int fresh;
-
-    if (*fd < 0)
-        return;
-    fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fresh < 0 || dup3(fresh, *fd, O_CLOEXEC) < 0)
-        DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
-    if (fresh >= 0)
-        close(fresh);
-}
-
-/* Whether a handler runs, and not in a thread that only the parent has. */
 static int
-handlers_run(const BroConn *bc)
+connect_in_turn(BroConn *bc)
 {
-    return bc->running &&
-           (bc->generation == process_generation() || pthread_equal(bc->runner, pthread_self()));
-}
-
-/* The link of the parent. A handler that runs, here or in an ancestor, has
- * pointers into it, so that it stays until the handler has returned. */
-static void
-disown(BroConn *bc)
-{
-    if (bc->running && !bc->inherited)
-        bc->inherited = bc->link;
-    else
-        link_free(bc->link);
-    bc->link = NULL;
-}
-
-void
-conn_own(BroConn *bc)
-{
-    int was_up;
-
-    if (bc->generation == process_generation())
-        return;
-    was_up = bc->connected && (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
-    bc->running = handlers_run(bc);
-    bc->generation = process_generation();
-    bc->connected = FALSE;
-    disown(bc);
-    if (bc->spool)
-        spool_forget(bc->spool);
-    bc->spool = NULL;
-    renew(&bc->to_core);
-    renew(&bc->to_host);
-    if (was_up && bc->peer && !connect_now(bc))
-        DEBUG("cannot connect again after fork(): %s", bc->link ? bc->link->error : "no memory");
+    if (conn_state(bc) == LINK_UP)
+        return TRUE;
+    if (bc->connected && bc->flags & BRO_CFLAG_BACKGROUND)
+        return FALSE; /* the core is at it */
+    if (!bc->peer && bc->socket < 0)
+        return FALSE; /* the parent of a fork() has the socket */
+    conn_hang_up(bc, 0);
+    return conn_open(bc);
 }
 
 /**
@@ -416,17 +414,15 @@ conn_own(BroConn *bc)
 BRO_API int
 bro_conn_connect(BroConn *bc)
 {
+    int held, ok;
+
     if (!bc)
         return FALSE;
-    conn_own(bc);
-    if (conn_state(bc) == LINK_UP)
-        return TRUE;
-    if (bc->connected && bc->flags & BRO_CFLAG_BACKGROUND)
-        return FALSE; /* the core is at it */
-    if (!bc->peer && bc->socket < 0)
-        return FALSE; /* the parent of a fork() has the socket */
-    hang_up(bc, 0);
-    return connect_now(bc);
+    process_own(bc);
+    held = conn_take_turn(bc);
+    ok = connect_in_turn(bc);
+    conn_end_turn(bc, held);
+    return ok;
 }
 
 /**
@@ -436,13 +432,18 @@ bro_conn_connect(BroConn *bc)
 BRO_API int
 bro_conn_reconnect(BroConn *bc)
 {
+    int held, ok;
+
     if (!bc)
         return FALSE;
-    conn_own(bc);
-    hang_up(bc, 0);
+    process_own(bc);
+    held = conn_take_turn(bc);
+    conn_hang_up(bc, 0);
     if (bc->link)
-        bc->link->state = LINK_IDLE;
-    return bro_conn_connect(bc);
+        __atomic_store_n(&bc->link->state, LINK_IDLE, __ATOMIC_RELEASE);
+    ok = connect_in_turn(bc);
+    conn_end_turn(bc, held);
+    return ok;
 }
 
 static void
@@ -452,17 +453,18 @@ conn_free(BroConn *bc)
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
-    link_free(bc->inherited);
-    if (bc->spool && bc->generation == process_generation())
+    link_unmap(bc->inherited);
+    if (bc->spool) {
         spool_leave(bc->spool);
-    if (bc->spool)
         spool_forget(bc->spool);
+    }
     if (bc->socket >= 0)
         close(bc->socket);
     if (bc->to_core >= 0)
         close(bc->to_core);
     if (bc->to_host >= 0)
         close(bc->to_host);
+    pthread_mutex_destroy(&bc->turn);
     pthread_mutex_destroy(&bc->lock);
     free(bc->class_name);
     free(bc->peer);
@@ -477,27 +479,20 @@ conn_free(BroConn *bc)
 BRO_API int
 bro_conn_delete(BroConn *bc)
 {
+    int held;
+
     if (!bc)
         return FALSE;
-    if (handlers_run(bc)) { /* bro_conn_process_input frees it */
+    if (bc->running) { /* bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;
     }
-    bc->running = FALSE; /* it may be of a thread that only the parent has */
-    if (bc->generation == process_generation())
-        hang_up(bc, FLUSH_TIMEOUT_MS);
+    process_disown(bc);
+    held = conn_take_turn(bc);
+    conn_hang_up(bc, FLUSH_TIMEOUT_MS);
+    conn_end_turn(bc, held);
     conn_free(bc);
     return TRUE;
-}
-
-void
-conn_flush_at_exit(BroConn *bc)
-{
-    if (bc->generation != process_generation())
-        return;
-    hang_up(bc, EXIT_TIMEOUT_MS);
-    if (bc->spool)
-        spool_leave(bc->spool);
 }
 
 /**
@@ -523,7 +518,7 @@ bro_conn_get_fd(BroConn *bc)
 
     if (!bc)
         return -1;
-    conn_own(bc);
+    process_own(bc);
     state = conn_state(bc);
     return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
 }

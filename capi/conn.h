@@ -42,6 +42,8 @@ struct bro_conn {
     int connected;       /* the core has the link */
     BroConn *older;      /* the list of process.c */
 
+    /* One thread at a time connects, ends the connection or makes it the process's own. */
+    pthread_mutex_t turn;
     pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
     struct handler *handlers;
     struct attachment *attachments;
@@ -55,15 +57,24 @@ struct bro_conn {
     struct link *inherited; /* the parent's, while a handler runs that was called before fork() */
 };
 
-/* Makes a handle this process's own when it was made before a fork(): what
- * waits in the rings is the parent's to send and to process; a connection that
- * was up is opened anew. */
-void conn_own(BroConn *bc);
-
 uint32_t conn_state(const BroConn *bc);
 
-/* Makes what front and core share, if it is not there. Under the lock. */
-int conn_prepare(BroConn *bc);
+/* Whether the connection has ended and nobody will open it again by himself. */
+int conn_is_over(const BroConn *bc);
+
+/* Makes the link, if it is not there: there, events may wait. Under the lock. */
+int conn_make_link(BroConn *bc);
+
+/* Until it has ended its turn, no other thread connects or ends this connection,
+ * and none cancels the caller: what the first returns is for the second. */
+int conn_take_turn(BroConn *bc);
+void conn_end_turn(BroConn *bc, int held);
+
+/* Connects a handle that is not connected. In turn, as the next. */
+int conn_open(BroConn *bc);
+
+/* The opposite: writes what was accepted for at most that long. */
+void conn_hang_up(BroConn *bc, uint32_t timeout_ms);
 
 /* Wakes the core if it waits for what the host does. */
 void conn_wake_core(BroConn *bc);
@@ -74,9 +85,6 @@ int conn_put(BroConn *bc, const void *rec, size_t size);
 
 /* The same for an event in either form: refused when nobody will ever take it. */
 int conn_put_event(BroConn *bc, const void *rec, size_t size);
-
-/* Writes what has been accepted, for a short time. */
-void conn_flush_at_exit(BroConn *bc);
 
 /* Handlers run from enter to leave, in this thread, and none is freed meanwhile.
  * FALSE: they do already. */

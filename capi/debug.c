@@ -1,5 +1,7 @@
 #include "debug.h"
 
+#include "cancel.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@ void
 debug_say(const char *fmt, ...)
 {
     int saved = errno;
+    int held = cancel_hold();
     va_list ap;
 
     va_start(ap, fmt);
@@ -32,5 +35,6 @@ debug_say(const char *fmt, ...)
     fputc('\n', stderr);
     funlockfile(stderr);
     va_end(ap);
+    cancel_release(held);
     errno = saved;
 }

@@ -3,6 +3,7 @@
  */
 #include "conn.h"
 
+#include "cancel.h"
 #include "debug.h"
 #include "process.h"
 #include "ring.h"
@@ -21,25 +22,31 @@ process(BroConn *bc, const struct link_record *rec)
         registry_dispatch(bc, (const struct link_event *)rec);
 }
 
-/* Makes the descriptor unreadable: the ring was empty. What comes in between is
- * seen by the look at the ring that follows. It is closed when the connection
- * is lost, as the original closes its socket. */
+/* Programs that never ask whether the connection is alive rely on the
+ * descriptor's being gone once it is lost, as the original closes its socket:
+ * select() fails and their loop ends. */
+static void
+close_descriptor(BroConn *bc)
+{
+    pthread_mutex_lock(&bc->lock);
+    if (conn_is_over(bc)) { /* and no other thread is connecting again */
+        close(bc->to_host);
+        bc->to_host = -1;
+    }
+    pthread_mutex_unlock(&bc->lock);
+}
+
+/* The ring was empty: makes the descriptor unreadable. What comes in between, the
+ * end of the connection too, is seen by the look that follows. */
 static void
 quiet(BroConn *bc)
 {
     uint64_t count;
+    int held = cancel_hold();
 
-    if (conn_state(bc) != LINK_UP && !(bc->flags & BRO_CFLAG_RECONNECT)) {
-        if (ring_used(&bc->link->in))
-            return; /* came in just before the end */
-        /* Programs that never ask whether the connection is alive rely on the
-         * descriptor's being gone: select() fails and their loop ends. */
-        close(bc->to_host);
-        bc->to_host = -1;
-        return;
-    }
     if (read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
         DEBUG("cannot read the descriptor: %s", strerror(errno));
+    cancel_release(held);
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -56,7 +63,7 @@ tell_of_room(BroConn *bc)
 static int
 is_ours(const BroConn *bc, const struct link *l)
 {
-    return bc->link == l && bc->generation == process_generation();
+    return bc->link == l && process_owns(bc);
 }
 
 /* Runs handlers until there are no more events, or one has deleted the connection. */
@@ -70,12 +77,16 @@ run_handlers(BroConn *bc)
 
     while (!bc->doomed) {
         rec = ring_next(&l->in, &next);
+        if (!rec && conn_is_over(bc)) {
+            if (ring_used(&l->in))
+                continue; /* came in just before the end */
+            close_descriptor(bc);
+            break;
+        }
         if (!rec && quieted)
             break;
         if (!rec) {
             quiet(bc);
-            if (bc->to_host < 0)
-                break;
             quieted = TRUE;
             continue;
         }
@@ -106,13 +117,13 @@ bro_conn_process_input(BroConn *bc)
 
     if (!bc)
         return FALSE;
-    conn_own(bc);
+    process_own(bc);
     if (!registry_enter(bc))
         return FALSE; /* called from a handler */
     if (conn_state(bc) >= LINK_UP && bc->to_host >= 0)
         some = run_handlers(bc);
     registry_leave(bc);
-    link_free(bc->inherited);
+    link_unmap(bc->inherited);
     bc->inherited = NULL;
     if (bc->doomed)
         bro_conn_delete(bc);

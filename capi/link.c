@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+_Static_assert(sizeof(struct link_far) % 8 == 0, "a record of a ring");
+
 size_t
 link_ring_bytes(uint64_t queue_bytes)
 {
@@ -62,11 +64,18 @@ ring_clear(struct link_ring *r, uint64_t *waiting)
 }
 
 void
+link_unmap(struct link *l)
+{
+    if (l)
+        munmap(l, sizeof(struct link) + l->in.size + l->own_out.size);
+}
+
+void
 link_free(struct link *l)
 {
     if (!l)
         return;
     ring_clear(&l->own_out, &l->far_out);
     ring_clear(&l->in, &l->far_in);
-    munmap(l, sizeof(struct link) + l->in.size + l->own_out.size);
+    link_unmap(l);
 }

@@ -85,6 +85,9 @@ struct link_raw {
 struct link_far {
     struct link_record rec;
     struct link_record *at;
+#if __SIZEOF_POINTER__ == 4
+    uint32_t reserved;
+#endif
 };
 
 enum link_state {
@@ -161,6 +164,10 @@ struct spool;
 /* A link whose outbound ring has out_bytes, or is the spool's; NULL without memory. */
 struct link *link_new(size_t out_bytes, struct spool *spool);
 void link_free(struct link *l);
+
+/* The same for the link of a parent in a child of fork(): a thread of the parent
+ * may have been freeing a far record, so these are left to the end of the process. */
+void link_unmap(struct link *l);
 
 /* How large the outbound ring has to be for a queue of that many bytes. */
 size_t link_ring_bytes(uint64_t queue_bytes);

@@ -1,11 +1,21 @@
 #include "process.h"
 
 #include "core.h"
+#include "debug.h"
 #include "spool.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+/* What exit() may take to write what a connection has accepted, since nobody asked for it. */
+#define EXIT_TIMEOUT_MS 1000
+
+/* How many fork()s lie between this process and the one that loaded the library. */
 static unsigned generation;
 
 static struct {
@@ -13,16 +23,11 @@ static struct {
     BroConn *first;
 } live = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-unsigned
-process_generation(void)
-{
-    return generation;
-}
-
 void
 process_add(BroConn *bc)
 {
     pthread_mutex_lock(&live.lock);
+    bc->generation = generation;
     bc->older = live.first;
     live.first = bc;
     pthread_mutex_unlock(&live.lock);
@@ -74,24 +79,33 @@ close_sockets(const struct link *l)
             close(s->fd);
 }
 
-/* Closes what the parent's core has open: the peer is to see the parent's end
- * of the connection when the parent ends it, and not when the last child does. */
+/*
+ * Leaves the child what it can use. Closes what the parent's core has open: the
+ * peer is to see the parent's end of the connection when the parent ends it, and
+ * not when the last child does. Only the thread that forked is here.
+ */
+static void
+leave_to_child(BroConn *bc)
+{
+    pthread_mutex_init(&bc->turn, NULL); /* a thread that is no more may have held it */
+    pthread_mutex_init(&bc->lock, NULL);
+    if (bc->running && !pthread_equal(bc->runner, pthread_self()))
+        bc->running = FALSE;
+    if (bc->spool)
+        close_once(&bc->spool->lock); /* it is to be free when the parent dies */
+    if (bc->link)
+        close_sockets(bc->link);
+    if (bc->connected)
+        close_once(&bc->socket);
+}
+
 static void
 after_fork_in_child(void)
 {
     BroConn *bc;
 
-    for (bc = live.first; bc; bc = bc->older) {
-        pthread_mutex_init(&bc->lock, NULL); /* a thread that is no more may have held it */
-        if (bc->generation != generation)
-            continue;
-        if (bc->spool)
-            close_once(&bc->spool->lock); /* it is to be free when the parent dies */
-        if (!bc->connected)
-            continue;
-        close_sockets(bc->link);
-        close_once(&bc->socket);
-    }
+    for (bc = live.first; bc; bc = bc->older)
+        leave_to_child(bc);
     generation++;
     core_forget();
     pthread_mutex_init(&live.lock, NULL);
@@ -103,12 +117,151 @@ watch_forks(void)
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-/* Programs that end without bro_conn_delete() have sent their events all the same. */
+/* --- Handles of the parent -------------------------------------------------------------------- */
+
+int
+process_owns(const BroConn *bc)
+{
+    return __atomic_load_n(&bc->generation, __ATOMIC_ACQUIRE) == generation;
+}
+
+/* Whether a descriptor is still what the parent had under this number: a daemon
+ * may have closed all that it knew nothing of, and opened its own. All eventfds
+ * are one file, and some other things too, but these take no 8 bytes. */
+static int
+is_eventfd(int fd, int other)
+{
+    struct stat a, b;
+    uint64_t nothing = 0;
+
+    return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino && write(fd, &nothing, sizeof nothing) == sizeof nothing;
+}
+
+/* An eventfd of our own, under the number that the host may be waiting on. */
+static void
+renew(int *fd)
+{
+    int fresh;
+
+    if (*fd < 0)
+        return;
+    fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fresh < 0)
+        DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
+    if (fresh >= 0 && is_eventfd(*fd, fresh) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
+        close(fresh);
+    else
+        *fd = fresh; /* dup3() takes no file for itself */
+}
+
+/* The link of the parent. A handler that runs, here or in an ancestor, has
+ * pointers into it, so that it stays until the handler has returned. */
+static void
+leave_link(BroConn *bc)
+{
+    struct link *l = bc->link;
+
+    bc->link = NULL; /* first: another thread may fork */
+    if (bc->running && !bc->inherited)
+        bc->inherited = l;
+    else
+        link_unmap(l);
+}
+
+static void
+leave_spool(BroConn *bc)
+{
+    struct spool *s = bc->spool;
+
+    bc->spool = NULL;
+    if (s)
+        spool_forget(s);
+}
+
+/* Has nothing of the parent's left. In turn. */
+static void
+take_over(BroConn *bc)
+{
+    bc->connected = FALSE;
+    leave_link(bc);
+    leave_spool(bc);
+    renew(&bc->to_core);
+    renew(&bc->to_host);
+}
+
+static int
+was_up(const BroConn *bc)
+{
+    return bc->connected && bc->peer &&
+           (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
+}
+
+static void
+own(BroConn *bc, int reopen)
+{
+    int held;
+
+    if (process_owns(bc))
+        return;
+    held = conn_take_turn(bc);
+    if (!process_owns(bc)) { /* no other thread has been quicker */
+        reopen = reopen && was_up(bc);
+        take_over(bc);
+        if (reopen && !conn_open(bc))
+            DEBUG("cannot connect again after fork(): %s",
+                  bc->link ? bc->link->error : "no memory");
+        __atomic_store_n(&bc->generation, generation, __ATOMIC_RELEASE);
+    }
+    conn_end_turn(bc, held);
+}
+
+void
+process_own(BroConn *bc)
+{
+    own(bc, TRUE);
+}
+
+void
+process_disown(BroConn *bc)
+{
+    own(bc, FALSE);
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+/* FALSE when another thread still has it after EXIT_TIMEOUT_MS: no lock is worth waiting for. */
+static int
+lock_to_exit(pthread_mutex_t *lock)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += EXIT_TIMEOUT_MS / 1000;
+    return pthread_mutex_timedlock(lock, &until) == 0;
+}
+
+void
+process_flush(BroConn *bc)
+{
+    if (!process_owns(bc) || !lock_to_exit(&bc->turn))
+        return;
+    conn_hang_up(bc, EXIT_TIMEOUT_MS);
+    if (bc->spool)
+        spool_leave(bc->spool);
+    pthread_mutex_unlock(&bc->turn);
+}
+
+/* Programs that end without bro_conn_delete() have sent their events all the
+ * same. Another thread that deletes one meanwhile waits. */
 __attribute__((destructor)) static void
 flush_at_exit(void)
 {
     BroConn *bc;
 
+    if (!lock_to_exit(&live.lock))
+        return;
     for (bc = live.first; bc; bc = bc->older)
-        conn_flush_at_exit(bc);
+        process_flush(bc);
+    pthread_mutex_unlock(&live.lock);
 }

@@ -3,6 +3,7 @@
  */
 #include "conn.h"
 
+#include "cancel.h"
 #include "debug.h"
 #include "process.h"
 #include "ring.h"
@@ -17,10 +18,14 @@ void
 conn_wake_core(BroConn *bc)
 {
     uint64_t one = 1;
+    int held;
 
-    if (__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST) &&
-        write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN)
+    if (!__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST))
+        return;
+    held = cancel_hold();
+    if (write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN)
         DEBUG("cannot wake the core: %s", strerror(errno));
+    cancel_release(held);
 }
 
 static uint64_t
@@ -32,7 +37,8 @@ queued(const BroConn *bc)
 int
 conn_put(BroConn *bc, const void *rec, size_t size)
 {
-    struct link_far far = {{sizeof far, LINK_FAR}, NULL};
+    int is_event = ((const struct link_record *)rec)->kind != LINK_REQUEST;
+    struct link_far far = {.rec = {sizeof far, LINK_FAR}};
     uint64_t head;
     void *at;
 
@@ -61,6 +67,8 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     memcpy(at, rec, far.at ? sizeof far : size);
     if (far.at)
         __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
+    if (is_event) /* first: the core counts what it is through with */
+        __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
     ring_commit(bc->link->out, head);
     conn_wake_core(bc);
     return TRUE;
@@ -71,9 +79,12 @@ conn_put(BroConn *bc, const void *rec, size_t size)
 static int
 may_queue(BroConn *bc)
 {
-    if (conn_state(bc) == LINK_UP || (bc->connected && bc->peer && bc->flags & BRO_CFLAG_RECONNECT))
+    if (conn_state(bc) == LINK_UP)
         return TRUE;
-    return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && conn_prepare(bc);
+    if (__atomic_load_n(&bc->connected, __ATOMIC_RELAXED) && bc->peer &&
+        bc->flags & BRO_CFLAG_RECONNECT)
+        return TRUE;
+    return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && conn_make_link(bc);
 }
 
 /* Whether the queue has room as configured; the rings have bounds of their own.
@@ -94,17 +105,12 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
     int ok = FALSE;
 
-    conn_own(bc);
+    process_own(bc);
     pthread_mutex_lock(&bc->lock);
-    if (!may_queue(bc)) {
-        pthread_mutex_unlock(&bc->lock);
-        return FALSE;
-    }
-    if (has_room(bc, size) && conn_put(bc, rec, size)) {
-        __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
-        ok = TRUE;
-    } else {
-        __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
+    if (may_queue(bc)) {
+        ok = has_room(bc, size) && conn_put(bc, rec, size);
+        if (!ok)
+            __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&bc->lock);
     return ok;
@@ -118,7 +124,7 @@ bro_event_queue_length(BroConn *bc)
 {
     int n;
 
-    if (!bc || !bc->link || bc->generation != process_generation())
+    if (!bc || !bc->link || !process_owns(bc))
         return 0;
     pthread_mutex_lock(&bc->lock);
     n = (int)queued(bc);
@@ -144,7 +150,7 @@ bro_event_queue_length_max(BroConn *bc)
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
 {
-    if (conn_state(bc) == LINK_UP && bc->generation == process_generation())
+    if (conn_state(bc) == LINK_UP && process_owns(bc))
         conn_wake_core(bc);
     return bro_event_queue_length(bc);
 }

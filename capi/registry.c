@@ -2,6 +2,7 @@
 #include "conn.h"
 #include "debug.h"
 #include "flat.h"
+#include "process.h"
 #include "val.h"
 
 #include <stdlib.h>
@@ -41,30 +42,49 @@ sweep(BroConn *bc)
     }
 }
 
-static void
-add(BroConn *bc, const char *event_name, BroEventFunc expanded, BroCompactEventFunc compact,
-    void *user_data)
+static struct handler *
+new_handler(const char *event_name, BroEventFunc expanded, BroCompactEventFunc compact,
+            void *user_data)
 {
-    struct handler *h, **end;
+    struct handler *h = calloc(1, sizeof *h);
 
-    if (!bc || !event_name || !*event_name || (!expanded && !compact))
-        return;
-    h = calloc(1, sizeof *h);
     if (!h)
-        return;
+        return NULL;
     h->event = strdup(event_name);
     if (!h->event) {
         free(h);
-        return;
+        return NULL;
     }
     h->expanded = expanded;
     h->compact = compact;
     h->user_data = user_data;
+    return h;
+}
+
+/* Puts a list behind those that are registered; handlers may be running. */
+static void
+append(BroConn *bc, struct handler *list)
+{
+    struct handler **end;
+
     pthread_mutex_lock(&bc->lock);
     for (end = &bc->handlers; *end; end = &(*end)->next)
         ;
-    __atomic_store_n(end, h, __ATOMIC_RELEASE); /* handlers may be running */
+    __atomic_store_n(end, list, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&bc->lock);
+}
+
+static void
+add(BroConn *bc, const char *event_name, BroEventFunc expanded, BroCompactEventFunc compact,
+    void *user_data)
+{
+    struct handler *h;
+
+    if (!bc || !event_name || !*event_name || (!expanded && !compact))
+        return;
+    h = new_handler(event_name, expanded, compact, user_data);
+    if (h)
+        append(bc, h);
 }
 
 /**
@@ -118,18 +138,16 @@ bro_event_registry_remove(BroConn *bc, const char *event_name)
 BRO_API void
 bro_conn_adopt_events(BroConn *src, BroConn *dst)
 {
-    struct handler *h;
+    struct handler *h, *list = NULL, **end = &list;
 
     if (!src || !dst || src == dst)
         return;
-    for (h = src->handlers; h; h = h->next) {
-        if (h->removed)
-            continue;
-        if (h->compact)
-            bro_event_registry_add_compact(dst, h->event, h->compact, h->user_data);
-        else
-            bro_event_registry_add(dst, h->event, h->expanded, h->user_data);
-    }
+    pthread_mutex_lock(&src->lock); /* never both: another thread may adopt the other way */
+    for (h = src->handlers; h; h = h->next)
+        if (!h->removed && (*end = new_handler(h->event, h->expanded, h->compact, h->user_data)))
+            end = &(*end)->next;
+    pthread_mutex_unlock(&src->lock);
+    append(dst, list);
 }
 
 /**
@@ -144,6 +162,9 @@ bro_event_registry_request(BroConn *bc)
     uint32_t len;
     char *names;
 
+    if (!bc)
+        return;
+    process_own(bc);
     if (!bro_conn_alive(bc))
         return;
     names = registry_names(bc, &len);

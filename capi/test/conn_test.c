@@ -495,6 +495,67 @@ test_threads_data(void)
     bro_conn_delete(bc);
 }
 
+static void *
+send_when_cancelled(void *arg)
+{
+    BroConn *bc = arg;
+    BroEvent *ev = bro_event_new("the last");
+
+    pthread_cancel(pthread_self());
+    bro_event_send(bc, ev);
+    bro_event_free(ev);
+    pthread_testcancel();
+    return NULL;
+}
+
+/* A thread that is cancelled while it wakes the core has sent its event, and
+ * holds no lock that others wait for. */
+static void
+test_threads_cancelled(void)
+{
+    BroConn *bc = pretend(0);
+    pthread_t thread;
+    void *result;
+
+    bc->link->core_asleep = TRUE;
+    CHECK(pthread_create(&thread, NULL, send_when_cancelled, bc) == 0);
+    CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    if (CHECK(pthread_mutex_trylock(&bc->lock) == 0))
+        pthread_mutex_unlock(&bc->lock);
+    CHECK(readable(bc->to_core) && core_takes(bc, INT_MAX) == 1);
+    bro_conn_delete(bc);
+}
+
+static void *
+adopt_and_take_away(void *arg)
+{
+    struct shared *s = arg;
+    BroConn *mine = queueing();
+    int i;
+
+    pthread_barrier_wait(&s->start);
+    for (i = 0; i < 300; i++) {
+        bro_event_registry_add(s->bc, "a", (BroEventFunc)abort, NULL);
+        bro_conn_adopt_events(s->bc, mine);
+        bro_conn_adopt_events(mine, s->bc);
+        bro_event_registry_remove(s->bc, "a");
+        bro_event_registry_remove(mine, "a");
+    }
+    bro_conn_delete(mine);
+    return NULL;
+}
+
+/* Registrations that come and go while others take them over. */
+static void
+test_threads_adopt(void)
+{
+    BroConn *bc = queueing();
+
+    run_threads(bc, adopt_and_take_away);
+    CHECK(bc->handlers == NULL);
+    bro_conn_delete(bc);
+}
+
 int
 main(void)
 {
@@ -519,5 +580,7 @@ main(void)
     test_stats_queued();
     test_threads_first();
     test_threads_data();
+    test_threads_cancelled();
+    test_threads_adopt();
     return check_done();
 }

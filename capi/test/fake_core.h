@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../flat.h"
@@ -55,6 +56,8 @@ pretend(int flags)
     CHECK(bro_event_send(bc, ev));
     bro_event_free(ev);
     CHECK(core_takes(bc, 1) == 1);
+    bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bc->link->state = LINK_UP;
     return bc;
 }

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include "../process.h"
 #include "child.h"
@@ -72,7 +73,7 @@ look_at_sockets(void)
     check_failed = 0;
     CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
     CHECK(is_open(of_host[0]) && is_open(of_host[1]));
-    CHECK(!is_open(given) && of_parent->socket == -1);
+    CHECK(is_open(given) == !of_parent->connected && (of_parent->socket == -1) != is_open(given));
 }
 
 /* A child closes what the core has open, and nothing that has such a number by now. */
@@ -90,7 +91,8 @@ test_fork_sockets(void)
     of_parent->link->sockets[2] = socket_of(of_host[0], FALSE);
     CHECK(in_child(look_at_sockets) == 0);
     CHECK(is_open(of_core[0]) && is_open(given));
-    of_parent->connected = FALSE;
+    of_parent->connected = FALSE; /* as it is while the core connects */
+    CHECK(in_child(look_at_sockets) == 0);
     bro_conn_delete(of_parent);
     close(of_core[0]), close(of_core[1]), close(of_host[0]), close(of_host[1]);
 }
@@ -117,6 +119,107 @@ test_fork_link(void)
     of_parent = pretend(0);
     CHECK(in_child(look_at_link) == 0);
     CHECK(!readable(of_parent->to_host) && !readable(of_parent->to_core));
+    bro_conn_delete(of_parent);
+}
+
+static void
+use_other_files(void)
+{
+    int *fds[] = {&of_parent->to_core, &of_parent->to_host};
+    int held[2], numbers[2], i;
+
+    check_failed = 0;
+    for (i = 0; i < 2; i++) {
+        numbers[i] = *fds[i];
+        held[i] = i ? timerfd_create(CLOCK_MONOTONIC, 0) : open("/dev/null", O_RDONLY);
+        CHECK(dup2(held[i], numbers[i]) == numbers[i]);
+    }
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    for (i = 0; i < 2; i++) {
+        struct stat mine, theirs;
+
+        CHECK(fstat(held[i], &mine) == 0 && fstat(numbers[i], &theirs) == 0);
+        CHECK(mine.st_ino == theirs.st_ino && *fds[i] != numbers[i] && is_open(*fds[i]));
+    }
+    CHECK(write(numbers[1], &one, sizeof one) < 0 && errno == EINVAL); /* still a timer */
+    CHECK(bro_conn_delete(of_parent));
+    CHECK(is_open(numbers[0]) && is_open(numbers[1]));
+}
+
+static void
+delete_beside_other_file(void)
+{
+    int fd = of_parent->to_host;
+
+    check_failed = 0;
+    CHECK(close(fd) == 0 && open("/dev/null", O_RDONLY) == fd);
+    CHECK(bro_conn_delete(of_parent) && is_open(fd));
+}
+
+static void
+use_after_closing_all(void)
+{
+    check_failed = 0;
+    CHECK(close_range(3, ~0U, 0) == 0);
+    CHECK(bro_conn_get_fd(of_parent) == -1);
+    CHECK(is_open(of_parent->to_core) && is_open(of_parent->to_host));
+    CHECK(write(of_parent->to_host, &one, sizeof one) == sizeof one);
+    CHECK(readable(of_parent->to_host) && !readable(of_parent->to_core));
+    CHECK(bro_conn_delete(of_parent));
+}
+
+/* A daemon closes what it knows nothing of, and the numbers are another's by the
+ * time that it uses the connection. */
+static void
+test_fork_and_close(void)
+{
+    of_parent = pretend(0);
+    CHECK(in_child(use_other_files) == 0);
+    CHECK(in_child(delete_beside_other_file) == 0);
+    CHECK(in_child(use_after_closing_all) == 0);
+    bro_conn_delete(of_parent);
+}
+
+static void
+request_in_child(void)
+{
+    check_failed = 0;
+    bro_event_registry_request(of_parent);
+    CHECK(!of_parent->link);
+}
+
+/* A request of the child's is no use of what the parent and its core share. */
+static void
+test_fork_request(void)
+{
+    of_parent = pretend(0);
+    bro_event_registry_add(of_parent, "a", (BroEventFunc)abort, NULL);
+    CHECK(in_child(request_in_child) == 0);
+    bro_conn_delete(of_parent);
+}
+
+static void
+delete_what_is_freed(void)
+{
+    struct link_record *rec;
+    uint64_t next;
+
+    check_failed = 0;
+    if (CHECK((rec = ring_next(&of_parent->link->in, &next)) && rec->kind == LINK_FAR))
+        free(((struct link_far *)rec)->at); /* as another thread of the parent had, at the fork */
+    CHECK(bro_conn_delete(of_parent));
+}
+
+/* What lies outside of the ring may be half freed in a child. */
+static void
+test_fork_far(void)
+{
+    BroEvent *large = event_of(LINK_NEAR_MAX);
+
+    of_parent = pretend(0);
+    arrives(of_parent, large);
+    CHECK(in_child(delete_what_is_freed) == 0);
+    bro_event_free(large);
     bro_conn_delete(of_parent);
 }
 
@@ -301,7 +404,7 @@ exit_as_child(void)
 
     check_failed = 0;
     CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
-    conn_flush_at_exit(of_parent);
+    process_flush(of_parent);
     CHECK(access(s->folder, F_OK) == 0);
     CHECK(bro_conn_delete(of_parent));
 }
@@ -444,6 +547,9 @@ main(void)
     test_fork();
     test_fork_sockets();
     test_fork_link();
+    test_fork_and_close();
+    test_fork_request();
+    test_fork_far();
     test_fork_beside_new();
     test_fork_while_locked();
     test_fork_while_loading();

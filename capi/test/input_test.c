@@ -190,6 +190,47 @@ test_quiet_end(void)
     bro_conn_delete(bc);
 }
 
+/* Called once when the descriptor is about to be made unreadable. */
+static void (*before_quiet)(BroConn *bc);
+
+ssize_t __real_read(int fd, void *buf, size_t n);
+ssize_t __wrap_read(int fd, void *buf, size_t n);
+
+ssize_t
+__wrap_read(int fd, void *buf, size_t n)
+{
+    void (*func)(BroConn *) = before_quiet;
+
+    if (func && fd == quieted->to_host) {
+        before_quiet = NULL;
+        func(quieted);
+    }
+    return __real_read(fd, buf, n);
+}
+
+static void
+peer_leaves(BroConn *bc)
+{
+    bc->link->state = LINK_DOWN;
+    core_signals(bc);
+}
+
+/* The end comes while the descriptor is still readable for what came before, and
+ * is about to be made unreadable: the host hears of it all the same. */
+static void
+test_quiet_loss(void)
+{
+    BroConn *bc = quieted = pretend(0);
+
+    bc->connected = TRUE; /* as it was while the core had it */
+    arrives_named(bc, "a", 0);
+    before_quiet = peer_leaves;
+    bro_conn_process_input(bc);
+    CHECK(!before_quiet && bro_conn_get_fd(bc) == -1);
+    bc->connected = FALSE;
+    bro_conn_delete(bc);
+}
+
 static void
 core_starves(BroConn *bc)
 {
@@ -360,7 +401,18 @@ test_process_in_handler(void)
     bro_conn_delete(bc);
 }
 
-/* The end of a connection: what had come in is processed, then the descriptor goes. */
+/* What is sent after the end waits, and gives the host no descriptor to wait for. */
+static void
+sent_too_late(BroConn *bc)
+{
+    BroEvent *ev = bro_event_new("too late");
+
+    CHECK(bro_event_send(bc, ev) && bro_conn_get_fd(bc) == -1);
+    bro_event_free(ev);
+}
+
+/* The end of a connection: what had come in is processed, then the descriptor
+ * goes; that of the next connection is one that the core signals anew. */
 static void
 test_loss(void)
 {
@@ -378,7 +430,11 @@ test_loss(void)
     CHECK(bro_conn_get_fd(bc) == -1);
     CHECK(fcntl(fd, F_GETFD) < 0);
     CHECK(!bro_conn_process_input(bc));
+    sent_too_late(bc);
     bc->connected = FALSE;
+    CHECK(!bro_conn_connect(bc)); /* no core here, but what it would signal with */
+    core_signals(bc);
+    CHECK(readable(bc->to_host));
     bro_conn_delete(bc);
 }
 
@@ -618,6 +674,7 @@ main(int argc, char **argv)
     test_yield();
     test_quiet();
     test_quiet_end();
+    test_quiet_loss();
     test_room();
     test_remove_in_handler();
     test_add_in_handler();

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "../ring.h"
 #include "check.h"
@@ -273,6 +274,7 @@ receive_event(void)
         at = ring_reserve(&bc->link->in, arriving->size, &head);
         memcpy(at, arriving, arriving->size);
         ring_commit(&bc->link->in, head);
+        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         bc->link->state = LINK_UP;
         bro_conn_process_input(bc);
         CHECK(dispatched == 1 || refused > 0);

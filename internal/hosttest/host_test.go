@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
@@ -129,6 +131,35 @@ func acceptOn(t *testing.T, l net.Listener, cfg peer.Config, f func(*peer.Conn) 
 		done <- err
 	}()
 	return done
+}
+
+// serveAll hands each peer that comes to f, until stop, which says how many came.
+func serveAll(t *testing.T, cfg peer.Config, f func(*peer.Conn)) (addr string, stop func() int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var peers int
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			peers++
+			all.Go(func() {
+				if p, err := peer.Open(t.Context(), nc, cfg); err == nil {
+					f(p)
+					_ = p.Close()
+				}
+			})
+		}
+	})
+	return l.Addr().String(), func() int {
+		_ = l.Close()
+		all.Wait()
+		return peers
+	}
 }
 
 // receive hands each event with a number to f, until the peer closes.
@@ -436,6 +467,39 @@ func TestLossEndsCarelessLoops(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1 -1\n", string(out))
 	require.NoError(t, wait())
+}
+
+// TestConnectsAgain: after a loss, as often as the host likes, and hears of the
+// next peer's events as it did of the first's.
+func TestConnectsAgain(t *testing.T) {
+	addr, stop := serveAll(t, peer.Config{}, func(p *peer.Conn) {
+		ask := func() bool { return p.Wants("in") }
+		if assert.Eventually(t, ask, 10*time.Second, time.Millisecond) {
+			_ = p.Send(&event.Event{Name: "in", Args: []event.Value{}})
+			_ = p.Flush()
+		}
+	})
+	out, err := host(t, "again", addr).Output()
+	require.NoError(t, err)
+	require.Equal(t, "in\nin\n", string(out))
+	require.Equal(t, 2, stop())
+}
+
+// TestCrowdConnectsOnce: threads that connect one handle at the same time have one
+// connection, and one of its own in a child.
+func TestCrowdConnectsOnce(t *testing.T) {
+	const n = 16
+	var events atomic.Int32
+	addr, stop := serveAll(t, peer.Config{Requests: []string{"together"}}, func(p *peer.Conn) {
+		for ev := new(event.Event); p.Next(ev) == nil; {
+			events.Add(1)
+		}
+	})
+	out, err := host(t, "crowd", addr, strconv.Itoa(n)).Output()
+	require.NoError(t, err)
+	require.Empty(t, string(out))
+	require.Equal(t, 2, stop())
+	require.EqualValues(t, 2*n, events.Load())
 }
 
 func TestAlwaysQueue(t *testing.T) {

@@ -96,6 +96,7 @@ func TestTLSRefuses(t *testing.T) {
 		"no CA":            {"/broccoli/use_ssl yes\n" + certOf(n), "ca_cert: not given"},
 		"no host_cert":     {"/broccoli/use_ssl yes\n" + caOf(n), "host_cert: not given"},
 		"unknown word":     {"/broccoli/use_ssl perhaps\n", "neither yes nor no"},
+		"quoted word":      {"/broccoli/use_ssl \"yes\"\n/broccoli/use_ssl no\n", "without quotes"},
 		"foreign peer":     {caOf(other) + certOf(n), "not one of ca_cert"},
 		"foreign host":     {caOf(n) + certOf(other), "handshake"},
 		"another name":     {caOf(n) + certOf(n) + "/broccoli/peer_name other.example\n", "not of other.example"},

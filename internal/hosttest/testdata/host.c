@@ -25,6 +25,8 @@
  *   host idle PEER MS         connects, processes nothing for MS milliseconds, and prints the
  *                             most memory that the process has had, in KiB
  *   host careless PEER        polls one descriptor until poll() says that it is gone
+ *   host again PEER           connects, processes input until the peer closes, and all of this again
+ *   host crowd PEER N         N threads connect one handle and send; then a child's do so with its copy
  *   host queue PEER           sends before connect, with BRO_CFLAG_ALWAYS_QUEUE
  *   host stats PEER N         loses its peer with events of its unprocessed, sends N events, and
  *                             prints what waits at each step, received and to be sent
@@ -35,6 +37,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +227,74 @@ do_flood(const char *peer, int n, int size)
     bro_conn_delete(bc);
     printf("sent %d, longest call %.3f ms\n", n, longest);
     return 0;
+}
+
+static void
+on_any(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc, (void)user_data;
+    puts(meta->ev_name);
+}
+
+static int
+do_again(const char *peer)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+    struct pollfd p = {-1, POLLIN, 0};
+    int i;
+
+    bro_event_registry_add_compact(bc, "in", on_any, NULL);
+    for (i = 0; i < 2; i++) {
+        if (!bro_conn_connect(bc))
+            return 1;
+        while ((p.fd = bro_conn_get_fd(bc)) >= 0) {
+            if (poll(&p, 1, 10000) <= 0)
+                return 2;
+            bro_conn_process_input(bc);
+        }
+    }
+    return bro_conn_delete(bc) ? 0 : 3;
+}
+
+static void *
+connect_and_send(void *arg)
+{
+    BroConn *bc = arg;
+    BroEvent *ev = bro_event_new("together");
+
+    if (!bro_conn_connect(bc) || !bro_event_send(bc, ev))
+        puts("refused");
+    bro_event_free(ev);
+    return NULL;
+}
+
+static void
+crowd(BroConn *bc, int n)
+{
+    pthread_t threads[64];
+    int i;
+
+    for (i = 0; i < n && i < 64; i++)
+        pthread_create(&threads[i], NULL, connect_and_send, bc);
+    while (i > 0)
+        pthread_join(threads[--i], NULL);
+}
+
+static int
+do_crowd(const char *peer, int n)
+{
+    BroConn *bc = bro_conn_new_str(peer, BRO_CFLAG_NONE);
+    int status = 0;
+    pid_t child;
+
+    crowd(bc, n);
+    child = fork();
+    if (child == 0) {
+        crowd(bc, n);
+        _exit(bro_conn_delete(bc) ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    return bro_conn_delete(bc) && status == 0 ? 0 : 1;
 }
 
 static int
@@ -565,6 +636,10 @@ main(int argc, char **argv)
         return do_deliver(argv[2]);
     if (strcmp(argv[1], "careless") == 0)
         return do_careless(argv[2]);
+    if (strcmp(argv[1], "again") == 0)
+        return do_again(argv[2]);
+    if (strcmp(argv[1], "crowd") == 0 && argc > 3)
+        return do_crowd(argv[2], atoi(argv[3]));
     if (strcmp(argv[1], "queue") == 0)
         return do_queue(argv[2]);
     if (strcmp(argv[1], "listen") == 0)

@@ -42,7 +42,7 @@ func besideReference(o options, s *setup) []measurement {
 	add("connect", sink, false, "connect", "PEER", "10")
 	add("connect, TLS", sink, true, "connect", "PEER", "10")
 	add("stalled peer", stalled(o.stall), false, "stall", "PEER", strconv.Itoa(int(o.stall.Milliseconds())))
-	add("linked", nil, false, "linked")
+	add("linked", nil, false, "linked", s.bare)
 	return all
 }
 

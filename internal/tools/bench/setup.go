@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
-	_ "embed"
+	"embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,13 +14,14 @@ import (
 	"romanesco/internal/secure"
 )
 
-//go:embed testdata/bench.c
-var program []byte
+//go:embed testdata/*.c
+var sources embed.FS
 
 // setup is what all measurements use.
 type setup struct {
 	dir             string // of the program and its configurations
 	bin             string // the program
+	bare            string // one that is not linked to any library
 	reference, ours string // folders of libraries
 	name            string // of the reference
 	tls             *tls.Config
@@ -38,14 +39,31 @@ func newSetup(o options, dir string) (*setup, error) {
 	if _, err := os.Stat(reference); err != nil {
 		return nil, fmt.Errorf("REFERENCE_LIB: %w", err)
 	}
-	s := &setup{dir: dir, bin: filepath.Join(dir, "bench"), reference: filepath.Dir(reference), ours: build + "/lib", name: name}
-	cc := exec.Command("cc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-I"+build+"/include",
-		"-x", "c", "-", "-L"+s.ours, "-lbroccoli", "-o", s.bin)
-	cc.Stdin = bytes.NewReader(program)
-	if out, err := cc.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compiling: %w: %s", err, out)
+	s := &setup{
+		dir: dir, bin: filepath.Join(dir, "bench"), bare: filepath.Join(dir, "bare"),
+		reference: filepath.Dir(reference), ours: build + "/lib", name: name,
+	}
+	if err := compile("bench.c", "-I"+build+"/include", "-o", s.bin, "-L"+s.ours, "-lbroccoli"); err != nil {
+		return nil, err
+	}
+	if err := compile("bare.c", "-o", s.bare); err != nil {
+		return nil, err
 	}
 	return s, s.configure()
+}
+
+// compile makes a program of one of our sources; args end with its libraries.
+func compile(source string, args ...string) error {
+	text, err := sources.ReadFile("testdata/" + source)
+	if err != nil {
+		return err
+	}
+	cc := exec.Command("cc", append([]string{"-std=c11", "-D_GNU_SOURCE", "-O2", "-x", "c", "-"}, args...)...)
+	cc.Stdin = bytes.NewReader(text)
+	if out, err := cc.CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling %s: %w: %s", source, err, out)
+	}
+	return nil
 }
 
 // configure makes the certificates, and the configurations of the program.

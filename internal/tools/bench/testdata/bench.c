@@ -6,17 +6,21 @@
  *   bench receive PEER N      N events of seven arguments, to a compact callback
  *   bench connect PEER N      N connects and deletes, one after another
  *   bench stall PEER MS       the longest call while the peer reads nothing for MS
- *   bench linked              linked and initialised, never connected
+ *   bench linked BARE         programs that are linked and initialised and never connect, and how
+ *                             much more they are than BARE, which is not linked
+ *   bench idle [KEY]          is such a program; prints what the kernel says of its memory, in KiB
  */
 #include <broccoli.h>
 
 #include <poll.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,12 +45,13 @@ show(const char *name, double value)
     printf("%s %.1f\n", name, value);
 }
 
+/* What is resident is Rss, or Pss if a page that others have too counts in part. */
 static long
-status_kib(const char *key)
+kernel_says(const char *file, const char *key)
 {
     char line[256];
     long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
+    FILE *f = fopen(file, "r");
 
     while (f && fgets(line, sizeof line, f))
         if (strncmp(line, key, strlen(key)) == 0)
@@ -54,6 +59,12 @@ status_kib(const char *key)
     if (f)
         fclose(f);
     return kib;
+}
+
+static long
+status_kib(const char *key)
+{
+    return kernel_says("/proc/self/status", key);
 }
 
 static BroConn *
@@ -271,11 +282,61 @@ do_stall(const char *peer, int ms)
     _exit(0); /* nobody reads any more */
 }
 
-static int
-do_linked(void)
+/* What the kernel says of an idle program. */
+static double
+idle_kib(const char *program, const char *key)
 {
-    show("linked_kib", (double)status_kib("VmRSS:"));
+    char command[4200];
+    double kib = 0;
+    FILE *f;
+
+    snprintf(command, sizeof command, "'%s' idle %s", program, key);
+    f = popen(command, "r");
+    if (!f || fscanf(f, "%lf", &kib) != 1 || pclose(f) != 0)
+        fprintf(stderr, "%s does not tell its memory\n", program);
+    return kib;
+}
+
+/* From the start of a program to its end, the shortest of many. */
+static double
+start_ns(char *program)
+{
+    char *args[] = {program, "idle", NULL};
+    double best = 0, took;
+    int i, status;
+    pid_t child;
+
+    for (i = 0; i < 50; i++) {
+        took = now();
+        if (posix_spawn(&child, program, NULL, NULL, args, environ) != 0 ||
+            waitpid(child, &status, 0) != child || status != 0)
+            fprintf(stderr, "%s cannot be started\n", program);
+        took = now() - took;
+        if (i == 0 || took < best)
+            best = took;
+    }
+    return best;
+}
+
+static int
+do_linked(char *self, char *bare)
+{
+    double rss = idle_kib(self, "Rss:"), start = start_ns(self);
+
+    show("linked_kib", rss);
+    show("linked_more_kib", rss - idle_kib(bare, "Rss:"));
+    show("linked_more_pss_kib", idle_kib(self, "Pss:") - idle_kib(bare, "Pss:"));
     show("linked_threads", (double)status_kib("Threads:"));
+    show("start_ns", start);
+    show("start_more_ns", start - start_ns(bare));
+    return 0;
+}
+
+static int
+do_idle(const char *key)
+{
+    if (key)
+        printf("%ld\n", kernel_says("/proc/self/smaps_rollup", key));
     return 0;
 }
 
@@ -292,7 +353,9 @@ main(int argc, char **argv)
         return do_connect(argv[2], atoi(argv[3]));
     if (argc > 3 && strcmp(argv[1], "stall") == 0)
         return do_stall(argv[2], atoi(argv[3]));
-    if (argc > 1 && strcmp(argv[1], "linked") == 0)
-        return do_linked();
+    if (argc > 2 && strcmp(argv[1], "linked") == 0)
+        return do_linked(argv[0], argv[2]);
+    if (argc > 1 && strcmp(argv[1], "idle") == 0)
+        return do_idle(argv[2]);
     return 64;
 }

@@ -26,7 +26,7 @@ var shapes = []string{"seven", "one", "string", "record"}
 
 // besideReference are the measurements of both libraries.
 func besideReference(o options, s *setup) []measurement {
-	n := strconv.Itoa(o.events)
+	n, stall := strconv.Itoa(o.events), strconv.Itoa(int(o.stall.Milliseconds()))
 	var all []measurement
 	add := func(name string, serve func(net.Conn) error, secure bool, args ...string) {
 		reference := side{name: s.name, lib: s.reference, conf: s.conf(false, secure), serve: serve, secure: secure}
@@ -41,7 +41,7 @@ func besideReference(o options, s *setup) []measurement {
 	add("receive seven", source(o.events), false, "receive", "PEER", n)
 	add("connect", sink, false, "connect", "PEER", "10")
 	add("connect, TLS", sink, true, "connect", "PEER", "10")
-	add("stalled peer", stalled(o.stall), false, "stall", "PEER", strconv.Itoa(int(o.stall.Milliseconds())))
+	add("stalled peer", stalled(o.stall), false, "stall", "PEER", stall)
 	add("linked", nil, false, "linked", s.bare)
 	return all
 }
@@ -49,7 +49,7 @@ func besideReference(o options, s *setup) []measurement {
 // besideBro are those of the Zeek transport, which no other library has: they
 // stand beside our Bro protocol in the clear.
 func besideBro(o options, s *setup) []measurement {
-	n := strconv.Itoa(o.events)
+	n, stall := strconv.Itoa(o.events), strconv.Itoa(int(o.stall.Milliseconds()))
 	var all []measurement
 	add := func(name string, serve, zeek func(net.Conn) error, secure bool, args ...string) {
 		all = append(all, measurement{name: name, args: args, sides: [2]side{
@@ -65,5 +65,6 @@ func besideBro(o options, s *setup) []measurement {
 	add("Zeek: receive seven", source(o.events), zeekSource(o.events), false, "receive", "PEER", n)
 	add("Zeek: connect", sink, zeekSink(zeek8, 0), false, "connect", "PEER", "10")
 	add("Zeek: connect, TLS", sink, zeekSink(zeek8, 0), true, "connect", "PEER", "10")
+	add("Zeek: stalled peer", stalled(o.stall), zeekStalled(o.stall), false, "stall", "PEER", stall)
 	return all
 }

@@ -29,6 +29,7 @@ func sink(nc net.Conn) error {
 	return nil
 }
 
+// stalled shakes hands as a Bro, and then reads nothing.
 func stalled(d time.Duration) func(net.Conn) error {
 	return func(nc net.Conn) error {
 		_, err := open(nc)

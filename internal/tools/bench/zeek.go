@@ -95,6 +95,15 @@ func (c *counter) look(h ws.Header) error {
 	return err
 }
 
+// zeekStalled shakes hands as a Zeek, and then reads nothing.
+func zeekStalled(d time.Duration) func(net.Conn) error {
+	return func(nc net.Conn) error {
+		_, err := accept(nc, zeek8)
+		time.Sleep(d)
+		return err
+	}
+}
+
 // zeekSource sends n events of seven arguments, encoded beforehand.
 func zeekSource(n int) func(net.Conn) error {
 	return func(nc net.Conn) error {

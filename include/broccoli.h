@@ -18,7 +18,7 @@
  *         uint64 tries = 3;
  *
  *         bro_init(NULL);
- *         bc = bro_conn_new_str("127.0.0.1:47758", BRO_CFLAG_NONE);
+ *         bc = bro_conn_new_str("127.0.0.1:47757", BRO_CFLAG_NONE);
  *         if (!bc || !bro_conn_connect(bc))
  *             return 1;
  *
@@ -77,7 +77,9 @@
  * Threads
  *
  * Handles are independent of each other, and one handle may be used by several
- * threads; only bro_conn_delete() must be the last call for it. Callbacks run
+ * threads, with these exceptions: one at a time may be in
+ * bro_conn_process_input(), bro_conn_set_class() comes before the handle is
+ * shared, and bro_conn_delete() must be the last call for it. Callbacks run
  * on the thread that called bro_conn_process_input(). Events, records and other
  * values are plain objects: use each from one thread at a time.
  *

@@ -63,8 +63,8 @@ func TestManualPagesAreWellFormed(t *testing.T) {
 	}
 }
 
-// TestSettingsAreDocumented: the sources, the manual page and the example know
-// the same settings.
+// TestSettingsAreDocumented: the sources, the manual page, the example and the
+// README know the same settings.
 func TestSettingsAreDocumented(t *testing.T) {
 	var sources strings.Builder
 	names, err := filepath.Glob(root + "/capi/*.c")
@@ -78,6 +78,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 	require.Contains(t, known, "/broccoli/use_ssl")
 	require.ElementsMatch(t, known, found(`(?m)^\.It Cm (/broccoli/[a-z_]+)`, read(t, "docs/man/broccoli.conf.5")))
 	require.ElementsMatch(t, known, found(`(?m)^#(/broccoli/[a-z_]+)`, read(t, "packaging/broccoli.conf")))
+	require.ElementsMatch(t, known, found("`(/broccoli/[a-z_]+)`", read(t, "README.md")))
 }
 
 // TestSettingsOfExamplesAreDocumented: the same for what comes with the library.

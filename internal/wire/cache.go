@@ -22,6 +22,13 @@ type object struct {
 	elems, bytes, height int
 	// What keeping it costs: its own memory, without other objects in it.
 	memory int
+	// The objects in it, which live as long as it does, whether the cache still
+	// has them or not.
+	parts []*object
+	// shared says that it is a part of others.
+	shared bool
+	// walk is the last walk that has come by.
+	walk int
 
 	older, newer *object
 }
@@ -37,7 +44,11 @@ type cache struct {
 	size     int // objects, from one message to the next
 	maxBytes int
 	bytes    int
-	byID     map[uint32]*object
+	// dropped is what objects take that are not in the cache any more, and are
+	// still parts of some that are: so much at the most, until it is counted.
+	dropped int
+	walks   int
+	byID    map[uint32]*object
 	// oldest and newest end the list.
 	oldest, newest *object
 	// brief are those objects that end with the message.
@@ -86,8 +97,11 @@ func (c *cache) get(id uint32) *object {
 // grow adds to the memory of an object that is, or has been, in the cache.
 func (c *cache) grow(o *object, memory int) {
 	o.memory += memory
-	if c.byID[o.id] == o {
+	switch {
+	case c.byID[o.id] == o:
 		c.bytes += memory
+	case o.shared:
+		c.dropped += memory
 	}
 }
 
@@ -103,12 +117,51 @@ func (c *cache) end() {
 	for len(c.byID) > c.size || c.bytes > c.maxBytes {
 		c.remove(c.oldest)
 	}
+	if c.dropped > c.maxBytes/2 {
+		c.shrink()
+	}
+}
+
+// shrink counts what is held of what was dropped, and lets go of the oldest
+// objects if that is too much: so many that it need not be counted again soon.
+func (c *cache) shrink() {
+	for c.dropped = c.held(); c.dropped > c.maxBytes/4 && c.oldest != nil; c.dropped = c.held() {
+		for range (len(c.byID) + 1) / 2 {
+			c.remove(c.oldest)
+		}
+	}
+}
+
+// held counts the memory of the objects that are parts of those in the cache, and
+// not in it themselves.
+func (c *cache) held() (bytes int) {
+	c.walks++
+	var next []*object
+	for o := c.oldest; o != nil; o = o.newer {
+		o.walk = c.walks
+		next = append(next, o)
+	}
+	for len(next) > 0 {
+		o := next[len(next)-1]
+		next = next[:len(next)-1]
+		for _, part := range o.parts {
+			if part.walk != c.walks {
+				part.walk = c.walks
+				bytes += part.memory
+				next = append(next, part)
+			}
+		}
+	}
+	return bytes
 }
 
 func (c *cache) remove(o *object) {
 	c.unlink(o)
 	delete(c.byID, o.id)
 	c.bytes -= o.memory
+	if o.shared {
+		c.dropped += o.memory
+	}
 }
 
 func (c *cache) link(o *object) {

@@ -82,11 +82,11 @@ func (d *Decoder) table(set bool) []event.Value {
 		d.charge(1, 0)
 		var v event.Value
 		d.key(&v)
-		d.stack = append(d.stack, v)
+		d.push(v)
 		if !set {
 			d.charge(1, 0)
 			d.value(&v)
-			d.stack = append(d.stack, v)
+			d.push(v)
 		}
 		d.skip("dd") // last access, expiry
 	}
@@ -95,6 +95,13 @@ func (d *Decoder) table(set bool) []event.Value {
 	clear(d.stack[from:])
 	d.stack = d.stack[:from]
 	return vs
+}
+
+func (d *Decoder) push(v event.Value) {
+	if n := len(d.stack); n == cap(d.stack) && !d.room(n*valueSize) {
+		return // it would have had twice the size
+	}
+	d.stack = append(d.stack, v)
 }
 
 // key reads the key of an entry. On the wire it is always a list.

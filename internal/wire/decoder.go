@@ -13,10 +13,11 @@ import (
 // Decoder decodes what SERIAL messages carry. A connection has one: it keeps
 // the objects that the peer may refer back to. It is not for concurrent use.
 type Decoder struct {
-	lim   Limits
-	cache cache
-	names map[string]string
-	last  string // of the names, what was asked for last
+	lim      Limits
+	cache    cache
+	names    map[string]string
+	interned int    // memory that they take
+	last     string // of the names, what was asked for last
 
 	// The payload at hand. The first error sticks: after it every read
 	// returns zeros, and callers look at err where they loop.
@@ -26,10 +27,10 @@ type Decoder struct {
 
 	depth   int // how deep we are, and have been since someone last asked
 	deepest int
-	owned   int // above 0 inside an object that the cache keeps
-	kept    int // memory for that object so far
-	elems   int // values and objects so far, see Limits.MaxElems
-	bytes   int // bytes of strings so far
+	owner   *object // that the cache keeps, if we are inside one
+	kept    int     // memory for that object so far
+	elems   int     // values and objects so far, see Limits.MaxElems
+	bytes   int     // bytes of strings so far
 
 	arena []event.Value // elements of compound values
 	stack []event.Value // elements whose number is not known yet
@@ -48,16 +49,24 @@ func NewDecoder(lim Limits) *Decoder {
 // Release gives the memory of a Decoder back, which is then of no use any more.
 func (d *Decoder) Release() {
 	d.cache, d.names, d.arena, d.stack, d.field = newCache(d.lim), map[string]string{}, nil, nil, nil
+	d.interned = 0
 	d.memory.hold(0)
 }
 
 // resting is the memory that is held between payloads.
-func (d *Decoder) resting() int { return d.cache.bytes + (cap(d.arena)+cap(d.stack))*valueSize }
+func (d *Decoder) resting() int {
+	return d.cache.bytes + d.cache.dropped + d.interned + (cap(d.arena)+cap(d.stack))*valueSize
+}
 
-// take accounts for memory before it is made.
+// more accounts for memory before it is made.
 func (d *Decoder) more(bytes int) bool {
 	d.fresh += bytes
-	if d.err == nil && !d.memory.hold(d.resting()+d.fresh) {
+	return d.room(0)
+}
+
+// room does so before something grows that is accounted for by itself.
+func (d *Decoder) room(bytes int) bool {
+	if d.err == nil && !d.memory.hold(d.resting()+d.fresh+bytes) {
 		d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
 	}
 	return d.err == nil
@@ -74,7 +83,7 @@ const keepElems = 4 << 10
 // begin starts on a payload.
 func (d *Decoder) begin(payload []byte) {
 	d.in, d.pos, d.err = payload, 0, nil
-	d.depth, d.deepest, d.owned, d.kept, d.elems, d.bytes, d.fresh = 0, 0, 0, 0, 0, 0, 0
+	d.depth, d.deepest, d.owner, d.kept, d.elems, d.bytes, d.fresh = 0, 0, nil, 0, 0, 0, 0
 	d.arena, d.stack, d.field = d.arena[:0], d.stack[:0], d.field[:0]
 	if cap(d.arena) > keepElems {
 		d.arena = nil
@@ -93,8 +102,11 @@ func (d *Decoder) finish() error {
 		d.fail("%d bytes left over", rest)
 	}
 	d.cache.end()
-	d.in = nil
-	d.memory.hold(d.resting() + d.fresh) // the event has it until the next one
+	d.in, d.owner = nil, nil
+	if !d.memory.hold(d.resting() + d.fresh) { // the event has it until the next one
+		d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
+		d.Release()
+	}
 	return d.err
 }
 
@@ -193,7 +205,7 @@ func (d *Decoder) raw() []byte {
 func (d *Decoder) str() []byte {
 	b := d.raw()
 	d.charge(0, len(b))
-	if d.owned > 0 && d.more(len(b)) {
+	if d.owner != nil && d.more(len(b)) {
 		d.kept += len(b)
 		b = append(make([]byte, 0, len(b)), b...)
 	}
@@ -205,6 +217,7 @@ func (d *Decoder) str() []byte {
 const (
 	maxNames   = 4 << 10
 	maxNameLen = 256
+	nameSize   = 64 // in a map, about, without its bytes
 )
 
 // name reads a string that C will see as one.
@@ -224,7 +237,8 @@ func (d *Decoder) name(what string) string {
 	}
 	if len(s) <= maxNameLen && len(d.names) < maxNames {
 		d.names[s] = s
-	} else if d.owned > 0 {
+		d.interned += nameSize + len(s)
+	} else if d.owner != nil {
 		d.kept += len(s)
 	}
 	return s
@@ -259,7 +273,7 @@ func (d *Decoder) values(n int) []event.Value {
 	switch {
 	case n == 0 || d.err != nil:
 		return nil
-	case d.owned > 0:
+	case d.owner != nil:
 		if !d.more(n * valueSize) {
 			return nil
 		}

@@ -1,5 +1,7 @@
 package wire
 
+import "unsafe"
+
 // objectHead is what every serialized object begins with: a flag, an id, and
 // either a reference ends there or the class and the content follow.
 type objectHead struct {
@@ -10,6 +12,7 @@ type objectHead struct {
 	slot *object
 
 	// As it was when the object began.
+	owner                       *object
 	elems, bytes, deepest, kept int
 }
 
@@ -54,9 +57,11 @@ func (d *Decoder) openFull(h *objectHead, id uint32, c class) {
 	if id != 0 {
 		d.charge(1, 0)
 		h.slot = d.cache.add(id, c)
+		d.own(h.slot)
+		d.room(0) // the cache has grown
 		h.elems, h.bytes, h.kept = d.elems, d.bytes, d.kept
 		h.deepest, d.deepest = d.deepest, d.depth
-		d.owned++
+		h.owner, d.owner = d.owner, h.slot
 	}
 	// Whether Bro counts references of it decides about its location too.
 	switch c & maskKind {
@@ -70,7 +75,7 @@ func (d *Decoder) openFull(h *objectHead, id uint32, c class) {
 // its slot keeps.
 func (d *Decoder) close(h *objectHead) {
 	if o := h.slot; o != nil {
-		d.owned--
+		d.owner = h.owner
 		o.elems, o.bytes, o.height = d.elems-h.elems, d.bytes-h.bytes, d.deepest-d.depth
 		d.deepest = max(d.deepest, h.deepest)
 		o.done = d.err == nil
@@ -100,9 +105,19 @@ func (d *Decoder) lookup(id uint32, kind class) *object {
 		if kind != kindType { // what is in a type does not become part of a value
 			d.charge(o.elems, o.bytes)
 		}
+		d.own(o)
 		return o
 	}
 	return nil
+}
+
+// own notes that an object becomes a part of the one that is being decoded.
+func (d *Decoder) own(part *object) {
+	if d.owner != nil {
+		part.shared = true
+		d.owner.parts = append(d.owner.parts, part)
+		d.kept += 2 * int(unsafe.Sizeof(part)) // append takes up to twice as much
+	}
 }
 
 // location reads where in a script an object comes from. Bro leaves this out

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"net"
@@ -27,6 +28,7 @@ func TestHostilePeerIsBounded(t *testing.T) {
 	for range 50 {
 		deep = event.Value{Type: event.Vector, Elems: []event.Value{deep}}
 	}
+	millions := wire.AppendMessage(nil, wire.MsgRequest, bytes.Repeat([]byte("a\x00"), 8<<20-1))
 	rnd := rand.NewChaCha8([32]byte{1})
 	for name, flood := range map[string]func(*peer.Conn, net.Conn) error{
 		"4 GiB chunk": func(_ *peer.Conn, nc net.Conn) error {
@@ -53,6 +55,10 @@ func TestHostilePeerIsBounded(t *testing.T) {
 				names[i] = strconv.FormatUint(rnd.Uint64(), 36) + strings.Repeat("x", 200)
 			}
 			return p.Request(names)
+		},
+		"a request of millions": func(_ *peer.Conn, nc net.Conn) error {
+			_, err := nc.Write(millions)
+			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

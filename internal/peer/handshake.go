@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"io"
+	"maps"
 
 	"romanesco/internal/wire"
 )
@@ -151,35 +152,35 @@ func (c *Conn) appendTerms(b []byte) []byte {
 }
 
 func (c *Conn) peerRequest(payload []byte) error {
-	if err := c.req.Decode(payload); err != nil {
-		return err
-	}
-	old := *c.wants.Load()
-	next := make(map[string]bool, len(old)+len(c.req.Events))
-	for name := range old {
-		next[name] = true
-	}
-	for _, name := range c.req.Events {
-		if next[name] {
+	wanted := *c.wants.Load()
+	next := wanted // a copy as soon as there is something new
+	for name, err := range wire.RequestNames(payload) {
+		if err != nil {
+			return err
+		}
+		if next[string(name)] {
 			continue
 		}
-		if len(name) > maxName || len(next) == maxWanted || !c.keepWanted(name) {
+		if len(name) > maxName || len(next) == maxWanted || !c.keepWanted(len(name)) {
 			c.cfg.Logf("request for event %.80q is ignored: at most %d names of at most %d bytes", name, maxWanted, maxName)
 			break
 		}
-		if c.cfg.Requested != nil {
-			c.cfg.Requested(name)
+		if len(next) == len(wanted) {
+			next = maps.Clone(wanted)
 		}
-		next[name] = true
+		next[string(name)] = true
+		if c.cfg.Requested != nil {
+			c.cfg.Requested(string(name))
+		}
 	}
 	c.wants.Store(&next)
 	return nil
 }
 
-// keepWanted takes memory for a name that the peer asks for.
-func (c *Conn) keepWanted(name string) bool {
+// keepWanted takes memory for a name of that length that the peer asks for.
+func (c *Conn) keepWanted(length int) bool {
 	const each = 128 // in a map
-	size := len(name) + each
+	size := length + each
 	if !c.cfg.Limits.Budget.Take(size) {
 		return false
 	}

@@ -96,7 +96,6 @@ type Conn struct {
 	caps    uint32
 	sync    *wire.RequestSync // what the peer has asked for, if it has
 	version wire.Version
-	req     wire.Request
 	wants   atomic.Pointer[map[string]bool]
 	wanted  int // memory of those
 	// nonsense counts the payloads since the last event that were malformed.

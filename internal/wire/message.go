@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 )
 
@@ -78,17 +79,31 @@ func (r *Request) appendTo(dst []byte, whole bool) []byte {
 // Decode reads the payload of a REQUEST. Events is reused.
 func (r *Request) Decode(payload []byte) error {
 	r.Events = r.Events[:0]
-	for len(payload) > 0 {
-		name, rest, found := bytes.Cut(payload, []byte{0})
-		if !found {
-			return fmt.Errorf("%w: REQUEST: the last name is not terminated", ErrMalformed)
+	for name, err := range RequestNames(payload) {
+		if err != nil {
+			return err
 		}
-		if len(name) > 0 {
-			r.Events = append(r.Events, string(name))
-		}
-		payload = rest
+		r.Events = append(r.Events, string(name))
 	}
 	return nil
+}
+
+// RequestNames yields the names in the payload of a REQUEST, which they alias:
+// there may be millions, and who reads them need not keep them.
+func RequestNames(payload []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for len(payload) > 0 {
+			name, rest, found := bytes.Cut(payload, []byte{0})
+			if !found {
+				yield(nil, fmt.Errorf("%w: REQUEST: the last name is not terminated", ErrMalformed))
+				return
+			}
+			if len(name) > 0 && !yield(name, nil) {
+				return
+			}
+			payload = rest
+		}
+	}
 }
 
 // Capabilities, the Flags of Caps.

@@ -83,4 +83,7 @@ func TestNamesOfOthersAreBounded(t *testing.T) {
 		require.True(t, s.accepts(fmt.Sprintf("strange_%d", i)))
 	}
 	require.Len(t, s.allowed, maxAllowed)
+	clear(s.allowed)
+	require.True(t, s.accepts(strings.Repeat("n", maxAllowedName+1)))
+	require.Empty(t, s.allowed)
 }

@@ -191,8 +191,12 @@ func (s *session) receive() error {
 	}
 }
 
-// maxAllowed is how many names are remembered of those that a peer sends.
-const maxAllowed = 1000
+// maxAllowed is how many names are remembered of those that a peer sends, and
+// maxAllowedName of how many bytes: they are in no account.
+const (
+	maxAllowed     = 1000
+	maxAllowedName = 256
+)
 
 // accepts reports whether events of that name are wanted of this peer. Nobody
 // sends what he was not asked for, unless he means no good.
@@ -205,7 +209,7 @@ func (s *session) accepts(name string) bool {
 	if !ok {
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}
-	if len(s.allowed) < maxAllowed {
+	if len(s.allowed) < maxAllowed && len(name) <= maxAllowedName {
 		s.allowed[name] = ok
 	}
 	return ok

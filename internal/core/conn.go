@@ -37,6 +37,7 @@ type conn struct {
 
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
+	asked    int      // how many of these the connection was opened with
 }
 
 // journalMax is how many bytes may be under way without being confirmed.
@@ -44,6 +45,8 @@ const journalMax = 8 << 20
 
 // errBackground is no failure: nobody has waited for the first attempt.
 var errBackground = errors.New("connecting in the background")
+
+var errLate = errors.New("not everything was written in time")
 
 // open connects. With an error there may be a connection all the same, which
 // goes on trying.
@@ -112,6 +115,7 @@ func (c *conn) connect() (connection, error) {
 	}
 	c.mu.Lock()
 	requests := c.requests
+	c.asked = len(requests)
 	c.mu.Unlock()
 	p, err := c.speak(ctx, nc, requests)
 	if err != nil {
@@ -194,9 +198,9 @@ func (c *conn) supervise(p connection) {
 		if !c.set.reconnect || last || !c.pause(failures) {
 			return
 		}
-		var err error
-		if p, err = c.connect(); err != nil {
-			c.logf("connecting again: %v", err)
+		if err := guard("connecting again", func() (err error) { p, err = c.connect(); return err }); err != nil {
+			p = nil
+			c.logf("%v", err)
 		}
 	}
 }
@@ -249,7 +253,18 @@ func (c *conn) session(p connection) error {
 	c.current.Store(s)
 	defer c.current.Store(nil)
 	defer c.publishLoss()
+	if c.isLate() { // close() has looked for a session before there was this one
+		s.end(errLate)
+	}
 	return s.run()
+}
+
+// unasked returns the events that the host has asked for while the connection was
+// being made.
+func (c *conn) unasked() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests[c.asked:]
 }
 
 // publishLoss tells the host what waits when there is no connection: what
@@ -304,7 +319,7 @@ func (c *conn) close(timeout time.Duration) bool {
 	case <-time.After(timeout):
 		close(c.late)
 		if s := c.current.Load(); s != nil {
-			s.end(errors.New("not everything was written in time"))
+			s.end(errLate)
 		}
 		<-c.done
 	}
@@ -360,6 +375,7 @@ func (c *conn) ask(more []string) {
 	}
 	for _, name := range more {
 		if !known[name] {
+			known[name] = true
 			c.requests = append(c.requests, name)
 		}
 	}

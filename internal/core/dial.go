@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"romanesco/internal/peer"
 )
@@ -93,7 +96,36 @@ type socket struct{ *net.TCPConn }
 
 func (s socket) Close() error {
 	_ = s.CloseWrite()
+	s.linger()
 	return s.TCPConn.Close()
+}
+
+// lingerMax is how long the end of a connection waits at the most for a peer that
+// goes on sending, quietFor how long one must send nothing to count as quiet.
+const (
+	lingerMax = time.Second
+	quietFor  = 50 * time.Millisecond
+)
+
+// linger waits until the peer's kernel has acknowledged all that was written, if
+// the peer is sending: a socket that is closed before what comes in has been read
+// takes back what is not acknowledged.
+func (s socket) linger() {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return
+	}
+	unacknowledged := func() (n int) {
+		_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		return n
+	}
+	b := make([]byte, 64<<10)
+	for end := time.Now().Add(lingerMax); unacknowledged() > 0 && time.Now().Before(end); {
+		_ = s.SetReadDeadline(time.Now().Add(quietFor))
+		if _, err := s.Read(b); err != nil {
+			return
+		}
+	}
 }
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.

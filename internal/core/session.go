@@ -92,6 +92,11 @@ func (s *session) sendAll() error {
 		return err
 	}
 	s.conn.publishUnsent(0)
+	if more := s.conn.unasked(); len(more) > 0 {
+		if err := s.peer.Request(more); err != nil {
+			return err
+		}
+	}
 	if s.conn.spool != nil {
 		return s.sendSpooled()
 	}
@@ -286,7 +291,7 @@ func (s *session) receive() error {
 		if rec, err = flat.AppendEvent(rec[:0], &ev); err != nil {
 			continue // a value that C has no form for; the event is lost to it
 		}
-		if !s.hand(rec) {
+		if !s.hand(rec) && s.isOver() {
 			return nil
 		}
 		if s.got >= batch {
@@ -314,7 +319,8 @@ func (s *session) deliver() {
 }
 
 // hand puts a record into the inbound ring, waiting for room. It reports false
-// when the connection ends meanwhile.
+// when the connection ends meanwhile, or the host does: that has no time for what
+// comes in any more, but what it has sent is still to be written.
 func (s *session) hand(rec []byte) bool {
 	if len(rec) > nearMax {
 		return s.handFar(rec)

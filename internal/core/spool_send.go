@@ -35,7 +35,7 @@ func (s *session) sendSpooled() error {
 		if some {
 			continue
 		}
-		if ended && s.unconfirmed() == 0 {
+		if ended && s.unconfirmed() == 0 && p.own.Drained() {
 			s.conn.wrote.Store(true)
 			return nil
 		}
@@ -102,7 +102,11 @@ func (p *spooler) next(b *spool.Batch) (*spool.Log, uint64) {
 		if slices.ContainsFunc(p.pending, func(d delivery) bool { return d.log == p.orphan.Log }) {
 			break // not confirmed yet
 		}
-		p.orphan.Confirm(p.orphan.Last()) // what could not be read at its end, too
+		if p.orphan.Drained() {
+			p.orphan.Confirm(p.orphan.Last()) // what could not be read at its end, too
+		} else {
+			p.looked = true // it cannot be read now; the next connection may
+		}
 		p.leaveOrphan()
 	}
 	if index, ok := p.own.Next(b); ok {
@@ -129,6 +133,7 @@ func (p *spooler) adopt() bool {
 	p.orphan = o
 	if err := guard("reading the ring of an orphan", p.finish); err != nil {
 		p.conn.logf("%v", err)
+		p.looked = true // it will be no better before the next connection
 	}
 	p.mu.Lock()
 	p.adopted += o.Unconfirmed()

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"slices"
 	"strconv"
 
 	"romanesco/internal/event"
@@ -11,6 +12,9 @@ const (
 	// columns those of an event. What is beyond becomes a column of JSON.
 	maxDepth   = 4
 	maxColumns = 256
+	// maxFieldName is how long the name of a field may be that becomes one of a
+	// column: it is kept.
+	maxFieldName = 256
 )
 
 // asJSON marks a node that is a column of JSON.
@@ -29,7 +33,7 @@ func layOut(name string, v *event.Value, depth int) node {
 	n := node{name: name, kind: v.Type}
 	switch v.Type {
 	case event.Record:
-		if depth == maxDepth || len(v.Elems) == 0 || len(v.Elems) > maxColumns {
+		if depth == maxDepth || len(v.Elems) == 0 || len(v.Elems) > maxColumns || slices.ContainsFunc(v.Elems, longName) {
 			n.kind = asJSON
 			return n
 		}
@@ -49,6 +53,8 @@ func layOut(name string, v *event.Value, depth int) node {
 	}
 	return n
 }
+
+func longName(field event.Value) bool { return len(field.Field) > maxFieldName }
 
 // fieldName returns the name of a field, which is the decoder's, as a string
 // that may be kept.

@@ -151,6 +151,7 @@ func TestManyColumnsBecomeJSON(t *testing.T) {
 		"wide records": {[]event.Value{wide(200), count(1), wide(100)}, 3},
 		"deep record":  {[]event.Value{deep}, 1},
 		"many args":    {args, 1},
+		"long name":    {[]event.Value{many(event.Record, event.Value{Type: event.Count, Field: strings.Repeat("f", maxFieldName+1)})}, 1},
 	} {
 		ev := &event.Event{Args: c.args}
 		s := (*schema)(nil).with(ev, nil)

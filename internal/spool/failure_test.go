@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"romanesco/internal/ring"
 )
@@ -255,4 +256,52 @@ func TestDamageWhileOpen(t *testing.T) {
 	}
 	require.Equal(t, uint64(batches-read), l.Lost())
 	require.Equal(t, uint64(3), l.Lost())
+}
+
+// batches is how many segments makes, each of 10 KB.
+const batches = 300
+
+// segments is a log of three segments, of which one is in memory.
+func segments(t *testing.T, dir string, h *Header) *Log {
+	t.Helper()
+	l := opened(t, dir, h, Options{Sync: time.Hour})
+	for i := range batches {
+		var b Batch
+		b.Add(fmt.Appendf(nil, "%010000d", i), true)
+		require.NoError(t, l.Append(&b))
+	}
+	return l
+}
+
+// TestUnreadableIsNotLost: what a process without descriptors cannot read is there
+// when it has some again.
+func TestUnreadableIsNotLost(t *testing.T) {
+	var h Header
+	l := segments(t, t.TempDir(), &h)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	var b Batch
+	_, ok := l.Next(&b)
+	drained := l.Drained()
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.False(t, ok)
+	require.False(t, drained)
+	texts, last := contents(t, l)
+	require.Len(t, texts, batches)
+	require.EqualValues(t, batches, last)
+	require.Zero(t, l.Lost())
+	require.True(t, l.Drained())
+}
+
+// TestSegmentThatIsGoneIsLost: and does not hold up what is behind it.
+func TestSegmentThatIsGoneIsLost(t *testing.T) {
+	var h Header
+	dir := t.TempDir()
+	l := segments(t, dir, &h)
+	require.NoError(t, os.Remove(filepath.Join(dir, "log", fmt.Sprintf("%020d", 1))))
+	texts, _ := contents(t, l)
+	require.Less(t, len(texts), batches)
+	require.NotEmpty(t, texts)
+	require.EqualValues(t, batches-len(texts), l.Lost())
 }

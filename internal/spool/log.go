@@ -48,6 +48,7 @@ type Log struct {
 	starts   []uint64 // batches with which segments begin, about; for truncating
 	fresh    int      // bytes since the last of these
 	unsynced bool
+	kept     bool // batch next is there, and cannot be read
 	timer    *time.Timer
 	due      time.Time // of the timer
 	closed   bool
@@ -187,16 +188,19 @@ func usage(dir string) (bytes int64) {
 	return bytes
 }
 
-// Next reads the next batch. It reports false when there is none now; batches
-// that are damaged are passed over and counted. The batch holds until the next
-// call.
+// Next reads the next batch. It reports false when there is none now, or none that
+// can be read now; batches that are damaged are passed over and counted. The
+// batch holds until the next call.
 func (l *Log) Next(b *Batch) (index uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.wal != nil && l.next <= l.last {
 		index = l.next
-		l.next++
 		data, err := l.read(index)
+		if l.keeps(err) {
+			return 0, false
+		}
+		l.next++
 		l.unread.Add(-int64(len(data)))
 		if err == nil && len(data) == 0 {
 			continue // it was counted when the log was opened
@@ -212,6 +216,29 @@ func (l *Log) Next(b *Batch) (index uint64, ok bool) {
 	}
 	l.unread.Store(0)
 	return 0, false
+}
+
+// keeps reports whether a batch that could not be read is likely to be there: for
+// want of descriptors, or of the right to see the folder. It is told once.
+func (l *Log) keeps(err error) bool {
+	damaged := errors.Is(err, ErrDamaged) || errors.Is(err, wal.ErrCorrupt) || errors.Is(err, wal.ErrNotFound)
+	if errors.Is(err, os.ErrNotExist) {
+		_, failed := os.Stat(l.folder)
+		damaged = failed == nil // it is that file alone
+	}
+	was := l.kept
+	l.kept = err != nil && !damaged
+	if l.kept && !was {
+		l.opt.Logf("spool %s: batch %d cannot be read now, and is kept: %v", l.folder, l.next, err)
+	}
+	return l.kept
+}
+
+// Drained reports whether Next has come to the end.
+func (l *Log) Drained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wal != nil && l.next > l.last
 }
 
 func (l *Log) read(index uint64) (data []byte, err error) {

@@ -284,17 +284,23 @@ func (d *Decoder) popped(at int) []event.Value {
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
-// maxNames bounds the names that are kept as strings.
-const maxNames = 4096
+// maxNames bounds the names that are kept as strings, maxNameLen their length.
+const (
+	maxNames   = 4096
+	maxNameLen = 256
+)
 
 func (d *Decoder) intern(b []byte) string {
 	if s, ok := d.names[string(b)]; ok {
 		return s
 	}
+	s := string(b)
+	if len(s) > maxNameLen {
+		return s
+	}
 	if d.names == nil || len(d.names) >= maxNames {
 		d.names = make(map[string]string)
 	}
-	s := string(b)
 	d.names[s] = s
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -335,4 +336,15 @@ func TestAck(t *testing.T) {
 	m, err := NewDecoder(Limits{}).Decode(want.AppendTo(nil), &event.Event{})
 	require.NoError(t, err)
 	require.Equal(t, want, m.Ack)
+}
+
+// TestNamesAreBounded: only short ones are kept, and not many.
+func TestNamesAreBounded(t *testing.T) {
+	d := NewDecoder(Limits{})
+	require.Len(t, d.intern(bytes.Repeat([]byte("n"), maxNameLen+1)), maxNameLen+1)
+	require.Empty(t, d.names)
+	for i := range 2 * maxNames {
+		d.intern([]byte(strconv.Itoa(i)))
+		require.LessOrEqual(t, len(d.names), maxNames)
+	}
 }

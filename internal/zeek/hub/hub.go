@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,7 +137,13 @@ func newEndpoint() string {
 }
 
 // handle serves one client until it or ctx ends.
-func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
+func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
+	defer func() { // one client's fault is not to be that of all
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v\n%s", r, debug.Stack())
+			_ = nc.Close()
+		}
+	}()
 	from := nc.RemoteAddr().String()
 	taker := h.Receive(from)
 	var c *client // once it has subscribed
@@ -149,6 +156,13 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 			h.add(c)
 		},
 		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
+		BeforeRead: func() error { // more may be long in coming
+			if c == nil || !c.taken {
+				return nil
+			}
+			c.taken = false
+			return h.fail(taker.Flush())
+		},
 	})
 	cancel()
 	if c != nil {
@@ -192,15 +206,11 @@ func (h *Hub) receive(c *client, taker Receiver) error {
 			return err
 		}
 		h.events.Add(1)
+		c.taken = true
 		if err := h.fail(taker.Event(c.conn.Topic(), &ev)); err != nil {
 			return err
 		}
 		h.pass(c, c.conn.Topic(), c.conn.Message())
-		if c.conn.Buffered() == 0 {
-			if err := h.fail(taker.Flush()); err != nil {
-				return err
-			}
-		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -254,4 +255,63 @@ func TestForwardTellsOfRefusals(t *testing.T) {
 	require.NoError(t, c.SendMessage(failure.AppendTo(nil)))
 	require.NoError(t, c.Flush())
 	require.Eventually(t, func() bool { _, _, refused := f.Totals(); return refused == 1 }, enough, time.Millisecond)
+}
+
+// started is a client's stream that has the beginning of a frame behind all that is
+// written at once.
+type started struct {
+	net.Conn
+	on bool
+}
+
+func (s *started) Write(b []byte) (int, error) {
+	if !s.on {
+		return s.Conn.Write(b)
+	}
+	n, err := s.Conn.Write(append(slices.Clone(b), 0x81))
+	return min(n, len(b)), err
+}
+
+// later is a Receiver that writes what it has taken when it is told to.
+type later struct {
+	taken   int
+	written chan int
+}
+
+func (l *later) Event(string, *event.Event) error { l.taken++; return nil }
+func (l *later) Flush() error                     { l.written <- l.taken; return nil }
+func (l *later) Settle() error                    { return nil }
+
+// TestPartOfAMessageHoldsNothingUp: an event is written though more has begun to come.
+func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
+	near, far := net.Pipe()
+	l := &later{written: make(chan int, 1)}
+	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
+	go func() { _ = h.handle(t.Context(), far) }()
+	client := &started{Conn: near}
+	c, err := websocket.Open(t.Context(), client, websocket.Config{Host: "hub", Topic: "t"})
+	require.NoError(t, err)
+	client.on = true
+	send(t, c, "one")
+	require.Equal(t, 1, <-l.written)
+	_ = near.Close()
+}
+
+// faulty is a Receiver with an error of our own.
+type faulty struct{ page }
+
+func (faulty) Event(string, *event.Event) error { panic("an error of our own") }
+
+// TestPanicEndsTheClient, and nothing else.
+func TestPanicEndsTheClient(t *testing.T) {
+	near, far := net.Pipe()
+	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return faulty{} }, Logf: t.Logf, clients: map[*client]bool{}}
+	done := make(chan error, 1)
+	go func() { done <- h.handle(t.Context(), far) }()
+	c, err := websocket.Open(t.Context(), near, websocket.Config{Host: "hub", Topic: "t"})
+	require.NoError(t, err)
+	send(t, c, "one")
+	require.ErrorContains(t, <-done, "an error of our own")
+	require.Error(t, c.Next(&event.Event{}))
+	require.Empty(t, h.clients)
 }

@@ -1,10 +1,6 @@
 package peer
 
-import (
-	"time"
-
-	"romanesco/internal/wire"
-)
+import "romanesco/internal/wire"
 
 // seal ends a batch of events in the journal.
 func (c *Conn) seal() {
@@ -27,13 +23,13 @@ func (c *Conn) appendPing(b []byte, seq uint32) []byte {
 // confirmed, then twice as much each time: a connection that does not live long
 // enough for all of it brings us forward all the same.
 func (c *Conn) resend() error {
-	for window := batchSize; !c.resent; window *= 2 {
+	for window := ResendFirst; !c.resent; window *= 2 {
 		if err := c.resendSome(window); err != nil {
 			return err
 		}
 		if !c.resent {
 			c.mu.Unlock() // others have something to say, too
-			c.awaitReceipt()
+			c.cfg.Journal.Await(c.resumed, c.closed)
 			c.mu.Lock()
 		}
 	}
@@ -54,22 +50,4 @@ func (c *Conn) resendSome(window int) error {
 		}
 	}
 	return nil
-}
-
-// receiptWait is how long a peer is waited for that may give no receipts.
-const receiptWait = time.Second
-
-// awaitReceipt waits until what has been sent again is confirmed.
-func (c *Conn) awaitReceipt() {
-	enough := time.NewTimer(receiptWait)
-	defer enough.Stop()
-	for c.cfg.Journal.has(c.resumed) {
-		select {
-		case <-c.cfg.Journal.Room():
-		case <-enough.C:
-			return
-		case <-c.closed:
-			return
-		}
-	}
 }

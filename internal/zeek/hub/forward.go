@@ -150,6 +150,9 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 // send sends what waits until the connection is over. What it has handed to the
 // connection is in the journal.
 func (f *Forwarder) send(c *websocket.Conn, over <-chan struct{}) error {
+	if err := c.Flush(); err != nil { // what earlier connections have left
+		return err
+	}
 	for {
 		list := f.queue.take(over)
 		if list == nil {

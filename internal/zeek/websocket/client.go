@@ -68,7 +68,8 @@ func (c *Conn) greet() error {
 	c.cfg.Logf("Zeek's endpoint %s, version %s", ack.Endpoint, ack.Version)
 	c.speaks(zeek.DialectOf(ack.Version))
 	if c.cfg.Journal != nil {
-		return c.again()
+		c.cfg.Journal.Connected()
+		c.behind = true
 	}
 	return nil
 }

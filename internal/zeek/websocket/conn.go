@@ -51,7 +51,7 @@ type Config struct {
 	Types     *zeek.Types
 	Limits    zeek.Limits
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
-	// is sent again first.
+	// is sent again first, with the first Send or Flush.
 	Journal *peer.Journal
 	// BeforeAck, if set, is called once a client's subscription is known, and
 	// before the client is told so: what comes from then on it may rely on.
@@ -101,7 +101,11 @@ type Conn struct {
 	enc    *zeek.Encoder
 	wire   *wire.Decoder // of what SendSerial is given
 	events int           // in out, from the first byte on
-	sent   event.Event   // for SendSerial
+	// behind says that the journal may have something to be sent again, resumed
+	// up to which batch that is done.
+	behind  bool
+	resumed uint32
+	sent    event.Event // for SendSerial
 
 	reading sync.Mutex // of in
 

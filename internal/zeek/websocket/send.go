@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
+	"romanesco/internal/peer"
 	"romanesco/internal/wire"
 	"romanesco/internal/zeek"
 )
@@ -22,14 +23,13 @@ func (c *Conn) Send(ev *event.Event) error {
 }
 
 func (c *Conn) send(ev *event.Event) error {
+	lost := c.resend()
 	start := len(c.out)
 	out, err := c.enc.AppendEvent(beginFrame(c.out), ev)
 	if err != nil {
 		return err // out is as it was, beyond its length
 	}
-	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
-	c.events++
-	return c.flushAbove(flushSize)
+	return c.ended(out, start, lost)
 }
 
 // SendSerial sends an event that stands in the form of the Bro wire: its kind
@@ -50,9 +50,21 @@ func (c *Conn) SendSerial(payload []byte) error {
 func (c *Conn) SendMessage(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	lost := c.resend()
 	start := len(c.out)
-	c.out = endFrame(pad(append(beginFrame(c.out), b...), start, c.dialect.MinFrame), start, ws.OpText, c.state)
+	return c.ended(append(beginFrame(c.out), b...), start, lost)
+}
+
+// ended ends the message that begins at start of out. lost is why nothing can be
+// written any more: then it is left to the journal.
+func (c *Conn) ended(out []byte, start int, lost error) error {
+	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
 	c.events++
+	if lost != nil {
+		c.seal()
+		c.out = c.out[:0]
+		return lost
+	}
 	return c.flushAbove(flushSize)
 }
 
@@ -70,6 +82,9 @@ func (c *Conn) complain(err error) error {
 func (c *Conn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.resend(); err != nil {
+		return err
+	}
 	return c.flushAbove(1)
 }
 
@@ -106,21 +121,36 @@ func batchOf(payload []byte) (uint32, bool) {
 	return binary.BigEndian.Uint32(payload), true
 }
 
-// again sends what no peer has confirmed.
-func (c *Conn) again() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cfg.Journal.Connected()
-	for last := uint32(0); ; {
-		out, next := c.cfg.Journal.Again(c.out, last, c.appendPing)
-		if next == last {
+// resend sends again what no peer has confirmed: little at first, then twice as
+// much with each receipt, as a Bro gets it. Somebody is to call Next meanwhile.
+func (c *Conn) resend() error {
+	for window := peer.ResendFirst; c.behind; window *= 2 {
+		if err := c.resendSome(window); err != nil {
+			return err
+		}
+		if c.behind {
+			c.mu.Unlock() // others have something to say, too
+			c.cfg.Journal.Await(c.resumed, c.closed)
+			c.mu.Lock()
+		}
+	}
+	return nil
+}
+
+func (c *Conn) resendSome(window int) error {
+	for window > 0 {
+		out, last := c.cfg.Journal.Again(c.out, c.resumed, c.appendPing)
+		if last == c.resumed {
+			c.behind = false
 			return nil
 		}
-		c.out, last = out, next
+		c.out, c.resumed = out, last
+		window -= len(out)
 		if err := c.flushAbove(1); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (c *Conn) flushAbove(size int) error {

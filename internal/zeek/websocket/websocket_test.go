@@ -397,6 +397,38 @@ func TestConfirm(t *testing.T) {
 	require.Equal(t, "three", receive(t, server).Name)
 }
 
+// TestSentAgainBitByBit: what is left of a connection is not a part of the next
+// one's handshake, and little of it goes until the server confirms that.
+func TestSentAgainBitByBit(t *testing.T) {
+	j := peer.NewJournal(8 << 20)
+	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
+	_ = server.net.Close()
+	_ = client.net.Close()
+	const n = 300
+	for range n {
+		_ = client.Send(&event.Event{Name: "left", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 1000)}}})
+		_ = client.Flush()
+	}
+	require.Equal(t, n, j.Pending())
+
+	client, server = pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
+	require.True(t, client.behind)
+	flushed := make(chan error, 1)
+	go func() { flushed <- client.Flush() }()
+	require.Equal(t, "left", receive(t, server).Name)
+	time.Sleep(50 * time.Millisecond)
+	client.mu.Lock()
+	require.Less(t, int(client.resumed), n/2, "nobody has confirmed anything yet")
+	client.mu.Unlock()
+	go func() { _ = client.Next(&event.Event{}) }()
+	for range n - 1 {
+		require.Equal(t, "left", receive(t, server).Name)
+	}
+	require.NoError(t, <-flushed)
+	go func() { _ = server.Next(&event.Event{}) }() // answers the last ping
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 20*time.Second, time.Millisecond)
+}
+
 // TestReceiptIsSafe: the pong comes after what the server has to make safe.
 func TestReceiptIsSafe(t *testing.T) {
 	j := peer.NewJournal(1 << 20)

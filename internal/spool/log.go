@@ -223,8 +223,8 @@ func (l *Log) Next(b *Batch) (index uint64, ok bool) {
 func (l *Log) keeps(err error) bool {
 	damaged := errors.Is(err, ErrDamaged) || errors.Is(err, wal.ErrCorrupt) || errors.Is(err, wal.ErrNotFound)
 	if errors.Is(err, os.ErrNotExist) {
-		_, failed := os.Stat(l.folder)
-		damaged = failed == nil // it is that file alone
+		_, unseen := os.Stat(l.folder)
+		damaged = unseen == nil // it is that file alone that is gone
 	}
 	was := l.kept
 	l.kept = err != nil && !damaged

@@ -65,11 +65,15 @@ func (d *Decoder) more(bytes int) bool {
 }
 
 // room does so before something grows that is accounted for by itself.
-func (d *Decoder) room(bytes int) bool {
-	if d.err == nil && !d.memory.hold(d.resting()+d.fresh+bytes) {
-		d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
+func (d *Decoder) room(bytes int) bool { return d.err == nil && d.hold(bytes) }
+
+// hold does so whether the payload is sound or not.
+func (d *Decoder) hold(bytes int) bool {
+	if d.memory.hold(d.resting() + d.fresh + bytes) {
+		return true
 	}
-	return d.err == nil
+	d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
+	return false
 }
 
 // SetCacheSize tells how much the peer remembers of what it has sent: the
@@ -103,8 +107,7 @@ func (d *Decoder) finish() error {
 	}
 	d.cache.end()
 	d.in, d.owner = nil, nil
-	if !d.memory.hold(d.resting() + d.fresh) { // the event has it until the next one
-		d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")
+	if !d.hold(0) { // the event has what is fresh until the next one
 		d.Release()
 	}
 	return d.err

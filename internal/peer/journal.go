@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Journal keeps what has been sent until the peer has confirmed it, and
@@ -115,29 +114,6 @@ func (j *Journal) Again(dst []byte, number uint32, ping func([]byte, uint32) []b
 		dst = ping(append(dst, j.batches[i].messages...), number)
 	}
 	return dst, number
-}
-
-// ResendFirst is how many bytes are sent again after a loss before any of them is
-// confirmed.
-const ResendFirst = batchSize
-
-// receiptWait is how long a peer is waited for that may give no receipts.
-const receiptWait = time.Second
-
-// Await waits until the batch of that number, which was sent again, is confirmed,
-// or the connection closed.
-func (j *Journal) Await(seq uint32, closed <-chan struct{}) {
-	enough := time.NewTimer(receiptWait)
-	defer enough.Stop()
-	for j.has(seq) {
-		select {
-		case <-j.Room():
-		case <-enough.C:
-			return
-		case <-closed:
-			return
-		}
-	}
 }
 
 // has reports whether a batch is not confirmed.

@@ -109,8 +109,7 @@ type Conn struct {
 	zip      *wire.Deflater // if what is written is compressed
 	packed   []byte         // what of out that makes
 	released bool
-	resent   bool   // everything that earlier connections have left
-	resumed  uint32 // the last batch of that
+	replay   Replay // of the journal
 	sealed   uint32 // the batch of the journal that out ends with
 	written  uint32 // the last batch that is on its way
 
@@ -163,10 +162,10 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
-	if c.resent = cfg.Journal == nil; !c.resent {
-		cfg.Journal.Connected()
+	if cfg.Journal != nil {
+		c.replay = cfg.Journal.Replay()
 	}
-	if err == nil && !c.resent && !c.pings() {
+	if err == nil && cfg.Journal != nil && !c.pings() {
 		go c.kernelReceipts()
 	}
 	if err == nil && cfg.Silence > 0 {

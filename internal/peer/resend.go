@@ -19,35 +19,18 @@ func (c *Conn) appendPing(b []byte, seq uint32) []byte {
 	return (&wire.Ping{Seq: seq}).AppendTo(b)
 }
 
-// resend sends again what no peer has confirmed. It sends little until that is
-// confirmed, then twice as much each time: a connection that does not live long
-// enough for all of it brings us forward all the same.
+// resend sends again what no peer has confirmed.
 func (c *Conn) resend() error {
-	for window := ResendFirst; !c.resent; window *= 2 {
-		if err := c.resendSome(window); err != nil {
-			return err
-		}
-		if !c.resent {
-			c.mu.Unlock() // others have something to say, too
-			c.cfg.Journal.Await(c.resumed, c.closed)
-			c.mu.Lock()
-		}
+	if c.replay.Done() {
+		return nil
 	}
-	return nil
-}
-
-func (c *Conn) resendSome(window int) error {
-	for window > 0 {
-		out, last := c.cfg.Journal.Again(c.out, c.resumed, c.appendPing)
-		if last == c.resumed {
-			c.resent = true
-			return nil
+	return c.replay.Run(&c.mu, c.closed, func(behind uint32) (last uint32, bytes int, err error) {
+		c.out, last = c.cfg.Journal.Again(c.out, behind, c.appendPing)
+		if last == behind {
+			return last, 0, nil
 		}
-		c.out, c.resumed, c.sealed = out, last, last
-		window -= len(out)
-		if err := c.flushAbove(1); err != nil {
-			return err
-		}
-	}
-	return nil
+		c.sealed = last
+		bytes = len(c.out)
+		return last, bytes, c.flushAbove(1)
+	})
 }

@@ -68,8 +68,7 @@ func (c *Conn) greet() error {
 	c.cfg.Logf("Zeek's endpoint %s, version %s", ack.Endpoint, ack.Version)
 	c.speaks(zeek.DialectOf(ack.Version))
 	if c.cfg.Journal != nil {
-		c.cfg.Journal.Connected()
-		c.behind = true
+		c.replay = c.cfg.Journal.Replay()
 	}
 	return nil
 }

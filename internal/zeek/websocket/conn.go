@@ -101,11 +101,8 @@ type Conn struct {
 	enc    *zeek.Encoder
 	wire   *wire.Decoder // of what SendSerial is given
 	events int           // in out, from the first byte on
-	// behind says that the journal may have something to be sent again, resumed
-	// up to which batch that is done.
-	behind  bool
-	resumed uint32
-	sent    event.Event // for SendSerial
+	replay peer.Replay   // of the journal
+	sent   event.Event   // for SendSerial
 
 	reading sync.Mutex // of in
 

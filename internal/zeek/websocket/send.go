@@ -9,7 +9,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
 	"romanesco/internal/wire"
 	"romanesco/internal/zeek"
 )
@@ -121,36 +120,16 @@ func batchOf(payload []byte) (uint32, bool) {
 	return binary.BigEndian.Uint32(payload), true
 }
 
-// resend sends again what no peer has confirmed: little at first, then twice as
-// much with each receipt, as a Bro gets it. Somebody is to call Next meanwhile.
+// resend sends again what no peer has confirmed.
 func (c *Conn) resend() error {
-	for window := peer.ResendFirst; c.behind; window *= 2 {
-		if err := c.resendSome(window); err != nil {
-			return err
-		}
-		if c.behind {
-			c.mu.Unlock() // others have something to say, too
-			c.cfg.Journal.Await(c.resumed, c.closed)
-			c.mu.Lock()
-		}
+	if c.replay.Done() {
+		return nil
 	}
-	return nil
-}
-
-func (c *Conn) resendSome(window int) error {
-	for window > 0 {
-		out, last := c.cfg.Journal.Again(c.out, c.resumed, c.appendPing)
-		if last == c.resumed {
-			c.behind = false
-			return nil
-		}
-		c.out, c.resumed = out, last
-		window -= len(out)
-		if err := c.flushAbove(1); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.replay.Run(&c.mu, c.closed, func(behind uint32) (last uint32, bytes int, err error) {
+		c.out, last = c.cfg.Journal.Again(c.out, behind, c.appendPing)
+		bytes = len(c.out)
+		return last, bytes, c.flushAbove(1)
+	})
 }
 
 func (c *Conn) flushAbove(size int) error {

@@ -5,7 +5,8 @@
 #include "core.h"
 #include "debug.h"
 #include "init.h"
-#include "process.h"
+#include "fork.h"
+#include "handles.h"
 #include "ring.h"
 #include "romanesco.h"
 #include "settings.h"
@@ -53,7 +54,7 @@ conn_alloc(int flags)
     bc->queue_bytes = setting("/broccoli/queue_max_bytes", 0, QUEUE_BYTES_LEAST, QUEUE_BYTES_MOST);
     pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
-    process_add(bc);
+    handles_add(bc);
     return bc;
 }
 
@@ -214,7 +215,7 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
     if (!cs)
         return;
     memset(cs, 0, sizeof *cs);
-    if (!l || !process_owns(bc))
+    if (!l || !fork_owns(bc))
         return; /* nothing yet, or all of it the parent's */
     cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
     cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
@@ -418,7 +419,7 @@ bro_conn_connect(BroConn *bc)
 
     if (!bc)
         return FALSE;
-    process_own(bc);
+    fork_own(bc);
     held = conn_take_turn(bc);
     ok = connect_in_turn(bc);
     conn_end_turn(bc, held);
@@ -436,7 +437,7 @@ bro_conn_reconnect(BroConn *bc)
 
     if (!bc)
         return FALSE;
-    process_own(bc);
+    fork_own(bc);
     held = conn_take_turn(bc);
     conn_hang_up(bc, 0);
     if (bc->link)
@@ -449,7 +450,7 @@ bro_conn_reconnect(BroConn *bc)
 static void
 conn_free(BroConn *bc)
 {
-    process_remove(bc);
+    handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
@@ -487,7 +488,7 @@ bro_conn_delete(BroConn *bc)
         bc->doomed = TRUE;
         return TRUE;
     }
-    process_disown(bc);
+    fork_disown(bc);
     held = conn_take_turn(bc);
     conn_hang_up(bc, FLUSH_TIMEOUT_MS);
     conn_end_turn(bc, held);
@@ -518,7 +519,7 @@ bro_conn_get_fd(BroConn *bc)
 
     if (!bc)
         return -1;
-    process_own(bc);
+    fork_own(bc);
     state = conn_state(bc);
     return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
 }

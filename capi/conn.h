@@ -38,9 +38,9 @@ struct bro_conn {
     struct spool *spool;                /* where the outbound ring lies, or NULL */
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
-    unsigned generation; /* of the process that it works in, see process.h */
+    unsigned generation; /* of the process that it works in, see fork.h */
     int connected;       /* the core has the link */
-    BroConn *older;      /* the list of process.c */
+    BroConn *older;      /* the list of handles.c */
 
     /* One thread at a time connects, ends the connection or makes it the process's own. */
     pthread_mutex_t turn;

@@ -5,7 +5,7 @@
 
 #include "cancel.h"
 #include "debug.h"
-#include "process.h"
+#include "fork.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ tell_of_room(BroConn *bc)
 static int
 is_ours(const BroConn *bc, const struct link *l)
 {
-    return bc->link == l && process_owns(bc);
+    return bc->link == l && fork_owns(bc);
 }
 
 /* Runs handlers until there are no more events, or one has deleted the connection. */
@@ -117,7 +117,7 @@ bro_conn_process_input(BroConn *bc)
 
     if (!bc)
         return FALSE;
-    process_own(bc);
+    fork_own(bc);
     if (!registry_enter(bc))
         return FALSE; /* called from a handler */
     if (conn_state(bc) >= LINK_UP && bc->to_host >= 0)

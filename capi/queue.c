@@ -5,7 +5,7 @@
 
 #include "cancel.h"
 #include "debug.h"
-#include "process.h"
+#include "fork.h"
 #include "ring.h"
 #include "spool.h"
 
@@ -105,7 +105,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
     int ok = FALSE;
 
-    process_own(bc);
+    fork_own(bc);
     pthread_mutex_lock(&bc->lock);
     if (may_queue(bc)) {
         ok = has_room(bc, size) && conn_put(bc, rec, size);
@@ -124,7 +124,7 @@ bro_event_queue_length(BroConn *bc)
 {
     int n;
 
-    if (!bc || !bc->link || !process_owns(bc))
+    if (!bc || !bc->link || !fork_owns(bc))
         return 0;
     pthread_mutex_lock(&bc->lock);
     n = (int)queued(bc);
@@ -150,7 +150,7 @@ bro_event_queue_length_max(BroConn *bc)
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
 {
-    if (conn_state(bc) == LINK_UP && process_owns(bc))
+    if (conn_state(bc) == LINK_UP && fork_owns(bc))
         conn_wake_core(bc);
     return bro_event_queue_length(bc);
 }

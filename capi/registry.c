@@ -2,7 +2,7 @@
 #include "conn.h"
 #include "debug.h"
 #include "flat.h"
-#include "process.h"
+#include "fork.h"
 #include "val.h"
 
 #include <stdlib.h>
@@ -164,7 +164,7 @@ bro_event_registry_request(BroConn *bc)
 
     if (!bc)
         return;
-    process_own(bc);
+    fork_own(bc);
     if (!bro_conn_alive(bc))
         return;
     names = registry_names(bc, &len);

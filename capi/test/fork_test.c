@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
-#include "../process.h"
+#include "../exit.h"
+#include "../fork.h"
+#include "../handles.h"
 #include "child.h"
 #include "fake_core.h"
 #include "handlers.h"
@@ -233,7 +235,7 @@ add_beside_fork(void *arg)
 {
     while (!__atomic_load_n(&beside_fork.begun, __ATOMIC_SEQ_CST))
         sched_yield();
-    process_add(&beside_fork.conn);
+    handles_add(&beside_fork.conn);
     __atomic_store_n(&beside_fork.added, TRUE, __ATOMIC_SEQ_CST);
     return arg;
 }
@@ -278,7 +280,7 @@ test_fork_beside_new(void)
     beside_fork.watched = FALSE;
     pthread_join(thread, NULL);
     CHECK(beside_fork.added);
-    process_remove(&beside_fork.conn);
+    handles_remove(&beside_fork.conn);
 }
 
 /* A thread that the child has not holds a lock meanwhile: from one meeting to the next. */
@@ -404,7 +406,7 @@ exit_as_child(void)
 
     check_failed = 0;
     CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
-    process_flush(of_parent);
+    exit_flush(of_parent);
     CHECK(access(s->folder, F_OK) == 0);
     CHECK(bro_conn_delete(of_parent));
 }

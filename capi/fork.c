@@ -1,7 +1,11 @@
-#include "process.h"
+/*
+ * What a child of fork() does with the connections of its parent.
+ */
+#include "fork.h"
 
 #include "core.h"
 #include "debug.h"
+#include "handles.h"
 #include "spool.h"
 
 #include <errno.h>
@@ -9,53 +13,27 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-/* What exit() may take to write what a connection has accepted, since nobody asked for it. */
-#define EXIT_TIMEOUT_MS 1000
 
 /* How many fork()s lie between this process and the one that loaded the library. */
 static unsigned generation;
 
-static struct {
-    pthread_mutex_t lock;
-    BroConn *first;
-} live = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-void
-process_add(BroConn *bc)
+unsigned
+fork_generation(void)
 {
-    pthread_mutex_lock(&live.lock);
-    bc->generation = generation;
-    bc->older = live.first;
-    live.first = bc;
-    pthread_mutex_unlock(&live.lock);
-}
-
-void
-process_remove(BroConn *bc)
-{
-    BroConn **at;
-
-    pthread_mutex_lock(&live.lock);
-    for (at = &live.first; *at && *at != bc; at = &(*at)->older)
-        ;
-    if (*at)
-        *at = bc->older;
-    pthread_mutex_unlock(&live.lock);
+    return generation;
 }
 
 static void
 before_fork(void)
 {
-    pthread_mutex_lock(&live.lock);
+    pthread_mutex_lock(&handles.lock);
 }
 
 static void
 after_fork_in_parent(void)
 {
-    pthread_mutex_unlock(&live.lock);
+    pthread_mutex_unlock(&handles.lock);
 }
 
 static void
@@ -104,11 +82,11 @@ after_fork_in_child(void)
 {
     BroConn *bc;
 
-    for (bc = live.first; bc; bc = bc->older)
+    for (bc = handles.first; bc; bc = bc->older)
         leave_to_child(bc);
     generation++;
     core_forget();
-    pthread_mutex_init(&live.lock, NULL);
+    pthread_mutex_init(&handles.lock, NULL);
 }
 
 __attribute__((constructor)) static void
@@ -120,7 +98,7 @@ watch_forks(void)
 /* --- Handles of the parent -------------------------------------------------------------------- */
 
 int
-process_owns(const BroConn *bc)
+fork_owns(const BroConn *bc)
 {
     return __atomic_load_n(&bc->generation, __ATOMIC_ACQUIRE) == generation;
 }
@@ -202,10 +180,10 @@ own(BroConn *bc, int reopen)
 {
     int held;
 
-    if (process_owns(bc))
+    if (fork_owns(bc))
         return;
     held = conn_take_turn(bc);
-    if (!process_owns(bc)) { /* no other thread has been quicker */
+    if (!fork_owns(bc)) { /* no other thread has been quicker */
         reopen = reopen && was_up(bc);
         take_over(bc);
         if (reopen && !conn_open(bc))
@@ -217,51 +195,13 @@ own(BroConn *bc, int reopen)
 }
 
 void
-process_own(BroConn *bc)
+fork_own(BroConn *bc)
 {
     own(bc, TRUE);
 }
 
 void
-process_disown(BroConn *bc)
+fork_disown(BroConn *bc)
 {
     own(bc, FALSE);
-}
-
-/* --- The end ---------------------------------------------------------------------------------- */
-
-/* FALSE when another thread still has it after EXIT_TIMEOUT_MS: no lock is worth waiting for. */
-static int
-lock_to_exit(pthread_mutex_t *lock)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += EXIT_TIMEOUT_MS / 1000;
-    return pthread_mutex_timedlock(lock, &until) == 0;
-}
-
-void
-process_flush(BroConn *bc)
-{
-    if (!process_owns(bc) || !lock_to_exit(&bc->turn))
-        return;
-    conn_hang_up(bc, EXIT_TIMEOUT_MS);
-    if (bc->spool)
-        spool_leave(bc->spool);
-    pthread_mutex_unlock(&bc->turn);
-}
-
-/* Programs that end without bro_conn_delete() have sent their events all the
- * same. Another thread that deletes one meanwhile waits. */
-__attribute__((destructor)) static void
-flush_at_exit(void)
-{
-    BroConn *bc;
-
-    if (!lock_to_exit(&live.lock))
-        return;
-    for (bc = live.first; bc; bc = bc->older)
-        process_flush(bc);
-    pthread_mutex_unlock(&live.lock);
 }

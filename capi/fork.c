@@ -73,7 +73,7 @@ leave_to_child(BroConn *bc)
         close_once(&bc->spool->lock); /* it is to be free when the parent dies */
     if (bc->link)
         close_sockets(bc->link);
-    if (bc->connected)
+    if (conn_state(bc) != LINK_NEW)
         close_once(&bc->socket);
 }
 
@@ -138,13 +138,16 @@ renew(int *fd)
 static void
 leave_link(BroConn *bc)
 {
-    struct link *l = bc->link;
+    struct link *l;
 
-    bc->link = NULL; /* first: another thread may fork */
+    pthread_mutex_lock(&bc->lock); /* other threads may be asking for its state */
+    l = bc->link;
+    bc->link = NULL;
     if (bc->running && !bc->inherited)
         bc->inherited = l;
     else
         link_unmap(l);
+    pthread_mutex_unlock(&bc->lock);
 }
 
 static void
@@ -161,18 +164,20 @@ leave_spool(BroConn *bc)
 static void
 take_over(BroConn *bc)
 {
-    bc->connected = FALSE;
     leave_link(bc);
     leave_spool(bc);
     renew(&bc->to_core);
     renew(&bc->to_host);
 }
 
+/* Whether the parent had a connection, or was to have one. */
 static int
-was_up(const BroConn *bc)
+was_wanted(const BroConn *bc)
 {
-    return bc->connected && bc->peer &&
-           (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
+    static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
+    uint32_t is = LINK_IN(conn_state(bc));
+
+    return bc->peer && (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
 }
 
 static void
@@ -184,9 +189,9 @@ own(BroConn *bc, int reopen)
         return;
     held = conn_take_turn(bc);
     if (!fork_owns(bc)) { /* no other thread has been quicker */
-        reopen = reopen && was_up(bc);
+        reopen = reopen && was_wanted(bc);
         take_over(bc);
-        if (reopen && !conn_open(bc))
+        if (reopen && !conn_open(bc, FALSE) && conn_state(bc) != LINK_RETRY)
             DEBUG("cannot connect again after fork(): %s",
                   bc->link ? bc->link->error : "no memory");
         __atomic_store_n(&bc->generation, generation, __ATOMIC_RELEASE);

@@ -7,13 +7,19 @@
 
 struct handles handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+BroConn *
+handles_first(void)
+{
+    return __atomic_load_n(&handles.first, __ATOMIC_ACQUIRE);
+}
+
 void
 handles_add(BroConn *bc)
 {
     pthread_mutex_lock(&handles.lock);
     bc->generation = fork_generation();
     bc->older = handles.first;
-    handles.first = bc;
+    __atomic_store_n(&handles.first, bc, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&handles.lock);
 }
 
@@ -26,6 +32,6 @@ handles_remove(BroConn *bc)
     for (at = &handles.first; *at && *at != bc; at = &(*at)->older)
         ;
     if (*at)
-        *at = bc->older;
+        __atomic_store_n(at, bc->older, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&handles.lock);
 }

@@ -368,7 +368,8 @@ void bro_conn_set_class(BroConn *bc, const char *classname);
 
 /**
  * Returns the class that the peer has announced, "" for none, NULL while there
- * has been no connection. It holds until the next connect or bro_conn_delete().
+ * has been no connection. It holds until the next call of this function for the
+ * connection, or bro_conn_delete().
  */
 const char *bro_conn_get_peer_class(const BroConn *bc);
 
@@ -378,25 +379,6 @@ const char *bro_conn_get_peer_class(const BroConn *bc);
  * has seen. What the peer has not confirmed waits again once its connection is lost.
  */
 void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
-
-/**
- * Connects to the peer and does the handshake; asks for the events that are
- * registered. Waits, for at most 10 seconds; a peer that refuses is known at
- * once. Returns TRUE when the connection is up, or was already. With
- * bro_debug_messages set, the reason of a FALSE goes to standard error.
- * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
- * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
- * attempt on: this function does not wait for the peer, and FALSE means that
- * the connection is not up yet.
- */
-int bro_conn_connect(BroConn *bc);
-
-/**
- * Ends the connection, if there is one, and connects anew. Events that wait
- * to be sent are kept.
- */
-int bro_conn_reconnect(BroConn *bc);
 
 /**
  * Writes what has been accepted, for at most 5 seconds, ends the connection
@@ -418,6 +400,26 @@ int bro_conn_alive(const BroConn *bc);
  * closes the descriptor.
  */
 int bro_conn_get_fd(BroConn *bc);
+
+/**
+ * Connects to the peer and does the handshake; asks for the events that are
+ * registered. Waits, for at most 10 seconds; a peer that refuses is known at
+ * once. Returns TRUE when the connection is up, or was already. With
+ * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
+ * in the background, and does so whenever the connection is lost;
+ * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
+ * attempt on: this function does not wait for the peer, and FALSE means that
+ * the connection is not up yet.
+ */
+int bro_conn_connect(BroConn *bc);
+
+/**
+ * The same, also when the connection is up: writes what was accepted, for at
+ * most 5 seconds, ends the connection, and connects anew. What has not been
+ * written by then is kept for the new connection.
+ */
+int bro_conn_reconnect(BroConn *bc);
 
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
@@ -497,8 +499,11 @@ int bro_event_queue_length(BroConn *bc);
 int bro_event_queue_length_max(BroConn *bc);
 
 /**
- * Makes sure that the queue is being written, without waiting for it: that
- * happens in the background anyway. Returns how many events are in it.
+ * Waits until all that was accepted is with the kernel, so that it arrives
+ * although the process ends by _exit() or exec(). For at most a second, and only
+ * while the connection is up; a peer that has not read in that time is not waited
+ * for again before it does. What a peer is to confirm (/broccoli/confirm) is with
+ * the kernel then, not confirmed. Returns how many events are still queued.
  */
 int bro_event_queue_flush(BroConn *bc);
 
@@ -543,7 +548,9 @@ void bro_event_registry_request(BroConn *bc);
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection.
+ * at a time may call it for a connection. A handler may end its thread, or be
+ * left by an exception of C++: the event counts as handled. One that is left by
+ * longjmp() leaks what its arguments took.
  */
 int bro_conn_process_input(BroConn *bc);
 

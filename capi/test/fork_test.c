@@ -25,6 +25,16 @@ static const uint64 one = 1;
 
 static BroConn *of_parent;
 
+/* A handle that was connected, and that a child does not connect again. */
+static BroConn *
+pretend_lost(void)
+{
+    BroConn *bc = pretend(0);
+
+    bc->link->state = LINK_DOWN;
+    return bc;
+}
+
 static void
 use_of_parent(void)
 {
@@ -75,7 +85,7 @@ look_at_sockets(void)
     check_failed = 0;
     CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
     CHECK(is_open(of_host[0]) && is_open(of_host[1]));
-    CHECK(is_open(given) == !of_parent->connected && (of_parent->socket == -1) != is_open(given));
+    CHECK(is_open(given) == (of_parent->link->state == LINK_NEW) && (of_parent->socket == -1) != is_open(given));
 }
 
 /* A child closes what the core has open, and nothing that has such a number by now. */
@@ -86,14 +96,13 @@ test_fork_sockets(void)
     if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0))
         return;
     given = dup(of_core[1]);
-    of_parent->connected = TRUE; /* as it is while the core has it */
     of_parent->socket = given;
     of_parent->link->sockets[0] = socket_of(of_core[0], FALSE);
     of_parent->link->sockets[1] = socket_of(of_core[1], TRUE);
     of_parent->link->sockets[2] = socket_of(of_host[0], FALSE);
     CHECK(in_child(look_at_sockets) == 0);
     CHECK(is_open(of_core[0]) && is_open(given));
-    of_parent->connected = FALSE; /* as it is while the core connects */
+    of_parent->link->state = LINK_NEW; /* the child may be the one that connects */
     CHECK(in_child(look_at_sockets) == 0);
     bro_conn_delete(of_parent);
     close(of_core[0]), close(of_core[1]), close(of_host[0]), close(of_host[1]);
@@ -118,7 +127,7 @@ look_at_link(void)
 static void
 test_fork_link(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     CHECK(in_child(look_at_link) == 0);
     CHECK(!readable(of_parent->to_host) && !readable(of_parent->to_core));
     bro_conn_delete(of_parent);
@@ -175,7 +184,7 @@ use_after_closing_all(void)
 static void
 test_fork_and_close(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     CHECK(in_child(use_other_files) == 0);
     CHECK(in_child(delete_beside_other_file) == 0);
     CHECK(in_child(use_after_closing_all) == 0);
@@ -194,7 +203,7 @@ request_in_child(void)
 static void
 test_fork_request(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     bro_event_registry_add(of_parent, "a", (BroEventFunc)abort, NULL);
     CHECK(in_child(request_in_child) == 0);
     bro_conn_delete(of_parent);
@@ -218,7 +227,7 @@ test_fork_far(void)
 {
     BroEvent *large = event_of(LINK_NEAR_MAX);
 
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     arrives(of_parent, large);
     CHECK(in_child(delete_what_is_freed) == 0);
     bro_event_free(large);
@@ -406,7 +415,7 @@ exit_as_child(void)
 
     check_failed = 0;
     CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
-    exit_flush(of_parent);
+    exit_close_all();
     CHECK(access(s->folder, F_OK) == 0);
     CHECK(bro_conn_delete(of_parent));
 }
@@ -525,7 +534,7 @@ test_fork_beside_handler(void)
     pthread_t thread;
     void *result;
 
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     pthread_barrier_init(&in_handler, NULL, 2);
     bro_event_registry_add_compact(of_parent, "waits", on_waiting, "");
     arrives_named(of_parent, "waits", 0);

@@ -101,8 +101,9 @@ new_addr(int family, const void *addr, uint16 port, int flags)
 }
 
 /**
- * The same as bro_conn_new_str() for an IPv4 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv4 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags)
@@ -111,8 +112,9 @@ bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags)
 }
 
 /**
- * The same as bro_conn_new_str() for an IPv6 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv6 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
@@ -121,9 +123,10 @@ bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
 }
 
 /**
- * The same for a stream socket that is connected already, by either side. The
- * socket is the library's from here on: bro_conn_delete() closes it, and nobody
- * else is to read, write or close it.
+ * Makes a handle for a stream socket that is connected already, by either side.
+ * The socket is the library's from here on: bro_conn_delete() closes it, and nobody
+ * else is to read, write or close it. Returns NULL for a negative socket or without
+ * memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new_socket(int socket, int flags)

@@ -284,9 +284,10 @@ bro_conn_connect(BroConn *bc)
 }
 
 /**
- * The same, also when the connection is up: writes what was accepted, for at
- * most 5 seconds, ends the connection, and connects anew. What has not been
- * written by then is kept for the new connection.
+ * Connects to the peer anew, also when the connection is up: writes what was
+ * accepted, for at most 5 seconds, ends the connection, and does what
+ * bro_conn_connect() does. What is still queued then, or not confirmed, waits for
+ * the new connection. Returns TRUE when that is up.
  */
 BRO_API int
 bro_conn_reconnect(BroConn *bc)

@@ -191,9 +191,7 @@ run_in_turn(BroConn *bc, int held)
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection. A handler may end its thread, or be
- * left by an exception of C++: the event counts as handled. One that is left by
- * longjmp() leaks what its arguments took.
+ * at a time may call it for a connection; a call from a handler is FALSE.
  */
 BRO_API int
 bro_conn_process_input(BroConn *bc)

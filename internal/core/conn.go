@@ -392,7 +392,7 @@ func (c *conn) close(timeout time.Duration) bool {
 	c.stopStats()
 	c.closeSpool()
 	c.closeFiles()
-	return c.wrote.Load()
+	return c.wrote.Load() || c.spool == nil && !c.leftOver()
 }
 
 func (c *conn) end() {

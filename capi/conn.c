@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* For resolving, connecting and the handshake together, as in the original. */
@@ -147,6 +146,7 @@ bro_conn_new_socket(int socket, int flags)
     if (!bc)
         return NULL;
     bc->socket = socket;
+    bc->socket_id = descriptor_id(socket);
     return bc;
 }
 
@@ -252,9 +252,9 @@ static int
 make_descriptors(BroConn *bc)
 {
     if (bc->to_core < 0)
-        bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        bc->to_core = descriptor_event(&bc->to_core_id);
     if (bc->to_host < 0) {
-        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        bc->to_host = descriptor_event(&bc->to_host_id);
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     return bc->to_core >= 0 && bc->to_host >= 0;
@@ -448,23 +448,28 @@ bro_conn_reconnect(BroConn *bc)
 }
 
 static void
+leave_files(BroConn *bc)
+{
+    if (bc->spool) {
+        spool_leave(bc->spool);
+        spool_unlock(bc->spool);
+    }
+    descriptor_close(&bc->socket, &bc->socket_id);
+    descriptor_close(&bc->to_core, &bc->to_core_id);
+    descriptor_close(&bc->to_host, &bc->to_host_id);
+}
+
+static void
 conn_free(BroConn *bc)
 {
+    leave_files(bc); /* first: what is not in the list no child closes */
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
     link_unmap(bc->inherited);
-    if (bc->spool) {
-        spool_leave(bc->spool);
+    if (bc->spool)
         spool_forget(bc->spool);
-    }
-    if (bc->socket >= 0)
-        close(bc->socket);
-    if (bc->to_core >= 0)
-        close(bc->to_core);
-    if (bc->to_host >= 0)
-        close(bc->to_host);
     pthread_mutex_destroy(&bc->turn);
     pthread_mutex_destroy(&bc->lock);
     free(bc->class_name);
@@ -484,6 +489,7 @@ bro_conn_delete(BroConn *bc)
 
     if (!bc)
         return FALSE;
+    fork_look();       /* what was running may be a thread of the parent */
     if (bc->running) { /* bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;

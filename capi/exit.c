@@ -6,6 +6,7 @@
 
 #include "fork.h"
 #include "handles.h"
+#include "process.h"
 #include "spool.h"
 
 #include <time.h>
@@ -41,6 +42,9 @@ flush_at_exit(void)
 {
     BroConn *bc;
 
+    if (!handles.first || process_is_guest())
+        return; /* a child of vfork() ends nothing of its parent's */
+    fork_look();
     if (!lock_to_exit(&handles.lock))
         return;
     for (bc = handles.first; bc; bc = bc->older)

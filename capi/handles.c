@@ -3,18 +3,31 @@
  */
 #include "handles.h"
 
-#include "fork.h"
+#include "process.h"
 
 struct handles handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
 handles_add(BroConn *bc)
 {
+    process_begin();
+    bc->generation = process_generation();
     pthread_mutex_lock(&handles.lock);
-    bc->generation = fork_generation();
-    bc->older = handles.first;
-    handles.first = bc;
+    __atomic_store_n(&bc->older, handles.first, __ATOMIC_RELAXED);
+    __atomic_store_n(&handles.first, bc, __ATOMIC_RELEASE); /* now it is in the list */
     pthread_mutex_unlock(&handles.lock);
+}
+
+BroConn *
+handles_newest(void)
+{
+    return __atomic_load_n(&handles.first, __ATOMIC_ACQUIRE);
+}
+
+BroConn *
+handles_older(const BroConn *bc)
+{
+    return __atomic_load_n(&bc->older, __ATOMIC_ACQUIRE);
 }
 
 void
@@ -26,6 +39,6 @@ handles_remove(BroConn *bc)
     for (at = &handles.first; *at && *at != bc; at = &(*at)->older)
         ;
     if (*at)
-        *at = bc->older;
+        __atomic_store_n(at, bc->older, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&handles.lock);
 }

@@ -67,6 +67,7 @@ append(BroConn *bc, struct handler *list)
 {
     struct handler **end;
 
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     for (end = &bc->handlers; *end; end = &(*end)->next)
         ;
@@ -124,6 +125,7 @@ bro_event_registry_remove(BroConn *bc, const char *event_name)
 
     if (!bc || !event_name)
         return;
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     for (h = bc->handlers; h; h = h->next)
         if (strcmp(h->event, event_name) == 0)
@@ -142,6 +144,7 @@ bro_conn_adopt_events(BroConn *src, BroConn *dst)
 
     if (!src || !dst || src == dst)
         return;
+    fork_look();
     pthread_mutex_lock(&src->lock); /* never both: another thread may adopt the other way */
     for (h = src->handlers; h; h = h->next)
         if (!h->removed && (*end = new_handler(h->event, h->expanded, h->compact, h->user_data)))
@@ -228,6 +231,7 @@ registry_enter(BroConn *bc)
 void
 registry_leave(BroConn *bc)
 {
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     bc->running = FALSE;
     sweep(bc);

@@ -35,13 +35,13 @@ static struct {
               .done = PTHREAD_COND_INITIALIZER};
 
 void
-core_forget(void)
+core_forget(int clean)
 {
     memset(&couriers, 0, sizeof couriers);
     pthread_mutex_init(&couriers.lock, NULL);
     pthread_cond_init(&couriers.work, NULL);
     pthread_cond_init(&couriers.done, NULL);
-    load_forget();
+    load_forget(clean);
 }
 
 /* FALSE: there is no core. */

@@ -52,13 +52,13 @@ leave_to_child(BroConn *bc)
 }
 
 void
-fork_settle(void)
+fork_settle(int clean)
 {
     BroConn *bc;
 
     for (bc = handles_newest(); bc; bc = handles_older(bc))
         leave_to_child(bc);
-    core_forget();
+    core_forget(clean);
     pthread_mutex_init(&handles.lock, NULL);
 }
 

@@ -8,9 +8,10 @@
 
 #include "conn.h"
 
-/* Leaves behind what is the parent's, and none of which needs a handle to be used:
- * what a child does when it first looks (process.h). One thread is here. */
-void fork_settle(void);
+/* Leaves behind what is the parent's, though no handle may ever be used: what a
+ * child does when it first looks (process.h). One thread is here. clean: the C
+ * library has made the child, and knows that it has one thread. */
+void fork_settle(int clean);
 
 /* To be called before a lock is taken that a thread of the parent may have held,
  * where fork_own() is not. */

@@ -27,6 +27,7 @@ static struct identity unwiped;
 static struct identity *identity; /* NULL before process_begin() */
 static unsigned last;             /* the highest generation of this process and its ancestors */
 static pid_t pid;                 /* of the process that has last looked */
+static pid_t cleanly;             /* the last child that the C library has told of */
 
 static struct identity *
 new_page(void)
@@ -83,7 +84,7 @@ process_is(unsigned generation)
 static void
 settle(struct identity *id, pid_t self)
 {
-    fork_settle();
+    fork_settle(cleanly == self);
     __atomic_store_n(&last, last + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&id->generation, last, __ATOMIC_RELEASE);
     __atomic_store_n(&pid, self, __ATOMIC_RELEASE);
@@ -122,6 +123,7 @@ after_fork_in_child(void)
         return;
     __atomic_store_n(&identity->generation, 0, __ATOMIC_RELAXED); /* whatever the kernel has done */
     __atomic_store_n(&identity->settler, 0, __ATOMIC_RELAXED);
+    cleanly = getpid();
     process_generation();
 }
 

@@ -29,13 +29,13 @@ WARNINGS   := -Wall -Wextra -Werror
 # Absolute where Go or a linked program needs it.
 OUT        := $(abspath $(BUILD))
 
-FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE \
+FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fexceptions -fvisibility=hidden -pthread -D_GNU_SOURCE \
 	-Iinclude -Icapi -MMD -MP \
 	-DROMANESCO_VERSION='"$(VERSION)"' \
 	-DBROCCOLI_LIBDIR='"$(COREDIR)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
 FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
-	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
+	-static-libgcc -Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
 FRONT_LIBS  := -ldl -lpthread
 
 # What the front's own tests are built and run with.

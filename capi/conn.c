@@ -21,18 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* For resolving, connecting and the handshake together, as in the original. */
-#define CONNECT_TIMEOUT_MS 10000
 /* How long bro_conn_delete() may take to write what was accepted. */
 #define FLUSH_TIMEOUT_MS 5000
-/* The longest pause between two attempts to reconnect, unless configured. */
-#define RETRY_SECONDS 10
-/* How long a peer may give no sign of life, unless configured. */
-#define SILENCE_SECONDS 60
-/* What all spools together may take, and how long something may be in them
- * without being synced, unless configured. */
-#define SPOOL_BYTES (64u << 20)
-#define SPOOL_SYNC_MS 1000
 /* What may be configured of the queue. */
 #define QUEUE_EVENTS_MOST 100000000
 #define QUEUE_BYTES_LEAST 4096
@@ -110,8 +100,9 @@ new_addr(int family, const void *addr, uint16 port, int flags)
 }
 
 /**
- * The same as bro_conn_new_str() for an IPv4 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv4 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags)
@@ -120,8 +111,9 @@ bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags)
 }
 
 /**
- * The same as bro_conn_new_str() for an IPv6 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv6 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
@@ -130,9 +122,10 @@ bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags)
 }
 
 /**
- * The same for a stream socket that is connected already, by either side. The
- * socket is the library's from here on: bro_conn_delete() closes it, and nobody
- * else is to read, write or close it.
+ * Makes a handle for a stream socket that is connected already, by either side.
+ * The socket is the library's from here on: bro_conn_delete() closes it, and nobody
+ * else is to read, write or close it. Returns NULL for a negative socket or without
+ * memory; the caller frees the handle with bro_conn_delete().
  */
 BRO_API BroConn *
 bro_conn_new_socket(int socket, int flags)
@@ -164,30 +157,61 @@ bro_conn_set_class(BroConn *bc, const char *classname)
     bc->class_name = classname ? strndup(classname, LINK_CLASS_MAX - 1) : NULL;
 }
 
+/* Where the link is, with the lock held. */
+static const struct link *
+locked_link(const BroConn *bc)
+{
+    fork_look();
+    pthread_mutex_lock((pthread_mutex_t *)&bc->lock);
+    return bc->link;
+}
+
+static void
+unlock(const BroConn *bc)
+{
+    pthread_mutex_unlock((pthread_mutex_t *)&bc->lock);
+}
+
 uint32_t
 conn_state(const BroConn *bc)
 {
-    const struct link *l = bc ? __atomic_load_n(&bc->link, __ATOMIC_ACQUIRE) : NULL;
-
-    return l ? __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) : LINK_IDLE;
+    return bc->link ? __atomic_load_n(&bc->link->state, __ATOMIC_SEQ_CST) : LINK_NEW;
 }
 
 int
-conn_is_over(const BroConn *bc)
+conn_is(const BroConn *bc, uint32_t states)
 {
-    return conn_state(bc) >= LINK_DOWN && !(bc->flags & BRO_CFLAG_RECONNECT);
+    int is;
+
+    if (!bc)
+        return FALSE;
+    locked_link(bc); /* in a child another thread may be leaving the parent's */
+    is = (states & LINK_IN(conn_state(bc))) != 0;
+    unlock(bc);
+    return is;
 }
 
 /**
  * Returns the class that the peer has announced, "" for none, NULL while there
- * has been no connection. It holds until the next connect or bro_conn_delete().
+ * has been no connection. It holds until the next call of this function for the
+ * connection, or bro_conn_delete().
  */
 BRO_API const char *
 bro_conn_get_peer_class(const BroConn *bc)
 {
-    uint32_t state = conn_state(bc);
+    static const uint32_t known = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN);
+    const struct link *l;
+    BroConn *own = (BroConn *)bc;
+    int is;
 
-    return state == LINK_UP || state == LINK_DOWN ? bc->link->peer_class : NULL;
+    if (!bc)
+        return NULL;
+    l = locked_link(bc);
+    is = (known & LINK_IN(conn_state(bc))) != 0;
+    if (is)
+        memcpy(own->peer_class, l->peer_class, sizeof own->peer_class);
+    unlock(bc);
+    return is ? own->peer_class : NULL;
 }
 
 /* All that waits in one direction, in the rings, outside of them, in the core and on disk. */
@@ -210,241 +234,19 @@ waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_co
 BRO_API void
 bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
 {
-    const struct link *l = bc ? bc->link : NULL;
+    const struct link *l;
 
     if (!cs)
         return;
     memset(cs, 0, sizeof *cs);
-    if (!l || !fork_owns(bc))
-        return; /* nothing yet, or all of it the parent's */
-    cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
-    cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
-}
-
-/* The link, and the spool if there is to be one. A socket that was given leads to
- * nobody to whom another process could send what is left. */
-static struct link *
-new_link(BroConn *bc)
-{
-    const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
-    size_t bytes = link_ring_bytes(bc->queue_bytes);
-
-    if (dir && !bc->spool)
-        bc->spool = spool_new(dir, bc->peer, bytes);
-    return !dir || bc->spool ? link_new(bytes, bc->spool) : NULL;
-}
-
-int
-conn_make_link(BroConn *bc)
-{
-    int held;
-
-    if (bc->link)
-        return TRUE;
-    held = cancel_hold();
-    __atomic_store_n(&bc->link, new_link(bc), __ATOMIC_RELEASE);
-    cancel_release(held);
-    return bc->link != NULL;
-}
-
-/* Makes what wakes core and host. */
-static int
-make_descriptors(BroConn *bc)
-{
-    if (bc->to_core < 0)
-        bc->to_core = descriptor_event(&bc->to_core_id);
-    if (bc->to_host < 0) {
-        bc->to_host = descriptor_event(&bc->to_host_id);
-        __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
+    if (!bc || !fork_owns(bc))
+        return; /* all of it is the parent's */
+    l = locked_link(bc);
+    if (l) {
+        cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
+        cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
     }
-    return bc->to_core >= 0 && bc->to_host >= 0;
-}
-
-/* Whether there is all that the core needs; from here on it is connecting. */
-static int
-prepare(BroConn *bc)
-{
-    int ok;
-
-    pthread_mutex_lock(&bc->lock);
-    ok = conn_make_link(bc) && make_descriptors(bc);
-    if (ok)
-        __atomic_store_n(&bc->link->state, LINK_CONNECTING, __ATOMIC_RELEASE);
-    pthread_mutex_unlock(&bc->lock);
-    if (!ok)
-        DEBUG("cannot prepare a connection to %s", bc->peer ? bc->peer : "a socket");
-    return ok;
-}
-
-int
-conn_take_turn(BroConn *bc)
-{
-    int held = cancel_hold();
-
-    pthread_mutex_lock(&bc->turn);
-    return held;
-}
-
-void
-conn_end_turn(BroConn *bc, int held)
-{
-    pthread_mutex_unlock(&bc->turn);
-    cancel_release(held);
-}
-
-void
-conn_hang_up(BroConn *bc, uint32_t timeout_ms)
-{
-    if (!bc->connected)
-        return;
-    __atomic_store_n(&bc->connected, FALSE, __ATOMIC_RELAXED);
-    if (!core_close(bc->link, timeout_ms))
-        DEBUG("not everything that was accepted has been written");
-}
-
-/*
- * What the configuration says of TLS. FALSE when it asks for something that is
- * not to be understood: then there is no connection at all, and never one in
- * the clear.
- */
-static int
-tls_config(struct link_config *cfg)
-{
-    const char *use_ssl = conf_str("/broccoli/use_ssl", NULL);
-    int wish = conf_int("/broccoli/use_ssl", -1);
-
-    cfg->host_cert = conf_str("/broccoli/host_cert", NULL);
-    if (use_ssl && wish < 0) {
-        DEBUG("use_ssl %s: neither yes nor no, which are written without quotes", use_ssl);
-        return FALSE;
-    }
-    /* A certificate without use_ssl asks for TLS too, as it always has. */
-    cfg->use_tls = use_ssl ? wish != 0 : cfg->host_cert != NULL;
-    cfg->tls_rsa_key_exchange = conf_int("/broccoli/tls_rsa_key_exchange", FALSE) == 1;
-    cfg->ca_cert = conf_str("/broccoli/ca_cert", NULL);
-    cfg->host_key = conf_str("/broccoli/host_key", NULL);
-    cfg->host_pass = conf_str("/broccoli/host_pass", NULL);
-    cfg->tls_min_version = conf_str("/broccoli/tls_min_version", NULL);
-    cfg->peer_name = conf_str("/broccoli/peer_name", NULL);
-    return TRUE;
-}
-
-static enum link_result
-connect_with(BroConn *bc, const char *requests, uint32_t len)
-{
-    struct link_config cfg = {
-        .peer = bc->peer,
-        .socket = bc->socket,
-        .to_core = bc->to_core,
-        .to_host = bc->to_host,
-        .class_name = bc->class_name,
-        .requests = requests,
-        .requests_len = len,
-        .use_cache = (bc->flags & BRO_CFLAG_CACHE) != 0,
-        .debug = bro_debug_messages != 0,
-        .reconnect = (bc->flags & BRO_CFLAG_RECONNECT) != 0,
-        .background = (bc->flags & BRO_CFLAG_BACKGROUND) != 0,
-        .confirm = conf_int("/broccoli/confirm", FALSE) == 1,
-        .timeout_ms = CONNECT_TIMEOUT_MS,
-        .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
-        .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
-        .stats_file = conf_str("/broccoli/stats_file", NULL),
-        .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
-    };
-    enum link_result result;
-
-    if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
-        return LINK_REFUSED;
-    if (bc->spool) {
-        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
-                 bc->class_name ? bc->class_name : "");
-        cfg.spool_folder = bc->spool->folder;
-        cfg.spool_max_bytes =
-            setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
-        cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
-    }
-    result = core_connect(bc->link, &cfg);
-    if (result == LINK_REFUSED || (result == LINK_TRYING && !cfg.background))
-        DEBUG("%s", bc->link->error);
-    return result;
-}
-
-int
-conn_open(BroConn *bc)
-{
-    enum link_result result = LINK_REFUSED;
-    uint32_t len;
-    char *requests;
-
-    if (!prepare(bc))
-        return FALSE;
-    requests = registry_names(bc, &len);
-    if (requests)
-        result = connect_with(bc, requests, len);
-    free(requests);
-    __atomic_store_n(&bc->connected, result != LINK_REFUSED, __ATOMIC_RELAXED);
-    if (result == LINK_REFUSED)
-        __atomic_store_n(&bc->link->state, LINK_DOWN, __ATOMIC_RELEASE);
-    return result == LINK_CONNECTED;
-}
-
-static int
-connect_in_turn(BroConn *bc)
-{
-    if (conn_state(bc) == LINK_UP)
-        return TRUE;
-    if (bc->connected && bc->flags & BRO_CFLAG_BACKGROUND)
-        return FALSE; /* the core is at it */
-    if (!bc->peer && bc->socket < 0)
-        return FALSE; /* the parent of a fork() has the socket */
-    conn_hang_up(bc, 0);
-    return conn_open(bc);
-}
-
-/**
- * Connects to the peer and does the handshake; asks for the events that are
- * registered. Waits, for at most 10 seconds; a peer that refuses is known at
- * once. Returns TRUE when the connection is up, or was already. With
- * bro_debug_messages set, the reason of a FALSE goes to standard error.
- * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
- * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
- * attempt on: this function does not wait for the peer, and FALSE means that
- * the connection is not up yet.
- */
-BRO_API int
-bro_conn_connect(BroConn *bc)
-{
-    int held, ok;
-
-    if (!bc)
-        return FALSE;
-    fork_own(bc);
-    held = conn_take_turn(bc);
-    ok = connect_in_turn(bc);
-    conn_end_turn(bc, held);
-    return ok;
-}
-
-/**
- * Ends the connection, if there is one, and connects anew. Events that wait
- * to be sent are kept.
- */
-BRO_API int
-bro_conn_reconnect(BroConn *bc)
-{
-    int held, ok;
-
-    if (!bc)
-        return FALSE;
-    fork_own(bc);
-    held = conn_take_turn(bc);
-    conn_hang_up(bc, 0);
-    if (bc->link)
-        __atomic_store_n(&bc->link->state, LINK_IDLE, __ATOMIC_RELEASE);
-    ok = connect_in_turn(bc);
-    conn_end_turn(bc, held);
-    return ok;
+    unlock(bc);
 }
 
 static void
@@ -489,16 +291,17 @@ bro_conn_delete(BroConn *bc)
 
     if (!bc)
         return FALSE;
-    fork_look();       /* what was running may be a thread of the parent */
-    if (bc->running) { /* bro_conn_process_input frees it */
+    fork_look();
+    if (input_runs(bc, __builtin_frame_address(0))) { /* bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;
     }
     fork_disown(bc);
     held = conn_take_turn(bc);
-    conn_hang_up(bc, FLUSH_TIMEOUT_MS);
-    conn_end_turn(bc, held);
+    conn_close(bc, FLUSH_TIMEOUT_MS);
+    pthread_mutex_unlock(&bc->turn);
     conn_free(bc);
+    cancel_release(held);
     return TRUE;
 }
 
@@ -508,7 +311,7 @@ bro_conn_delete(BroConn *bc)
 BRO_API int
 bro_conn_alive(const BroConn *bc)
 {
-    return conn_state(bc) == LINK_UP;
+    return conn_is(bc, LINK_IN(LINK_UP));
 }
 
 /**
@@ -521,11 +324,9 @@ bro_conn_alive(const BroConn *bc)
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
-    uint32_t state;
-
     if (!bc)
         return -1;
     fork_own(bc);
-    state = conn_state(bc);
-    return state == LINK_UP || (state == LINK_DOWN && bc->connected) ? bc->to_host : -1;
+    return conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host
+                                                                                   : -1;
 }

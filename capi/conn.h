@@ -28,6 +28,31 @@ struct attachment {
     void *val;
 };
 
+/*
+ * One state tells what a connection is doing: that of its link. Without a link
+ * it is LINK_NEW. Only link_move() changes it.
+ *
+ *            bro_event_send()    bro_conn_connect()    is left by       what was accepted
+ *   NEW      ALWAYS_QUEUE        makes an attempt      the host         waits
+ *   OPENING  ALWAYS_QUEUE,       waits for its turn    the core         waits
+ *            RECONNECT
+ *   UP       TRUE                TRUE at once          both             is written
+ *   RETRY    TRUE                makes an attempt;     both             waits
+ *                                FALSE at once with
+ *                                BACKGROUND
+ *   DOWN     ALWAYS_QUEUE        makes an attempt      the host         waits
+ *   CLOSING  FALSE               FALSE                 the host         is written, until the
+ *                                                                       deadline
+ *   CLOSED   FALSE               FALSE                 nobody           is gone, or in the spool
+ *
+ * A flag stands for: TRUE with that flag. What the queue has no room for is FALSE
+ * in any state. "Waits" is in the outbound ring, which lives as long as the handle;
+ * with confirm, what was written and not confirmed waits in the core's journal,
+ * which lives as long. Without, it is lost with the connection. A send looks at
+ * the state and puts the event into the ring under lock, and the host moves to
+ * CLOSING under lock: nothing is accepted once the core has been told to let go.
+ * A child of fork() begins with NEW and an empty ring (fork.h).
+ */
 struct bro_conn {
     char *peer; /* host:port, NULL when socket is used */
     int socket;
@@ -36,34 +61,40 @@ struct bro_conn {
     int zeek;            /* it speaks to Zeek */
     int flags;
     char *class_name;
-    struct link *link;                  /* NULL until the first connect */
-    struct spool *spool;                /* where the outbound ring lies, or NULL */
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
     struct descriptor_id to_core_id, to_host_id;
     unsigned generation; /* of the process that it works in, see fork.h */
-    int connected;       /* the core has the link */
     BroConn *older;      /* the list of handles.c */
 
     /* One thread at a time connects, ends the connection or makes it the process's own. */
     pthread_mutex_t turn;
     pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
+    struct link *link;    /* NULL until the first connect */
+    struct spool *spool;  /* where the outbound ring lies, or NULL */
     struct handler *handlers;
     struct attachment *attachments;
-    int link_type; /* of packets */
+    int link_type;                   /* of packets */
+    uint64_t stalled_at;             /* where the ring was when a flush ran out of time */
+    char peer_class[LINK_CLASS_MAX]; /* what bro_conn_get_peer_class() has returned */
 
     /* Changed under the lock, by the thread in bro_conn_process_input: */
-    int running;      /* it is there */
-    pthread_t runner; /* which it is */
+    int running;       /* it is there */
+    pthread_t runner;  /* which it is */
+    const void *frame; /* and where on its stack */
     /* Its own: */
+    struct link_record *current; /* what the handlers have now, of the link from */
+    struct link *from;
+    uint64_t next;          /* where the ring goes on behind it */
     int doomed;             /* a handler has deleted the connection */
     struct link *inherited; /* the parent's, while a handler runs that was called before fork() */
 };
 
+/* The state, whoever has the lock. */
 uint32_t conn_state(const BroConn *bc);
 
-/* Whether the connection has ended and nobody will open it again by himself. */
-int conn_is_over(const BroConn *bc);
+/* Whether it is one of a set: LINK_IN(...) | LINK_IN(...). */
+int conn_is(const BroConn *bc, uint32_t states);
 
 /* Makes the link, if it is not there: there, events may wait. Under the lock. */
 int conn_make_link(BroConn *bc);
@@ -73,14 +104,20 @@ int conn_make_link(BroConn *bc);
 int conn_take_turn(BroConn *bc);
 void conn_end_turn(BroConn *bc, int held);
 
-/* Connects a handle that is not connected. In turn, as the next. */
-int conn_open(BroConn *bc);
+/* Makes an attempt to connect; anew: also if the connection is up. In turn. */
+int conn_open(BroConn *bc, int anew);
 
-/* The opposite: writes what was accepted for at most that long. */
-void conn_hang_up(BroConn *bc, uint32_t timeout_ms);
+/* From here on nothing is accepted, and nothing connects. FALSE: that was so already. */
+int conn_stop(BroConn *bc);
+
+/* Writes what was accepted, for at most that long, and lets the core go. In turn. */
+void conn_close(BroConn *bc, uint32_t timeout_ms);
 
 /* Wakes the core if it waits for what the host does. */
 void conn_wake_core(BroConn *bc);
+
+/* Waits, for at most that long, until what was accepted is with the kernel. */
+void conn_flush(BroConn *bc, uint32_t timeout_ms);
 
 /* Puts a record, whose first bytes are struct link_record, into the outbound
  * ring, copying it. FALSE when there is no room for it. */
@@ -89,13 +126,15 @@ int conn_put(BroConn *bc, const void *rec, size_t size);
 /* The same for an event in either form: refused when nobody will ever take it. */
 int conn_put_event(BroConn *bc, const void *rec, size_t size);
 
-/* Handlers run from enter to leave, in this thread, and none is freed meanwhile.
- * FALSE: they do already. */
-int registry_enter(BroConn *bc);
-void registry_leave(BroConn *bc);
+/* Whether a thread is in bro_conn_process_input() for this connection. One that
+ * has left a handler by longjmp() is not; frame is the caller's. */
+int input_runs(const BroConn *bc, const void *frame);
 
-/* Runs the handlers of an event. */
-void registry_dispatch(BroConn *bc, const struct link_event *ev);
+/* Frees the handlers that were removed, unless one may be running. Under the lock. */
+void registry_sweep(BroConn *bc);
+
+/* Runs the handlers of an event. The caller is not cancelled, but for in a handler. */
+void registry_dispatch(BroConn *bc, const struct link_event *ev, int held);
 
 /* The names of all registered events, each with its NUL; the caller frees it. */
 char *registry_names(BroConn *bc, uint32_t *len);

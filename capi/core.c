@@ -3,16 +3,20 @@
 #include "api.h"
 #include "cancel.h"
 #include "load.h"
+#include "process.h"
+#include "ring.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* A call of the core that a thread of the host waits for. */
 struct errand {
     struct errand *next;
-    struct link *link;
+    struct link **links; /* one, or those to close */
+    int n;
     const struct link_config *cfg; /* NULL: close */
     uint32_t timeout_ms;
     int result;
@@ -29,7 +33,7 @@ static struct {
     pthread_cond_t work, done;
     struct errand *pending;
     int alive, idle;
-    int loaded;
+    int loaded; /* a core is there */
 } couriers = {.lock = PTHREAD_MUTEX_INITIALIZER,
               .work = PTHREAD_COND_INITIALIZER,
               .done = PTHREAD_COND_INITIALIZER};
@@ -48,13 +52,12 @@ core_forget(int clean)
 static int
 carry_out(struct errand *e)
 {
-    const struct core *core = load_core(e->link->error, sizeof e->link->error);
+    struct link *first = e->links[0];
+    const struct core *core = load_core(first->error, sizeof first->error);
 
-    if (!core) {
-        e->link->state = LINK_DOWN;
+    if (!core)
         return FALSE;
-    }
-    e->result = e->cfg ? core->connect(e->link, e->cfg) : core->close(e->link, e->timeout_ms);
+    e->result = e->cfg ? core->connect(first, e->cfg) : core->close(e->links, e->n, e->timeout_ms);
     load_release_pages();
     return TRUE;
 }
@@ -132,21 +135,50 @@ hand_over(struct errand *e)
     return 0;
 }
 
+static int
+nothing_waits(struct link **links, int n)
+{
+    int i;
+
+    for (i = 0; i < n && ring_used(links[i]->out) == 0; i++)
+        ;
+    return i == n;
+}
+
+/* A signal handler may fork() while this thread waits: in the child there is
+ * nobody to run the errand, and nobody to wake us. */
+#define LOOK_MS 200
+
+static void
+wait_for(struct errand *e, unsigned generation)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOOK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&couriers.done, &couriers.lock, &until);
+    if (!process_is(generation))
+        e->done = TRUE;
+}
+
 /* Has an errand run and waits for it. */
 static int
 run(struct errand *e)
 {
+    unsigned generation = process_generation();
     int held = cancel_hold();
     int failed;
 
     pthread_mutex_lock(&couriers.lock);
     failed = hand_over(e);
     while (!failed && !e->done)
-        pthread_cond_wait(&couriers.done, &couriers.lock);
+        wait_for(e, generation);
     pthread_mutex_unlock(&couriers.lock);
     cancel_release(held);
     if (failed)
-        snprintf(e->link->error, sizeof e->link->error, "cannot start a thread: %s",
+        snprintf(e->links[0]->error, sizeof e->links[0]->error, "cannot start a thread: %s",
                  strerror(failed));
     return e->result;
 }
@@ -154,15 +186,15 @@ run(struct errand *e)
 enum link_result
 core_connect(struct link *l, const struct link_config *cfg)
 {
-    struct errand e = {.link = l, .cfg = cfg};
+    struct errand e = {.links = &l, .n = 1, .cfg = cfg};
 
     return (enum link_result)run(&e);
 }
 
 int
-core_close(struct link *l, uint32_t timeout_ms)
+core_close(struct link **links, int n, uint32_t timeout_ms)
 {
-    struct errand e = {.link = l, .timeout_ms = timeout_ms};
+    struct errand e = {.links = links, .n = n, .timeout_ms = timeout_ms};
 
-    return run(&e);
+    return couriers.loaded ? run(&e) : nothing_waits(links, n);
 }

@@ -11,8 +11,9 @@
 /* Connects, or refuses with the reason in l->error. */
 enum link_result core_connect(struct link *l, const struct link_config *cfg);
 
-/* Writes what was accepted, for at most timeout_ms, and ends the connection. */
-int core_close(struct link *l, uint32_t timeout_ms);
+/* Writes what n connections have accepted, for at most timeout_ms in all, and ends
+ * these. FALSE: something is left. */
+int core_close(struct link **links, int n, uint32_t timeout_ms);
 
 /* After fork(), in the child: the core that the parent had is gone, its threads
  * with it. The next call loads another. clean: see fork_settle(). */

@@ -4,50 +4,170 @@
  */
 #include "exit.h"
 
+#include "cancel.h"
+#include "core.h"
+#include "debug.h"
 #include "fork.h"
 #include "handles.h"
 #include "process.h"
 #include "spool.h"
 
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-/* What exit() may take to write what a connection has accepted, since nobody asked for it. */
+/* What exit() may take to write what all connections have accepted, since nobody asked for it. */
 #define EXIT_TIMEOUT_MS 1000
 
-/* FALSE when another thread still has it after EXIT_TIMEOUT_MS: no lock is worth waiting for. */
-static int
-lock_to_exit(pthread_mutex_t *lock)
-{
-    struct timespec until;
+static int begun;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += EXIT_TIMEOUT_MS / 1000;
-    return pthread_mutex_timedlock(lock, &until) == 0;
+int
+exit_has_begun(void)
+{
+    return __atomic_load_n(&begun, __ATOMIC_SEQ_CST);
 }
 
-void
-exit_flush(BroConn *bc)
+static int64_t
+now_ms(void)
 {
-    if (!fork_owns(bc) || !lock_to_exit(&bc->turn))
-        return;
-    conn_hang_up(bc, EXIT_TIMEOUT_MS);
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* FALSE when somebody still has it at the deadline: no lock is worth more. It may
+ * be this very thread, below the signal handler that has called exit(). */
+static int
+lock_until(pthread_mutex_t *lock, int64_t deadline)
+{
+    while (pthread_mutex_trylock(lock) != 0) {
+        if (now_ms() >= deadline)
+            return FALSE;
+        usleep(1000);
+    }
+    return TRUE;
+}
+
+static void
+stop(BroConn *bc, int64_t deadline)
+{
+    int locked = lock_until(&bc->lock, deadline);
+
+    if (bc->link)
+        link_move(&bc->link->state, LINK_CLOSING);
+    if (locked)
+        pthread_mutex_unlock(&bc->lock);
+}
+
+/* From here on no connection accepts anything. Returns how many there are. */
+static int
+stop_all(int64_t deadline)
+{
+    BroConn *bc;
+    int n = 0;
+
+    if (!lock_until(&handles.lock, deadline))
+        return 0;
+    for (bc = handles_first(); bc; bc = handles_older(bc), n++)
+        if (fork_owns(bc))
+            stop(bc, deadline);
+    pthread_mutex_unlock(&handles.lock);
+    return n;
+}
+
+struct closing {
+    BroConn **handles; /* those whose turn is ours */
+    struct link **links;
+    int n, most;
+};
+
+static int
+has(const struct closing *c, const BroConn *bc)
+{
+    int i;
+
+    for (i = 0; i < c->n && c->handles[i] != bc; i++)
+        ;
+    return i < c->n;
+}
+
+/* Takes the turn of each connection that is to be closed. TRUE: of all. A handle
+ * whose turn is ours is not freed by another thread. Under the lock of the handles. */
+static int
+take_turns(struct closing *c)
+{
+    int all = TRUE;
+    BroConn *bc;
+
+    for (bc = handles_first(); bc && c->n < c->most; bc = handles_older(bc)) {
+        if (!fork_owns(bc) || conn_state(bc) != LINK_CLOSING || has(c, bc))
+            continue;
+        if (pthread_mutex_trylock(&bc->turn) != 0) {
+            all = FALSE;
+            continue;
+        }
+        c->handles[c->n] = bc;
+        c->links[c->n++] = bc->link;
+    }
+    return all;
+}
+
+/* Nobody waits for the network with the lock of the handles: a signal handler may
+ * fork() meanwhile, and another thread delete one. */
+static void
+take_all_turns(struct closing *c, int64_t deadline)
+{
+    int all = FALSE;
+
+    while (!all && lock_until(&handles.lock, deadline)) {
+        all = take_turns(c);
+        pthread_mutex_unlock(&handles.lock);
+        if (!all && now_ms() >= deadline)
+            break;
+        if (!all)
+            usleep(1000);
+    }
+}
+
+static void
+leave(BroConn *bc)
+{
+    link_move(&bc->link->state, LINK_CLOSED);
     if (bc->spool)
         spool_leave(bc->spool);
     pthread_mutex_unlock(&bc->turn);
 }
 
-/* Another thread that deletes one meanwhile waits. */
-__attribute__((destructor)) static void
-flush_at_exit(void)
+void
+exit_close_all(void)
 {
-    BroConn *bc;
+    int64_t deadline = now_ms() + EXIT_TIMEOUT_MS, left;
+    int i, held = cancel_hold();
+    struct closing c = {0};
 
-    if (!handles.first || process_is_guest())
-        return; /* a child of vfork() ends nothing of its parent's */
     fork_look();
-    if (!lock_to_exit(&handles.lock))
-        return;
-    for (bc = handles.first; bc; bc = bc->older)
-        exit_flush(bc);
-    pthread_mutex_unlock(&handles.lock);
+    c.most = stop_all(deadline);
+    c.handles = calloc((size_t)c.most + 1, sizeof *c.handles);
+    c.links = calloc((size_t)c.most + 1, sizeof *c.links);
+    if (c.handles && c.links)
+        take_all_turns(&c, deadline);
+    left = deadline - now_ms();
+    if (c.n && !core_close(c.links, c.n, left > 0 ? (uint32_t)left : 0))
+        DEBUG("not everything that was accepted has been written");
+    for (i = 0; i < c.n; i++)
+        leave(c.handles[i]);
+    free(c.handles);
+    free(c.links);
+    cancel_release(held);
+}
+
+__attribute__((destructor)) static void
+at_exit(void)
+{
+    if (handles_first() && process_is_guest())
+        return; /* a child of vfork() ends nothing of its parent's */
+    __atomic_store_n(&begun, TRUE, __ATOMIC_SEQ_CST);
+    if (handles_first())
+        exit_close_all();
 }

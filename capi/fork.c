@@ -47,7 +47,7 @@ leave_to_child(BroConn *bc)
         spool_unlock(bc->spool); /* it is to be free when the parent dies */
     if (bc->link)
         close_private(bc->link);
-    if (bc->connected)
+    if (conn_state(bc) != LINK_NEW)
         descriptor_close(&bc->socket, &bc->socket_id);
 }
 
@@ -56,7 +56,7 @@ fork_settle(int clean)
 {
     BroConn *bc;
 
-    for (bc = handles_newest(); bc; bc = handles_older(bc))
+    for (bc = handles_first(); bc; bc = handles_older(bc))
         leave_to_child(bc);
     core_forget(clean);
     pthread_mutex_init(&handles.lock, NULL);
@@ -102,14 +102,14 @@ leave_link(BroConn *bc)
 {
     struct link *l;
 
-    pthread_mutex_lock(&bc->lock); /* who reads it may be at it */
+    pthread_mutex_lock(&bc->lock); /* other threads may be asking for its state */
     l = bc->link;
-    __atomic_store_n(&bc->link, NULL, __ATOMIC_RELEASE); /* first: another thread may fork */
-    pthread_mutex_unlock(&bc->lock);
+    bc->link = NULL;
     if (bc->running && !bc->inherited)
         bc->inherited = l;
     else
         link_unmap(l);
+    pthread_mutex_unlock(&bc->lock);
 }
 
 static void
@@ -126,18 +126,20 @@ leave_spool(BroConn *bc)
 static void
 take_over(BroConn *bc)
 {
-    bc->connected = FALSE;
     leave_link(bc);
     leave_spool(bc);
     renew(&bc->to_core, &bc->to_core_id);
     renew(&bc->to_host, &bc->to_host_id);
 }
 
+/* Whether the parent had a connection, or was to have one. */
 static int
-was_up(const BroConn *bc)
+was_wanted(const BroConn *bc)
 {
-    return bc->connected && bc->peer &&
-           (conn_state(bc) == LINK_UP || bc->flags & BRO_CFLAG_RECONNECT);
+    static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
+    uint32_t is = LINK_IN(conn_state(bc));
+
+    return bc->peer && (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
 }
 
 /* Why there is no connection; NULL when nobody has refused one. */
@@ -155,7 +157,7 @@ reopen_own(BroConn *bc)
 {
     const char *reason;
 
-    if (!conn_open(bc) && (reason = refusal(bc)))
+    if (!conn_open(bc, FALSE) && (reason = refusal(bc)))
         DEBUG("cannot connect again after fork(): %s", reason);
 }
 
@@ -170,7 +172,7 @@ own(BroConn *bc, int reopen)
     generation = process_generation();
     held = conn_take_turn(bc);
     if (!fork_owns(bc)) { /* no other thread has been quicker */
-        reopen = reopen && was_up(bc);
+        reopen = reopen && was_wanted(bc);
         take_over(bc);
         if (reopen)
             reopen_own(bc);

@@ -7,6 +7,12 @@
 
 struct handles handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+BroConn *
+handles_first(void)
+{
+    return __atomic_load_n(&handles.first, __ATOMIC_ACQUIRE);
+}
+
 void
 handles_add(BroConn *bc)
 {
@@ -16,12 +22,6 @@ handles_add(BroConn *bc)
     __atomic_store_n(&bc->older, handles.first, __ATOMIC_RELAXED);
     __atomic_store_n(&handles.first, bc, __ATOMIC_RELEASE); /* now it is in the list */
     pthread_mutex_unlock(&handles.lock);
-}
-
-BroConn *
-handles_newest(void)
-{
-    return __atomic_load_n(&handles.first, __ATOMIC_ACQUIRE);
 }
 
 BroConn *

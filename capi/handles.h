@@ -8,14 +8,15 @@
 
 #include "conn.h"
 
-/* The newest first, linked by their older. */
+/* The newest first, linked by their older. A child of fork() finds the list whole:
+ * each change of it is one store. */
 extern struct handles {
     pthread_mutex_t lock; /* of who changes the list, or walks it while others may */
     BroConn *first;
 } handles;
 
 /* For a walk; NULL at the end. */
-BroConn *handles_newest(void);
+BroConn *handles_first(void);
 BroConn *handles_older(const BroConn *bc);
 
 void handles_add(BroConn *bc);

@@ -14,12 +14,19 @@
 
 /* Runs the handlers of one record. */
 static void
-process(BroConn *bc, const struct link_record *rec)
+process(BroConn *bc, const struct link_record *rec, int held)
 {
     if (rec->kind == LINK_FAR)
         rec = ((const struct link_far *)rec)->at;
     if (rec->kind == LINK_EVENT)
-        registry_dispatch(bc, (const struct link_event *)rec);
+        registry_dispatch(bc, (const struct link_event *)rec, held);
+}
+
+/* Nothing more will come, and nobody tries to change that. */
+static int
+is_over(const BroConn *bc)
+{
+    return conn_is(bc, LINK_IN(LINK_DOWN) | LINK_IN(LINK_CLOSING) | LINK_IN(LINK_CLOSED));
 }
 
 /* Programs that never ask whether the connection is alive rely on the
@@ -29,7 +36,7 @@ static void
 close_descriptor(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
-    if (conn_is_over(bc)) { /* and no other thread is connecting again */
+    if (conn_state(bc) == LINK_DOWN && bc->to_host >= 0) { /* and no other thread is connecting again */
         close(bc->to_host);
         bc->to_host = -1;
     }
@@ -42,11 +49,9 @@ static void
 quiet(BroConn *bc)
 {
     uint64_t count;
-    int held = cancel_hold();
 
-    if (read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
+    if (bc->to_host >= 0 && read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
         DEBUG("cannot read the descriptor: %s", strerror(errno));
-    cancel_release(held);
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -58,26 +63,96 @@ tell_of_room(BroConn *bc)
         conn_wake_core(bc);
 }
 
-/* Whether the link is still the one that a handler was called from: it may have
- * forked, and this be the child, whose parent has the events that are left. */
+/* --- The thread that is here -------------------------------------------------------------- */
+
+/* Whether two places are on the stack of this thread. */
 static int
-is_ours(const BroConn *bc, const struct link *l)
+on_one_stack(const void *a, const void *b)
 {
-    return bc->link == l && fork_owns(bc);
+    pthread_attr_t attr;
+    void *low = NULL;
+    size_t size = 0;
+
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return FALSE;
+    pthread_attr_getstack(&attr, &low, &size);
+    pthread_attr_destroy(&attr);
+    return (uintptr_t)a - (uintptr_t)low < size && (uintptr_t)b - (uintptr_t)low < size;
 }
 
-/* Runs handlers until there are no more events, or one has deleted the connection. */
-static int
-run_handlers(BroConn *bc)
+/* A call from a handler has its frame below that of the call that runs the handler.
+ * One that has not is made after that frame was left: by longjmp(). */
+int
+input_runs(const BroConn *bc, const void *frame)
 {
-    struct link *l = bc->link;
+    if (!bc->running || !pthread_equal(bc->runner, pthread_self()))
+        return bc->running;
+    return (uintptr_t)frame < (uintptr_t)bc->frame || !on_one_stack(frame, bc->frame);
+}
+
+/* The handlers are through with a record. In a child of fork() that a handler has
+ * made it is the parent's, and stays as it is. */
+static void
+release(BroConn *bc)
+{
+    struct link_record *rec = bc->current;
+
+    bc->current = NULL;
+    if (!rec || bc->from != bc->link || !fork_owns(bc))
+        return;
+    link_free_far(rec, &bc->link->far_in);
+    ring_release(&bc->link->in, bc->next);
+}
+
+static int
+enter(BroConn *bc, const void *frame)
+{
+    int entered;
+
+    pthread_mutex_lock(&bc->lock);
+    entered = !input_runs(bc, frame);
+    if (entered) {
+        if (bc->running)
+            release(bc); /* what the handler had that has not returned */
+        bc->running = TRUE;
+        bc->runner = pthread_self();
+        bc->frame = frame;
+    }
+    pthread_mutex_unlock(&bc->lock);
+    return entered;
+}
+
+/* However the handlers were left: by their return, by the end of the thread, by an exception. */
+static void
+leave(BroConn **at)
+{
+    BroConn *bc = *at;
+
+    fork_look(); /* a handler may have forked */
+    release(bc);
+    pthread_mutex_lock(&bc->lock);
+    bc->running = FALSE;
+    registry_sweep(bc);
+    link_unmap(bc->inherited);
+    bc->inherited = NULL;
+    pthread_mutex_unlock(&bc->lock);
+    if (bc->doomed)
+        bro_conn_delete(bc);
+}
+
+/* --- Running handlers --------------------------------------------------------------------- */
+
+/* Runs handlers until there are no more events, one has deleted the connection, or
+ * one has forked and this is the child, whose parent has the events that are left. */
+static int
+run_handlers(BroConn *bc, struct link *l, int held)
+{
     int some = FALSE, quieted = FALSE;
     struct link_record *rec;
-    uint64_t next;
 
     while (!bc->doomed) {
-        rec = ring_next(&l->in, &next);
-        if (!rec && conn_is_over(bc)) {
+        rec = ring_next(&l->in, &bc->next);
+        if (!rec && is_over(bc)) {
             if (ring_used(&l->in))
                 continue; /* came in just before the end */
             close_descriptor(bc);
@@ -93,11 +168,12 @@ run_handlers(BroConn *bc)
         if (some && (bc->flags & BRO_CFLAG_YIELD))
             break;
         some = TRUE;
-        process(bc, rec);
-        if (!is_ours(bc, l))
+        bc->from = l;
+        bc->current = rec;
+        process(bc, rec, held);
+        if (bc->link != l || !fork_owns(bc))
             return TRUE;
-        link_free_far(rec, &l->far_in);
-        ring_release(&l->in, next);
+        release(bc);
         if (__atomic_load_n(&l->core_starved, __ATOMIC_RELAXED))
             tell_of_room(bc);
     }
@@ -105,27 +181,30 @@ run_handlers(BroConn *bc)
     return some;
 }
 
+static int
+run_in_turn(BroConn *bc, int held)
+{
+    __attribute__((cleanup(leave))) BroConn *entered = bc;
+
+    return entered->link ? run_handlers(bc, bc->link, held) : FALSE;
+}
+
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection.
+ * at a time may call it for a connection; a call from a handler is FALSE.
  */
 BRO_API int
 bro_conn_process_input(BroConn *bc)
 {
-    int some = FALSE;
+    int some = FALSE, held;
 
     if (!bc)
         return FALSE;
+    held = cancel_hold();
     fork_own(bc);
-    if (!registry_enter(bc))
-        return FALSE; /* called from a handler */
-    if (conn_state(bc) >= LINK_UP && bc->to_host >= 0)
-        some = run_handlers(bc);
-    registry_leave(bc);
-    link_unmap(bc->inherited);
-    bc->inherited = NULL;
-    if (bc->doomed)
-        bro_conn_delete(bc);
+    if (enter(bc, __builtin_frame_address(0))) /* FALSE: called from a handler */
+        some = run_in_turn(bc, held);
+    cancel_release(held);
     return some;
 }

@@ -90,12 +90,18 @@ struct link_far {
 #endif
 };
 
+/*
+ * What state a connection is in, and the only place that says so. conn.h has
+ * the table of what each state allows.
+ */
 enum link_state {
-    LINK_IDLE = 0,       /* never connected */
-    LINK_CONNECTING = 1, /* the core is at it */
-    LINK_UP = 2,         /* handshake done on both sides */
-    LINK_DOWN = 3,       /* refused or lost; error says why */
-    LINK_CLOSED = 4      /* the core will not touch the link again */
+    LINK_NEW = 0,     /* no core has had it */
+    LINK_OPENING = 1, /* the core makes an attempt, and a thread of the host waits for it */
+    LINK_UP = 2,      /* handshake done on both sides */
+    LINK_RETRY = 3,   /* lost or not reached; the core goes on trying */
+    LINK_DOWN = 4,    /* lost or refused, and nobody tries; error says why */
+    LINK_CLOSING = 5, /* exit or delete: what was accepted is being written */
+    LINK_CLOSED = 6   /* the core will not touch the link again */
 };
 
 /*
@@ -139,7 +145,7 @@ struct link {
     struct link_ring in;      /* from core to host */
     struct link_spool *spool; /* or NULL */
 
-    uint32_t state;         /* enum link_state */
+    uint32_t state;         /* enum link_state; changed by link_move() alone */
     uint32_t core_asleep;   /* the core waits for to_core; the producer wakes it */
     uint32_t host_signaled; /* to_host is, or is about to be, readable */
     uint32_t core_starved;  /* the core waits for room in the inbound ring */
@@ -156,10 +162,43 @@ struct link {
     uint64_t refused;  /* of these: could not be put on the wire */
     uint64_t full;     /* events that the queue had no room for */
 
+    uint64_t written;  /* how far the outbound ring is with the kernel, in bytes since the beginning */
+    uint32_t flushers; /* threads of the host that wait for that, on: */
+    uint32_t progress; /* a futex; counts what they may be waiting for */
+
     /* The core's before the state becomes LINK_UP or LINK_DOWN, the host's after. */
     char peer_class[LINK_CLASS_MAX];
     char error[LINK_ERROR_MAX];
 };
+
+/* The bit of a state in a set of states. */
+#define LINK_IN(state) (1u << (state))
+
+/*
+ * Moves a link's state, for front and core alike. FALSE (0), and nothing changes,
+ * when the new one cannot follow: somebody else was first.
+ */
+static inline int
+link_move(uint32_t *state, uint32_t to)
+{
+    /* From which states each can be entered. */
+    static const uint32_t from[] = {
+        [LINK_NEW] = 0,
+        [LINK_OPENING] = LINK_IN(LINK_NEW) | LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN),
+        [LINK_UP] = LINK_IN(LINK_OPENING) | LINK_IN(LINK_RETRY),
+        [LINK_RETRY] = LINK_IN(LINK_OPENING) | LINK_IN(LINK_UP),
+        [LINK_DOWN] = LINK_IN(LINK_OPENING) | LINK_IN(LINK_UP),
+        [LINK_CLOSING] = LINK_IN(LINK_NEW) | LINK_IN(LINK_OPENING) | LINK_IN(LINK_UP) |
+                         LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN),
+        [LINK_CLOSED] = LINK_IN(LINK_CLOSING),
+    };
+    uint32_t now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
+
+    while (from[to] & LINK_IN(now))
+        if (__atomic_compare_exchange_n(state, &now, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+            return 1;
+    return 0;
+}
 
 /* --- The front's alone -------------------------------------------------------------------- */
 
@@ -194,6 +233,7 @@ struct link_config {
     uint32_t debug;      /* tell stderr what happens */
     uint32_t reconnect;  /* keep trying when the peer is lost or cannot be reached */
     uint32_t background; /* the same, and do not wait for the first attempt */
+    uint32_t anew;       /* end a connection that is up, and connect again */
     uint32_t confirm;    /* keep events until the peer has confirmed them */
     uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
     uint32_t retry_ms;   /* longest pause between two attempts */

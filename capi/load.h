@@ -11,7 +11,7 @@
 /* What the core does for us, on a thread of ours. */
 struct core {
     int (*connect)(struct link *l, const struct link_config *cfg);
-    int (*close)(struct link *l, uint32_t timeout_ms);
+    int (*close)(struct link **links, int n, uint32_t timeout_ms);
 };
 
 /* Loads the core if it is not there. NULL with the reason in error. */

@@ -10,9 +10,15 @@
 #include "spool.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long bro_event_queue_flush() may wait. */
+#define FLUSH_TIMEOUT_MS 1000
 
 void
 conn_wake_core(BroConn *bc)
@@ -74,16 +80,22 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     return TRUE;
 }
 
-/* Whether an event may wait: there is a connection, the core is after one, or
- * the host wants to queue in any case. */
+/* Whether an event may wait, by the table of conn.h. */
 static int
 may_queue(BroConn *bc)
 {
-    if (conn_state(bc) == LINK_UP)
+    switch (conn_state(bc)) {
+    case LINK_UP:
+    case LINK_RETRY:
         return TRUE;
-    if (__atomic_load_n(&bc->connected, __ATOMIC_RELAXED) && bc->peer &&
-        bc->flags & BRO_CFLAG_RECONNECT)
-        return TRUE;
+    case LINK_OPENING:
+        if (bc->peer && bc->flags & BRO_CFLAG_RECONNECT)
+            return TRUE;
+        break;
+    case LINK_CLOSING:
+    case LINK_CLOSED:
+        return FALSE;
+    }
     return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && conn_make_link(bc);
 }
 
@@ -116,6 +128,69 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     return ok;
 }
 
+/* --- Flushing ------------------------------------------------------------------------------- */
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Waits until the core has got on, or for that long; progress is what was seen before. */
+static void
+await_progress(struct link *l, uint32_t progress, int64_t ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+    syscall(SYS_futex, &l->progress, FUTEX_WAIT_PRIVATE, progress, &t, NULL, 0);
+}
+
+/* Waits until the core has written the ring up to target, or cannot go on. TRUE: it has. */
+static int
+await_written(BroConn *bc, struct link *l, uint64_t target, int64_t deadline)
+{
+    int done = FALSE;
+
+    __atomic_add_fetch(&l->flushers, 1, __ATOMIC_SEQ_CST);
+    for (;;) {
+        uint32_t progress = __atomic_load_n(&l->progress, __ATOMIC_SEQ_CST);
+        int64_t left = deadline - now_ms();
+
+        done = __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) >= target;
+        if (done || left <= 0 || __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) != LINK_UP)
+            break;
+        conn_wake_core(bc);
+        await_progress(l, progress, left);
+    }
+    __atomic_sub_fetch(&l->flushers, 1, __ATOMIC_SEQ_CST);
+    return done;
+}
+
+/* A peer that reads nothing is waited for once, and not again before it has read something. */
+void
+conn_flush(BroConn *bc, uint32_t timeout_ms)
+{
+    struct link *l;
+    uint64_t target, stalled_at;
+
+    pthread_mutex_lock(&bc->lock);
+    l = conn_state(bc) == LINK_UP ? bc->link : NULL;
+    target = l ? l->out->head : 0;
+    stalled_at = bc->stalled_at;
+    pthread_mutex_unlock(&bc->lock);
+    if (!l || (stalled_at && stalled_at == __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1))
+        return;
+    stalled_at = await_written(bc, l, target, now_ms() + timeout_ms)
+                     ? 0
+                     : __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1;
+    pthread_mutex_lock(&bc->lock);
+    bc->stalled_at = stalled_at;
+    pthread_mutex_unlock(&bc->lock);
+}
+
 /**
  * Returns how many events have been accepted and not yet been encoded for the peer.
  */
@@ -124,10 +199,10 @@ bro_event_queue_length(BroConn *bc)
 {
     int n;
 
-    if (!bc || !bc->link || !fork_owns(bc))
+    if (!bc || !fork_owns(bc))
         return 0;
     pthread_mutex_lock(&bc->lock);
-    n = (int)queued(bc);
+    n = bc->link ? (int)queued(bc) : 0;
     pthread_mutex_unlock(&bc->lock);
     return n;
 }
@@ -144,13 +219,16 @@ bro_event_queue_length_max(BroConn *bc)
 }
 
 /**
- * Makes sure that the queue is being written, without waiting for it: that
- * happens in the background anyway. Returns how many events are in it.
+ * Waits until all that was accepted is with the kernel, so that it arrives
+ * although the process ends by _exit() or exec(). For at most a second, and only
+ * while the connection is up; a peer that has not read in that time is not waited
+ * for again before it does. What a peer is to confirm (/broccoli/confirm) is with
+ * the kernel then, not confirmed. Returns how many events are still queued.
  */
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
 {
-    if (conn_state(bc) == LINK_UP && fork_owns(bc))
-        conn_wake_core(bc);
+    if (bc && fork_owns(bc))
+        conn_flush(bc, FLUSH_TIMEOUT_MS);
     return bro_event_queue_length(bc);
 }

@@ -1,4 +1,4 @@
-#include "api.h"
+#include "cancel.h"
 #include "conn.h"
 #include "debug.h"
 #include "flat.h"
@@ -23,9 +23,8 @@ next_of(struct handler *const *at, const char *event_name)
     return h;
 }
 
-/* Frees what was removed, under the lock, once nobody walks the list. */
-static void
-sweep(BroConn *bc)
+void
+registry_sweep(BroConn *bc)
 {
     struct handler **at, *h;
 
@@ -103,8 +102,8 @@ bro_event_registry_add(BroConn *bc, const char *event_name, BroEventFunc func, v
 }
 
 /**
- * The same as bro_event_registry_add() for a function that takes the arguments
- * with their types, in a BroEvMeta. The BroEvMeta and what it points to hold
+ * Registers func for events of that name, as bro_event_registry_add() does. It is
+ * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to hold
  * until the function returns.
  */
 BRO_API void
@@ -130,7 +129,7 @@ bro_event_registry_remove(BroConn *bc, const char *event_name)
     for (h = bc->handlers; h; h = h->next)
         if (strcmp(h->event, event_name) == 0)
             __atomic_store_n(&h->removed, TRUE, __ATOMIC_RELAXED);
-    sweep(bc);
+    registry_sweep(bc);
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -214,30 +213,6 @@ registry_names(BroConn *bc, uint32_t *len)
     return names;
 }
 
-int
-registry_enter(BroConn *bc)
-{
-    int entered;
-
-    pthread_mutex_lock(&bc->lock);
-    entered = !bc->running;
-    bc->running = TRUE;
-    if (entered)
-        bc->runner = pthread_self();
-    pthread_mutex_unlock(&bc->lock);
-    return entered;
-}
-
-void
-registry_leave(BroConn *bc)
-{
-    fork_look();
-    pthread_mutex_lock(&bc->lock);
-    bc->running = FALSE;
-    sweep(bc);
-    pthread_mutex_unlock(&bc->lock);
-}
-
 void
 registry_free(BroConn *bc)
 {
@@ -245,7 +220,7 @@ registry_free(BroConn *bc)
 
     for (h = bc->handlers; h; h = h->next)
         h->removed = TRUE;
-    sweep(bc);
+    registry_sweep(bc);
 }
 
 /*
@@ -273,15 +248,18 @@ call_expanded(BroConn *bc, const struct handler *h, const BroEvArg *args, uint32
 }
 
 static void
-call(BroConn *bc, const struct handler *h, BroEvMeta *meta)
+call(BroConn *bc, const struct handler *h, BroEvMeta *meta, int held)
 {
     BroEvMeta copy = *meta; /* theirs to write to */
 
-    if (h->compact)
-        h->compact(bc, h->user_data, &copy);
-    else if ((uint32_t)meta->ev_numargs <= MAX_ARGS)
-        call_expanded(bc, h, meta->ev_args, (uint32_t)meta->ev_numargs);
-    else
+    if (h->compact || (uint32_t)meta->ev_numargs <= MAX_ARGS) {
+        cancel_release(held);
+        if (h->compact)
+            h->compact(bc, h->user_data, &copy);
+        else
+            call_expanded(bc, h, meta->ev_args, (uint32_t)meta->ev_numargs);
+        cancel_hold();
+    } else
         DEBUG("event %s has %d arguments, a callback takes %d: register a compact one",
               meta->ev_name, meta->ev_numargs, MAX_ARGS);
 }
@@ -302,19 +280,9 @@ read_args(const struct link_event *ev, BroEvArg *args, struct val *vals)
     return p;
 }
 
-static void
-clear_vals(struct val *vals, uint32_t n)
-{
-    uint32_t i;
-
-    for (i = 0; i < n; i++)
-        if (vals[i].type != BRO_TYPE_UNKNOWN)
-            val_clear(&vals[i]);
-}
-
 /* Calls the handlers from first on, but none that is registered meanwhile. */
 static void
-call_all(BroConn *bc, struct handler *first, BroEvMeta *meta)
+call_all(BroConn *bc, struct handler *first, BroEvMeta *meta, int held)
 {
     struct handler *h, *last = NULL;
 
@@ -323,46 +291,63 @@ call_all(BroConn *bc, struct handler *first, BroEvMeta *meta)
     for (h = first; h && !bc->doomed;
          h = h == last ? NULL : __atomic_load_n(&h->next, __ATOMIC_ACQUIRE))
         if (!__atomic_load_n(&h->removed, __ATOMIC_RELAXED) && strcmp(h->event, meta->ev_name) == 0)
-            call(bc, h, meta);
+            call(bc, h, meta, held);
 }
 
 /* Few arguments and values need no memory of their own. */
 #define FEW 16
 
+/* The arguments of an event, as handlers get them. */
+struct args {
+    uint32_t n;
+    BroEvArg few[FEW], *args;
+    struct val few_vals[FEW], *vals;
+};
+
+static void
+args_free(struct args *a)
+{
+    uint32_t i;
+
+    for (i = 0; a->args && a->vals && i < a->n; i++)
+        if (a->vals[i].type != BRO_TYPE_UNKNOWN)
+            val_clear(&a->vals[i]);
+    if (a->args != a->few)
+        free(a->args);
+    if (a->vals != a->few_vals)
+        free(a->vals);
+}
+
 void
-registry_dispatch(BroConn *bc, const struct link_event *ev)
+registry_dispatch(BroConn *bc, const struct link_event *ev, int held)
 {
     const char *name = (const char *)(ev + 1);
     struct handler *first = next_of(&bc->handlers, name);
-    BroEvArg few[FEW], *args = few;
-    struct val few_vals[FEW], *vals = few_vals;
-    const unsigned char *p;
-    uint32_t n = ev->num_args;
+    __attribute__((cleanup(args_free))) struct args a; /* also when a handler does not return */
+    const unsigned char *p = NULL;
 
+    a.n = 0;
+    a.args = a.few;
+    a.vals = a.few_vals;
     if (!first)
         return;
-    if (n > FEW) {
-        args = malloc(n * sizeof *args);
-        vals = malloc(n * sizeof *vals);
+    if (ev->num_args > FEW) {
+        a.args = malloc(ev->num_args * sizeof *a.args);
+        a.vals = malloc(ev->num_args * sizeof *a.vals);
     }
-    if (args && vals) {
-        BroEvMeta meta = {
-            .ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)n, .ev_args = args};
+    if (a.args && a.vals) {
+        a.n = ev->num_args;
+        p = read_args(ev, a.args, a.vals);
+    }
+    if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
+        BroEvMeta meta = {.ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)a.n, .ev_args = a.args};
 
-        p = read_args(ev, args, vals);
-        if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
-            meta.ev_start = (uchar *)p;
-            meta.ev_end = (uchar *)p + ev->raw_len;
-            call_all(bc, first, &meta);
-        } else {
-            DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no "
-                  "form for",
-                  name);
-        }
-        clear_vals(vals, n);
+        meta.ev_start = (uchar *)p;
+        meta.ev_end = (uchar *)p + ev->raw_len;
+        call_all(bc, first, &meta, held);
+    } else {
+        DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no "
+              "form for",
+              name);
     }
-    if (args != few)
-        free(args);
-    if (vals != few_vals)
-        free(vals);
 }

@@ -36,9 +36,50 @@
  *
  * Build it with: cc login.c $(pkg-config --cflags --libs broccoli)
  *
- * To receive events, name them with bro_event_registry_add() before
- * bro_conn_connect(), wait until the descriptor of bro_conn_get_fd() is
- * readable, and call bro_conn_process_input(): it runs your callbacks.
+ *
+ * A program that receives events
+ *
+ *     #include <broccoli.h>
+ *
+ *     #include <poll.h>
+ *     #include <stdio.h>
+ *
+ *     static void
+ *     on_login(BroConn *bc, void *user_data, BroString *user, uint64 *tries)
+ *     {
+ *         (void)bc, (void)user_data;
+ *         printf("%s, %lu tries\n", (char *)user->str_val, (unsigned long)*tries);
+ *     }
+ *
+ *     int
+ *     main(void)
+ *     {
+ *         struct pollfd readable;
+ *         BroConn *bc;
+ *
+ *         bro_init(NULL);
+ *         bc = bro_conn_new_str("127.0.0.1:47757", BRO_CFLAG_NONE);
+ *         if (!bc)
+ *             return 1;
+ *         bro_event_registry_add(bc, "login_failed", (BroEventFunc)on_login, NULL);
+ *         if (!bro_conn_connect(bc))
+ *             return 1;
+ *         while (bro_conn_alive(bc)) {
+ *             readable.fd = bro_conn_get_fd(bc);
+ *             readable.events = POLLIN;
+ *             poll(&readable, 1, -1);
+ *             bro_conn_process_input(bc);
+ *         }
+ *         bro_conn_delete(bc);
+ *         return 0;
+ *     }
+ *
+ * The handler gets a pointer to each argument; these hold until it returns.
+ * bro_event_registry_add_compact() registers one that gets them with their types.
+ * A handler returns normally. If it ends its thread, or an exception of C++ leaves
+ * it, the event counts as handled and nothing else is lost; if longjmp() leaves it,
+ * what its arguments took is not freed, and the next call of
+ * bro_conn_process_input() in the same thread goes on with the next event.
  *
  *
  * Values
@@ -74,6 +115,29 @@
  * returned has a function named _free.
  *
  *
+ * What becomes of an event
+ *
+ * bro_event_send() is TRUE for an event that the library has accepted. What may be
+ * accepted, and what becomes of it, depends on the state of the connection:
+ *
+ *     state              accepted            what was accepted
+ *     never connected    with ALWAYS_QUEUE   waits for the first connect
+ *     being connected    with ALWAYS_QUEUE   waits
+ *                        or RECONNECT
+ *     up                 yes                 is written at once, in the background
+ *     lost, and the      yes                 waits for the next connection
+ *     library retries
+ *     lost or refused    with ALWAYS_QUEUE   waits for bro_conn_connect()
+ *     being ended        no                  is written until the deadline of
+ *                                            bro_conn_delete() or exit()
+ *     ended              no                  is gone, or in the spool
+ *
+ * In each of them a full queue is FALSE. bro_conn_connect() and bro_conn_reconnect()
+ * drop nothing that waits. What was written to a connection that is then lost is
+ * lost with it, unless /broccoli/confirm is set: then it waits until the peer has
+ * confirmed it, and is sent again on the next connection of the same handle.
+ *
+ *
  * Threads
  *
  * Handles are independent of each other, and one handle may be used by several
@@ -99,8 +163,15 @@
  * fork(). The first use of the handle in the child opens a connection of the
  * child's own, to the same peer with the same registrations, class and flags;
  * that call may wait as bro_conn_connect() does. What the parent has accepted
- * is the parent's to send. exec() leaves nothing behind. exit() writes what was
- * accepted, for at most a second for each connection; _exit() does not.
+ * is the parent's to send. exec() leaves nothing behind.
+ *
+ *
+ * The end
+ *
+ * bro_conn_delete() writes what was accepted, for at most 5 seconds. exit() does so
+ * for all connections together, for at most a second; from its beginning nothing is
+ * accepted any more. Before _exit(), exec() or a signal that ends the process, call
+ * bro_event_queue_flush(): it waits until what was accepted is with the kernel.
  *
  *
  * Packets
@@ -341,21 +412,24 @@ void bro_ctx_init(BroCtx *ctx);
 BroConn *bro_conn_new_str(const char *peer, int flags);
 
 /**
- * The same as bro_conn_new_str() for an IPv4 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv4 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BroConn *bro_conn_new(struct in_addr *ip_addr, uint16 port, int flags);
 
 /**
- * The same as bro_conn_new_str() for an IPv6 address. Address and port are in
- * network byte order.
+ * Makes a handle for a connection to an IPv6 address, as bro_conn_new_str() does
+ * for a text. Address and port are in network byte order. Returns NULL without an
+ * address or without memory; the caller frees the handle with bro_conn_delete().
  */
 BroConn *bro_conn_new6(struct in6_addr *ip_addr, uint16 port, int flags);
 
 /**
- * The same for a stream socket that is connected already, by either side. The
- * socket is the library's from here on: bro_conn_delete() closes it, and nobody
- * else is to read, write or close it.
+ * Makes a handle for a stream socket that is connected already, by either side.
+ * The socket is the library's from here on: bro_conn_delete() closes it, and nobody
+ * else is to read, write or close it. Returns NULL for a negative socket or without
+ * memory; the caller frees the handle with bro_conn_delete().
  */
 BroConn *bro_conn_new_socket(int socket, int flags);
 
@@ -368,7 +442,8 @@ void bro_conn_set_class(BroConn *bc, const char *classname);
 
 /**
  * Returns the class that the peer has announced, "" for none, NULL while there
- * has been no connection. It holds until the next connect or bro_conn_delete().
+ * has been no connection. It holds until the next call of this function for the
+ * connection, or bro_conn_delete().
  */
 const char *bro_conn_get_peer_class(const BroConn *bc);
 
@@ -378,25 +453,6 @@ const char *bro_conn_get_peer_class(const BroConn *bc);
  * has seen. What the peer has not confirmed waits again once its connection is lost.
  */
 void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
-
-/**
- * Connects to the peer and does the handshake; asks for the events that are
- * registered. Waits, for at most 10 seconds; a peer that refuses is known at
- * once. Returns TRUE when the connection is up, or was already. With
- * bro_debug_messages set, the reason of a FALSE goes to standard error.
- * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
- * in the background, and does so whenever the connection is lost;
- * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
- * attempt on: this function does not wait for the peer, and FALSE means that
- * the connection is not up yet.
- */
-int bro_conn_connect(BroConn *bc);
-
-/**
- * Ends the connection, if there is one, and connects anew. Events that wait
- * to be sent are kept.
- */
-int bro_conn_reconnect(BroConn *bc);
 
 /**
  * Writes what has been accepted, for at most 5 seconds, ends the connection
@@ -418,6 +474,27 @@ int bro_conn_alive(const BroConn *bc);
  * closes the descriptor.
  */
 int bro_conn_get_fd(BroConn *bc);
+
+/**
+ * Connects to the peer and does the handshake; asks for the events that are
+ * registered. Waits, for at most 10 seconds; a peer that refuses is known at
+ * once. Returns TRUE when the connection is up, or was already. With
+ * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
+ * in the background, and does so whenever the connection is lost;
+ * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
+ * attempt on: this function does not wait for the peer, and FALSE means that
+ * the connection is not up yet.
+ */
+int bro_conn_connect(BroConn *bc);
+
+/**
+ * Connects to the peer anew, also when the connection is up: writes what was
+ * accepted, for at most 5 seconds, ends the connection, and does what
+ * bro_conn_connect() does. What is still queued then, or not confirmed, waits for
+ * the new connection. Returns TRUE when that is up.
+ */
+int bro_conn_reconnect(BroConn *bc);
 
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
@@ -497,8 +574,11 @@ int bro_event_queue_length(BroConn *bc);
 int bro_event_queue_length_max(BroConn *bc);
 
 /**
- * Makes sure that the queue is being written, without waiting for it: that
- * happens in the background anyway. Returns how many events are in it.
+ * Waits until all that was accepted is with the kernel, so that it arrives
+ * although the process ends by _exit() or exec(). For at most a second, and only
+ * while the connection is up; a peer that has not read in that time is not waited
+ * for again before it does. What a peer is to confirm (/broccoli/confirm) is with
+ * the kernel then, not confirmed. Returns how many events are still queued.
  */
 int bro_event_queue_flush(BroConn *bc);
 
@@ -516,8 +596,8 @@ void bro_event_registry_add(BroConn *bc, const char *event_name, BroEventFunc fu
                             void *user_data);
 
 /**
- * The same as bro_event_registry_add() for a function that takes the arguments
- * with their types, in a BroEvMeta. The BroEvMeta and what it points to hold
+ * Registers func for events of that name, as bro_event_registry_add() does. It is
+ * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to hold
  * until the function returns.
  */
 void bro_event_registry_add_compact(BroConn *bc, const char *event_name,
@@ -543,7 +623,7 @@ void bro_event_registry_request(BroConn *bc);
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection.
+ * at a time may call it for a connection; a call from a handler is FALSE.
  */
 int bro_conn_process_input(BroConn *bc);
 

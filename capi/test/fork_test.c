@@ -59,6 +59,16 @@ in_child_of(pid_t (*way)(void), void (*func)(void))
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* A handle that was connected, and that a child does not connect again. */
+static BroConn *
+pretend_lost(void)
+{
+    BroConn *bc = pretend(0);
+
+    bc->link->state = LINK_DOWN;
+    return bc;
+}
+
 static void
 use_of_parent(void)
 {
@@ -108,7 +118,7 @@ look_at_sockets(void)
     check_failed = 0;
     CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
     CHECK(is_open(of_host[0]) && is_open(of_host[1]));
-    CHECK(is_open(given) == !of_parent->connected && (of_parent->socket == -1) != is_open(given));
+    CHECK(is_open(given) == (of_parent->link->state == LINK_NEW) && (of_parent->socket == -1) != is_open(given));
 }
 
 /* A child closes what the core has open, and nothing that has such a number by now. */
@@ -119,7 +129,6 @@ test_fork_sockets(void)
     if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 && pipe(of_host) == 0))
         return;
     given = dup(of_core[1]);
-    of_parent->connected = TRUE; /* as it is while the core has it */
     of_parent->socket = given;
     of_parent->socket_id = descriptor_id(given);
     of_parent->link->privates[0] = private_of(of_core[0], FALSE);
@@ -128,7 +137,7 @@ test_fork_sockets(void)
     of_parent->link->privates[2].fd = of_host[0]; /* a number that is another's by now */
     CHECK(in_child(look_at_sockets) == 0);
     CHECK(is_open(of_core[0]) && is_open(given));
-    of_parent->connected = FALSE; /* as it is while the core connects */
+    of_parent->link->state = LINK_NEW; /* the child may be the one that connects */
     CHECK(in_child(look_at_sockets) == 0);
     bro_conn_delete(of_parent);
     close(of_core[0]), close(of_core[1]), close(of_host[0]), close(of_host[1]);
@@ -153,7 +162,7 @@ look_at_link(void)
 static void
 test_fork_link(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     CHECK(in_child(look_at_link) == 0);
     CHECK(!readable(of_parent->to_host) && !readable(of_parent->to_core));
     bro_conn_delete(of_parent);
@@ -235,7 +244,7 @@ use_other_events(void)
 static void
 test_fork_and_close(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     CHECK(in_child(use_other_files) == 0);
     CHECK(in_child(delete_beside_other_file) == 0);
     CHECK(in_child(use_after_closing_all) == 0);
@@ -308,11 +317,9 @@ test_late_look(void)
     of_parent = pretend(0);
     of_parent->socket = given = of_core[1];
     of_parent->socket_id = descriptor_id(given);
-    of_parent->connected = TRUE;
     of_parent->link->privates[0] = private_of(of_core[0], FALSE);
     CHECK(in_child_of(_Fork, look_late) == 0);
     CHECK(in_child_of(child_of_clone, look_late) == 0);
-    of_parent->connected = FALSE;
     bro_conn_delete(of_parent);
     close(of_core[0]), close(pair[1]);
 }
@@ -329,7 +336,7 @@ request_in_child(void)
 static void
 test_fork_request(void)
 {
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     bro_event_registry_add(of_parent, "a", (BroEventFunc)abort, NULL);
     CHECK(in_child(request_in_child) == 0);
     bro_conn_delete(of_parent);
@@ -353,7 +360,7 @@ test_fork_far(void)
 {
     BroEvent *large = event_of(LINK_NEAR_MAX);
 
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     arrives(of_parent, large);
     CHECK(in_child(delete_what_is_freed) == 0);
     bro_event_free(large);
@@ -540,7 +547,7 @@ test_deletes_at_fork(void)
 
     pthread_atfork(delete_at_3, delete_at_4, delete_at_5);
     for (i = 0; i < 6; i++)
-        to_delete[i] = pretend(0);
+        to_delete[i] = pretend_lost();
     CHECK(in_child_of(fork, nothing) == 0);
     for (i = 0; i < 6; i++)
         CHECK(!to_delete[i] == (i % 3 != 2)); /* those of the child are still here */
@@ -682,7 +689,7 @@ exit_as_child(void)
 
     check_failed = 0;
     CHECK(s->lock == -1 && !is_open(given)); /* free once the parent is gone */
-    exit_flush(of_parent);
+    exit_close_all();
     CHECK(access(s->folder, F_OK) == 0);
     CHECK(bro_conn_delete(of_parent));
 }
@@ -811,7 +818,7 @@ test_fork_beside_handler(void)
     pthread_t thread;
     void *result;
 
-    of_parent = pretend(0);
+    of_parent = pretend_lost();
     pthread_barrier_init(&in_handler, NULL, 2);
     bro_event_registry_add_compact(of_parent, "waits", on_waiting, "");
     arrives_named(of_parent, "waits", 0);

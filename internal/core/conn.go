@@ -17,7 +17,9 @@ import (
 )
 
 // conn is a connection of the host's: one session with the peer after another
-// where it is to reconnect, one session otherwise.
+// where it is to reconnect, one session otherwise. It lives as long as the host's
+// handle: each connect of the host's begins another run, and what the last one has
+// left in the journal comes first.
 type conn struct {
 	link   *link
 	set    settings
@@ -27,8 +29,8 @@ type conn struct {
 	ending chan struct{} // closed when the host wants to end
 	ended  sync.Once
 	late   chan struct{} // closed when it has waited long enough for that
-	done   chan struct{} // closed when nothing of it runs any more
-	wrote  atomic.Bool   // all that was accepted has been written
+	run    *run
+	wrote  atomic.Bool // all that was accepted has been written
 
 	current atomic.Pointer[session]
 	journal *peer.Journal // nil without confirmed delivery
@@ -40,6 +42,23 @@ type conn struct {
 	asked    int      // how many of these the connection was opened with
 }
 
+// run is what goes on from one connect of the host's to the next.
+type run struct {
+	halt chan struct{} // closed when the host connects anew
+	done chan struct{} // closed when nothing of it runs any more
+}
+
+func newRun() *run { return &run{halt: make(chan struct{}), done: make(chan struct{})} }
+
+func (r *run) halted() bool {
+	select {
+	case <-r.halt:
+		return true
+	default:
+		return false
+	}
+}
+
 // journalMax is how many bytes may be under way without being confirmed.
 const journalMax = 8 << 20
 
@@ -48,55 +67,94 @@ var errBackground = errors.New("connecting in the background")
 
 var errLate = errors.New("not everything was written in time")
 
-// open connects. With an error there may be a connection all the same, which
-// goes on trying.
+// errAnew ends a session whose host connects anew.
+var errAnew = errors.New("the host connects anew")
+
+// open makes a connection, and connects. With an error there may be one all the
+// same, which goes on trying.
 func open(l *link, s settings) (*conn, error) {
 	c := &conn{
-		link: l, set: s, requests: names(s.requests),
-		ending: make(chan struct{}), late: make(chan struct{}), done: make(chan struct{}),
+		link: l, set: s, requests: names(s.requests), run: newRun(),
+		ending: make(chan struct{}), late: make(chan struct{}),
 	}
 	if s.confirm || s.spool.folder != "" {
 		c.journal = peer.NewJournal(journalMax)
 	}
-	var err error
-	if c.toCore, err = dupFile(s.toCore, "to core"); err != nil {
+	if err := c.prepare(); err != nil {
+		l.refuse(err)
 		return nil, err
 	}
-	if c.toHost, err = dupFile(s.toHost, "to host"); err != nil {
-		_ = c.toCore.Close()
-		return nil, err
-	}
-	if s.spool.folder != "" {
-		if c.spool, err = openSpool(c); err != nil {
-			c.closeFiles()
-			return nil, err
-		}
-	}
-	if s.background {
-		c.start(nil)
-		return c, errBackground
-	}
-	p, err := c.connect()
-	if err != nil {
-		l.refuse(err) // before anything else can change the state
-	}
+	err := c.begin()
 	if err != nil && !s.reconnect {
 		c.closeSpool()
 		c.closeFiles()
 		return nil, err
 	}
-	c.start(p)
+	c.startSpool()
+	c.startStats()
 	return c, err
 }
 
-// start starts what runs in the background. p is the first connection, nil when
-// there is none yet.
-func (c *conn) start(p connection) {
-	if c.spool != nil {
-		c.spool.running.Go(c.spool.run)
+// prepare opens what a connection has of its own.
+func (c *conn) prepare() (err error) {
+	if c.toCore, err = dupFile(c.set.toCore, "to core"); err != nil {
+		return err
+	}
+	if c.toHost, err = dupFile(c.set.toHost, "to host"); err != nil {
+		_ = c.toCore.Close()
+		return err
+	}
+	if c.set.spool.folder == "" {
+		return nil
+	}
+	if c.spool, err = openSpool(c); err != nil {
+		c.closeFiles()
+	}
+	return err
+}
+
+// begin makes the first attempt of a run, and starts what runs in the background.
+func (c *conn) begin() error {
+	if c.set.background {
+		c.link.down(true)
+		go c.supervise(nil)
+		return errBackground
+	}
+	p, err := c.connect()
+	if err != nil {
+		put(c.link.c.error[:], err.Error())
+		c.link.down(c.set.reconnect) // before anything else can change the state
+	}
+	if err != nil && !c.set.reconnect {
+		close(c.run.done)
+		return err
 	}
 	go c.supervise(p)
-	c.startStats()
+	return err
+}
+
+// again begins another run, and makes an attempt at once: what is not confirmed is
+// sent again, and what waits goes on waiting. anew: also if there is a session.
+func (c *conn) again(s settings, anew bool) error {
+	if !anew && c.link.is(stateUp) {
+		return nil
+	}
+	toHost, err := dupFile(s.toHost, "to host") // the host closes its own after a loss
+	if err != nil {
+		c.link.refuse(err)
+		return err
+	}
+	close(c.run.halt)
+	if s := c.current.Load(); s != nil {
+		s.end(errAnew)
+	}
+	<-c.run.done
+	_ = c.toHost.Close()
+	c.toHost, c.run = toHost, newRun()
+	c.set.class = s.class // nothing else can have changed since
+	c.ask(names(s.requests))
+	c.link.open()
+	return c.begin()
 }
 
 func (c *conn) closeFiles() {
@@ -108,7 +166,7 @@ func (c *conn) closeFiles() {
 func (c *conn) connect() (connection, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.timeout)
 	defer cancel()
-	go c.hurry(ctx, cancel)
+	go c.hurry(ctx, c.run, cancel)
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -144,19 +202,21 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	return p, nil
 }
 
-// hurry cancels an attempt when the host ends, at once if nothing is left over.
-func (c *conn) hurry(ctx context.Context, cancel func()) {
+// hurry cancels an attempt when the host connects anew, or ends: then at once if
+// nothing is left over.
+func (c *conn) hurry(ctx context.Context, r *run, cancel func()) {
 	select {
 	case <-c.ending:
+		if c.leftOver() {
+			select {
+			case <-c.late:
+			case <-ctx.Done():
+				return
+			}
+		}
+	case <-r.halt:
 	case <-ctx.Done():
 		return
-	}
-	if c.leftOver() {
-		select {
-		case <-c.late:
-		case <-ctx.Done():
-			return
-		}
 	}
 	cancel()
 }
@@ -174,15 +234,16 @@ func (c *conn) leftOver() bool {
 // not to keep us busy.
 const patience = 10
 
-// supervise runs sessions until the host ends, or until the first is lost
-// where it is not to reconnect. p is nil when the first attempt failed.
+// supervise runs sessions until the host ends or connects anew, or until the first
+// is lost where it is not to reconnect. p is nil when the first attempt failed.
 func (c *conn) supervise(p connection) {
-	defer close(c.done)
+	r := c.run
+	defer close(r.done)
 	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
 			began, received := time.Now(), c.stats.received.Load()
-			err := c.session(p)
-			if err == nil {
+			err := c.session(r, p)
+			if err == nil || r.halted() {
 				return // the host has ended it
 			}
 			fruitless++
@@ -191,11 +252,11 @@ func (c *conn) supervise(p connection) {
 			}
 			failures = max(fruitless-patience, 0)
 			c.logf("%v", err)
-			c.link.down()
+			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss
 		}
 		last := p == nil && failures > 0 && c.isEnding() // what is left over was worth one attempt
-		if !c.set.reconnect || last || !c.pause(failures) {
+		if !c.set.reconnect || last || !c.pause(r, failures) {
 			return
 		}
 		if err := guard("connecting again", func() (err error) { p, err = c.connect(); return err }); err != nil {
@@ -226,7 +287,7 @@ func backoff(failures int, most time.Duration) time.Duration {
 
 // pause waits before the next attempt. It reports false when the host ends; but
 // what is left over is worth one more attempt.
-func (c *conn) pause(failures int) bool {
+func (c *conn) pause(r *run, failures int) bool {
 	ending, enough := c.ending, time.After(backoff(failures, c.set.retry))
 	if c.isEnding() {
 		if !c.leftOver() {
@@ -239,13 +300,15 @@ func (c *conn) pause(failures int) bool {
 		return c.leftOver()
 	case <-c.late:
 		return false
+	case <-r.halt:
+		return false
 	case <-enough:
-		return !c.isLate()
+		return !c.isLate() && !r.halted()
 	}
 }
 
 // session runs one session to its end: nil when the host has ended it.
-func (c *conn) session(p connection) error {
+func (c *conn) session(r *run, p connection) error {
 	s := &session{conn: c, peer: p, room: make(chan struct{}, 1), over: make(chan struct{})}
 	if c.spool == nil {
 		_ = c.toCore.SetReadDeadline(time.Time{})
@@ -253,8 +316,11 @@ func (c *conn) session(p connection) error {
 	c.current.Store(s)
 	defer c.current.Store(nil)
 	defer c.publishLoss()
-	if c.isLate() { // close() has looked for a session before there was this one
+	switch { // close() and again() have looked for a session before there was this one
+	case c.isLate():
 		s.end(errLate)
+	case r.halted():
+		s.end(errAnew)
 	}
 	return s.run()
 }
@@ -315,13 +381,13 @@ func guard(what string, f func() error) (err error) {
 func (c *conn) close(timeout time.Duration) bool {
 	c.end()
 	select {
-	case <-c.done:
+	case <-c.run.done:
 	case <-time.After(timeout):
 		close(c.late)
 		if s := c.current.Load(); s != nil {
 			s.end(errLate)
 		}
-		<-c.done
+		<-c.run.done
 	}
 	c.stopStats()
 	c.closeSpool()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,9 +35,10 @@ func TestBackoff(t *testing.T) {
 // host's end is not waited for until the pause is over.
 func TestPauseIsSpent(t *testing.T) {
 	c := &conn{set: settings{retry: time.Hour}, ending: make(chan struct{}), spool: &spooler{}}
-	require.True(t, c.pause(0))
+	r := newRun()
+	require.True(t, c.pause(r, 0))
 	time.AfterFunc(50*time.Millisecond, func() { close(c.ending) })
-	require.False(t, c.pause(16), "the host has ended before")
+	require.False(t, c.pause(r, 16), "the host has ended before")
 }
 
 // TestPanicRefuses: the same of a connect, which says so.
@@ -46,8 +46,9 @@ func TestPanicRefuses(t *testing.T) {
 	var l link
 	zero(&l.c)
 	l.c.out = &l.c.own_out
+	l.open()
 	require.Zero(t, romanesco_connect(l.c, nil), "there is no configuration to read")
-	require.EqualValues(t, 3, atomic.LoadUint32(l.state()), "LINK_DOWN")
+	require.True(t, l.is(4), "LINK_DOWN")
 	require.NotZero(t, l.c.error[0])
 }
 

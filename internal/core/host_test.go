@@ -42,6 +42,7 @@ func newFront(t *testing.T, addr string) *front {
 	var l link
 	zero(&l.c)
 	l.c.out = &l.c.own_out
+	l.open()
 	f := &front{out: ringAt((*ring.Header)(unsafe.Pointer(&l.c.own_out)))}
 	ringAt((*ring.Header)(unsafe.Pointer(&l.c.in)))
 	f.link = view(l.c)
@@ -257,7 +258,7 @@ func TestLateSession(t *testing.T) {
 	f.set.confirm = true
 	c := &conn{
 		link: f.link, set: f.set, journal: peer.NewJournal(journalMax),
-		ending: make(chan struct{}), late: make(chan struct{}), done: make(chan struct{}),
+		ending: make(chan struct{}), late: make(chan struct{}), run: newRun(),
 	}
 	var err error
 	c.toCore, err = dupFile(f.set.toCore, "to core")
@@ -270,7 +271,7 @@ func TestLateSession(t *testing.T) {
 	close(c.ending)
 	close(c.late)
 	over := make(chan error, 1)
-	go func() { over <- c.session(p) }()
+	go func() { over <- c.session(c.run, p) }()
 	select {
 	case err := <-over:
 		require.ErrorIs(t, err, errLate)
@@ -283,7 +284,7 @@ func TestLateSession(t *testing.T) {
 func TestPanicWhileReconnecting(t *testing.T) {
 	f := newFront(t, listening(t, func(nc net.Conn) { _ = nc.Close() }))
 	f.link.c = nil // a fault of our own
-	c := &conn{link: f.link, set: f.set, ending: make(chan struct{}), late: make(chan struct{}), done: make(chan struct{})}
+	c := &conn{link: f.link, set: f.set, ending: make(chan struct{}), late: make(chan struct{}), run: newRun()}
 	go c.supervise(nil)
 	time.Sleep(100 * time.Millisecond) // the first attempt is made at once
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"romanesco/internal/ring"
 	"romanesco/internal/spool"
 )
@@ -31,7 +33,6 @@ func view(c *C.struct_link) *link {
 
 func word(p *C.uint32_t) *uint32  { return (*uint32)(unsafe.Pointer(p)) }
 func long(p *C.uint64_t) *uint64  { return (*uint64)(unsafe.Pointer(p)) }
-func (l *link) state() *uint32    { return word(&l.c.state) }
 func (l *link) asleep() *uint32   { return word(&l.c.core_asleep) }
 func (l *link) starved() *uint32  { return word(&l.c.core_starved) }
 func (l *link) signaled() *uint32 { return word(&l.c.host_signaled) }
@@ -79,23 +80,64 @@ func publish(p *C.struct_link_private, fd uintptr) {
 	atomic.StoreInt32(number, int32(fd))
 }
 
+// move changes the state, if that can follow the one that it is in: the host may
+// have been first.
+func (l *link) move(to C.uint32_t) { C.link_move(&l.c.state, to) }
+
+// States that the core looks at.
+const (
+	stateUp = C.LINK_UP
+)
+
+// open says that an attempt begins for which the host waits.
+func (l *link) open() { l.move(C.LINK_OPENING) }
+
+func (l *link) is(state uint32) bool { return atomic.LoadUint32(word(&l.c.state)) == state }
+
 // up publishes the peer's class, then the state. The host may
 // be reading the class of the last session: it is left alone if it is the same.
 func (l *link) up(class string) {
 	if C.GoString(&l.c.peer_class[0]) != class {
 		put(l.c.peer_class[:], class)
 	}
-	atomic.StoreUint32(l.state(), C.LINK_UP)
+	l.move(C.LINK_UP)
 }
 
 // refuse says why a connect failed.
 func (l *link) refuse(err error) {
 	put(l.c.error[:], err.Error())
-	l.down()
+	l.down(false)
 }
 
-// down says that there is no connection.
-func (l *link) down() { atomic.StoreUint32(l.state(), C.LINK_DOWN) }
+// down says that there is no connection, and whether somebody goes on trying.
+func (l *link) down(trying bool) {
+	if trying {
+		l.move(C.LINK_RETRY)
+	} else {
+		l.move(C.LINK_DOWN)
+	}
+	l.progress()
+}
+
+// wrote publishes how far the ring is with the kernel.
+func (l *link) wrote(pos uint64) {
+	atomic.StoreUint64(long(&l.c.written), pos)
+	l.progress()
+}
+
+// flushing reports whether somebody waits for that.
+func (l *link) flushing() bool { return atomic.LoadUint32(word(&l.c.flushers)) > 0 }
+
+// progress wakes the threads of the host that wait.
+func (l *link) progress() {
+	if !l.flushing() {
+		return
+	}
+	futex := word(&l.c.progress)
+	atomic.AddUint32(futex, 1)
+	const wake, private, everybody = 1, 128, 1<<31 - 1
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(futex)), wake|private, everybody, 0, 0, 0)
+}
 
 // put copies s as a C string, cut where it does not fit.
 func put(dst []C.char, s string) {

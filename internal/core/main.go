@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -40,10 +41,10 @@ func main() {}
 //export romanesco_version
 func romanesco_version() *C.char { return versionC() }
 
-// romanesco_connect connects, does the handshake, and returns LINK_CONNECTED;
-// otherwise the reason is in link.error, and it returns LINK_TRYING when it
-// goes on in the background, or LINK_REFUSED. But for the last, the core owns
-// its half of the link from then on until romanesco_close.
+// romanesco_connect connects, or connects anew, does the handshake, and returns
+// LINK_CONNECTED; otherwise the reason is in link.error, and it returns LINK_TRYING
+// when it goes on in the background, or LINK_REFUSED. The state of the link says
+// the same. The core owns its half of the link from then on until romanesco_close.
 //
 //export romanesco_connect
 func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.int) {
@@ -55,37 +56,60 @@ func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.in
 		}
 	}()
 	settle()
-	c, err := open(v, settingsOf(cfg))
-	if c == nil {
-		v.refuse(err)
+	switch err := connect(l, v, settingsOf(cfg), cfg.anew != 0); {
+	case err == nil:
+		return C.LINK_CONNECTED
+	case v.is(C.LINK_RETRY):
+		return C.LINK_TRYING
+	default:
 		return C.LINK_REFUSED
 	}
-	links.Store(l, c)
-	if err != nil {
-		return C.LINK_TRYING
-	}
-	return C.LINK_CONNECTED
 }
 
-// romanesco_close writes what has been accepted, for at most timeoutMS, and
-// ends the connection. Afterwards the core does not touch the link. It returns
+func connect(l *C.struct_link, v *link, s settings, anew bool) error {
+	if c, found := links.Load(l); found {
+		return c.(*conn).again(s, anew)
+	}
+	c, err := open(v, s)
+	if c != nil {
+		links.Store(l, c)
+	}
+	return err
+}
+
+// romanesco_close writes what n connections have accepted, for at most timeoutMS
+// in all, and ends them. Afterwards the core does not touch their links. It returns
 // 1 when everything was written.
 //
 //export romanesco_close
-func romanesco_close(l *C.struct_link, timeoutMS C.uint32_t) (ok C.int) {
+func romanesco_close(l **C.struct_link, n C.int, timeoutMS C.uint32_t) C.int {
+	var all sync.WaitGroup
+	var left atomic.Int32
+	for _, l := range unsafe.Slice(l, n) {
+		all.Go(func() {
+			if !closeLink(l, time.Duration(timeoutMS)*time.Millisecond) {
+				left.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if left.Load() > 0 {
+		return 0
+	}
+	return 1
+}
+
+func closeLink(l *C.struct_link, timeout time.Duration) (written bool) {
 	defer func() {
 		if recover() != nil {
-			ok = 0
+			written = false
 		}
 	}()
 	c, found := links.LoadAndDelete(l)
 	if !found {
-		return 0
+		return view(l).out.Empty()
 	}
-	if c.(*conn).close(time.Duration(timeoutMS) * time.Millisecond) {
-		return 1
-	}
-	return 0
+	return c.(*conn).close(timeout)
 }
 
 // settle makes the runtime a good guest; it runs once.

@@ -14,5 +14,5 @@ func TestPanicInClose(t *testing.T) {
 	var l link
 	l.c = fresh(l.c)
 	links.Store(l.c, "no connection")
-	require.Zero(t, romanesco_close(l.c, 0))
+	require.Zero(t, romanesco_close(&l.c, 1, 0))
 }

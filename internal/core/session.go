@@ -116,7 +116,7 @@ func (s *session) send() error {
 		if some {
 			continue
 		}
-		if err := s.peer.Flush(); err != nil {
+		if err := s.flush(); err != nil {
 			return err
 		}
 		if s.isOver() {
@@ -133,6 +133,16 @@ func (s *session) send() error {
 			s.sleep()
 		}
 	}
+}
+
+// flush writes what has been taken off the ring, and tells the host.
+func (s *session) flush() error {
+	taken := s.conn.link.out.Tail()
+	if err := s.peer.Flush(); err != nil {
+		return err
+	}
+	s.conn.link.wrote(taken)
+	return nil
 }
 
 func (s *session) full() bool { return s.conn.journal != nil && s.conn.journal.Full() }
@@ -184,6 +194,11 @@ func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 		}
 		if s.sent == batch {
 			release()
+			if s.conn.link.flushing() {
+				if err := s.flush(); err != nil {
+					return true, err
+				}
+			}
 		}
 	}
 }

@@ -61,6 +61,12 @@ func openSpool(c *conn) (*spooler, error) {
 	return p, nil
 }
 
+func (c *conn) startSpool() {
+	if c.spool != nil {
+		c.spool.running.Go(c.spool.run)
+	}
+}
+
 // closeSpool ends the spooler once the ring is empty or cannot be emptied.
 func (c *conn) closeSpool() {
 	p := c.spool

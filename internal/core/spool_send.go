@@ -24,6 +24,7 @@ func (s *session) sendSpooled() error {
 	for {
 		// Before the look at the logs.
 		ended := s.conn.isEnding() && s.conn.link.out.Empty()
+		spooled := s.conn.link.out.Tail()
 		p.confirmed()
 		some, err := s.feed()
 		if err != nil {
@@ -34,6 +35,9 @@ func (s *session) sendSpooled() error {
 		}
 		if some {
 			continue
+		}
+		if p.own.Unread() == 0 {
+			s.conn.link.wrote(spooled)
 		}
 		if ended && s.unconfirmed() == 0 && p.own.Drained() {
 			s.conn.wrote.Store(true)

@@ -143,10 +143,13 @@ void
 exit_close_all(void)
 {
     int64_t deadline = now_ms() + EXIT_TIMEOUT_MS, left;
-    int i, held = cancel_hold();
     struct closing c = {0};
+    int i, held;
 
+    if (process_is_guest())
+        return; /* a child of vfork() ends nothing of its parent's */
     fork_look();
+    held = cancel_hold();
     c.most = stop_all(deadline);
     c.handles = calloc((size_t)c.most + 1, sizeof *c.handles);
     c.links = calloc((size_t)c.most + 1, sizeof *c.links);
@@ -165,8 +168,6 @@ exit_close_all(void)
 __attribute__((destructor)) static void
 at_exit(void)
 {
-    if (handles_first() && process_is_guest())
-        return; /* a child of vfork() ends nothing of its parent's */
     __atomic_store_n(&begun, TRUE, __ATOMIC_SEQ_CST);
     if (handles_first())
         exit_close_all();

@@ -139,7 +139,8 @@ was_wanted(const BroConn *bc)
     static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
     uint32_t is = LINK_IN(conn_state(bc));
 
-    return bc->peer && (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
+    return bc->peer &&
+           (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
 }
 
 /* Why there is no connection; NULL when nobody has refused one. */

@@ -18,13 +18,14 @@ func TestLineOfForks(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	require.Len(t, lines, 2, "%s", out)
-	var cores, size, resident [2]int
+	var cores, keys, size, resident [2]int
 	for i, line := range lines {
-		_, err := fmt.Sscanf(line, "%d %d %d", &cores[i], &size[i], &resident[i])
+		_, err := fmt.Sscanf(line, "%d %d %d %d", &cores[i], &keys[i], &size[i], &resident[i])
 		require.NoError(t, err, line)
 	}
-	t.Logf("cores, KiB, and KiB in memory: %q", lines)
+	t.Logf("cores, next key, KiB, and KiB in memory: %q", lines)
 	require.Equal(t, [2]int{1, 1}, cores)
+	require.Equal(t, keys[0], keys[1])
 	want := map[string]int{}
 	for i := range length + 1 {
 		want[fmt.Sprintf("in_line[%d]", i)] = 1

@@ -2,11 +2,12 @@
  * A line of processes, each forked by the one before, which then ends. Each uses the handle of the
  * first, and sends an event:
  *
- *   line PEER N     prints of the first child and of the last what is mapped: the cores, KiB in all,
- *                   and KiB in memory
+ *   line PEER N     prints of the first child and of the last: the cores that are mapped, the
+ *                   number that pthread_key_create() gives, KiB mapped, and KiB in memory
  */
 #include <broccoli.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,17 @@ cores(void)
 }
 
 static int
+next_key(void)
+{
+    pthread_key_t key;
+
+    if (pthread_key_create(&key, NULL) != 0)
+        return -1;
+    pthread_key_delete(key);
+    return (int)key;
+}
+
+static int
 sends(BroConn *bc, uint64 number)
 {
     BroEvent *ev = bro_event_new("in_line");
@@ -72,7 +84,7 @@ main(int argc, char **argv)
             break;
         }
         if (i == 1 || i == n) {
-            printf("%d %d %d\n", cores(), status("VmSize:"), status("VmRSS:"));
+            printf("%d %d %d %d\n", cores(), next_key(), status("VmSize:"), status("VmRSS:"));
             fflush(stdout);
         }
         if (i == n || fork() != 0)

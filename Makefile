@@ -46,6 +46,7 @@ CHECK_RUN_thread     := TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
 # By the name of a test: it refuses memory, it does something before these are called.
 CHECK_LINK_memory    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 CHECK_LINK_fork      := -Wl,--wrap=dlopen
+CHECK_LINK_process   := -Wl,--wrap=madvise
 CHECK_LINK_input     := -Wl,--wrap=ring_next,--wrap=read
 CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full
 
@@ -173,7 +174,8 @@ core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	$(say) GO $(LIB)/libbroccoli-core.so
 	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
 		-ldflags '-s -w -X=runtime.godebugDefault=asyncpreemptoff=1 -X main.version=$(VERSION)' \
-		-o $(BUILD)/core/libbroccoli-core.so ./internal/core
+		-o $(BUILD)/core/linked.so ./internal/core
+	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so
 

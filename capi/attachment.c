@@ -1,5 +1,7 @@
 #include "conn.h"
 
+#include "fork.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +42,7 @@ bro_conn_data_set(BroConn *bc, const char *key, void *val)
 
     if (!bc || !key)
         return;
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     at = find(bc, key);
     if (*at)
@@ -60,6 +63,7 @@ bro_conn_data_get(BroConn *bc, const char *key)
 
     if (!bc || !key)
         return NULL;
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     a = *find(bc, key);
     if (a)
@@ -79,6 +83,7 @@ bro_conn_data_del(BroConn *bc, const char *key)
 
     if (!bc || !key)
         return NULL;
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     at = find(bc, key);
     a = *at;

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* How long bro_conn_delete() may take to write what was accepted. */
@@ -140,6 +139,7 @@ bro_conn_new_socket(int socket, int flags)
     if (!bc)
         return NULL;
     bc->socket = socket;
+    bc->socket_id = descriptor_id(socket);
     return bc;
 }
 
@@ -161,6 +161,7 @@ bro_conn_set_class(BroConn *bc, const char *classname)
 static const struct link *
 locked_link(const BroConn *bc)
 {
+    fork_look();
     pthread_mutex_lock((pthread_mutex_t *)&bc->lock);
     return bc->link;
 }
@@ -249,23 +250,28 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
 }
 
 static void
+leave_files(BroConn *bc)
+{
+    if (bc->spool) {
+        spool_leave(bc->spool);
+        spool_unlock(bc->spool);
+    }
+    descriptor_close(&bc->socket, &bc->socket_id);
+    descriptor_close(&bc->to_core, &bc->to_core_id);
+    descriptor_close(&bc->to_host, &bc->to_host_id);
+}
+
+static void
 conn_free(BroConn *bc)
 {
+    leave_files(bc); /* first: what is not in the list no child closes */
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
     link_free(bc->link);
     link_unmap(bc->inherited);
-    if (bc->spool) {
-        spool_leave(bc->spool);
+    if (bc->spool)
         spool_forget(bc->spool);
-    }
-    if (bc->socket >= 0)
-        close(bc->socket);
-    if (bc->to_core >= 0)
-        close(bc->to_core);
-    if (bc->to_host >= 0)
-        close(bc->to_host);
     pthread_mutex_destroy(&bc->turn);
     pthread_mutex_destroy(&bc->lock);
     free(bc->class_name);
@@ -285,6 +291,7 @@ bro_conn_delete(BroConn *bc)
 
     if (!bc)
         return FALSE;
+    fork_look();
     if (input_runs(bc, __builtin_frame_address(0))) { /* bro_conn_process_input frees it */
         bc->doomed = TRUE;
         return TRUE;

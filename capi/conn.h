@@ -5,6 +5,7 @@
 #define ROMANESCO_CONN_H
 
 #include "api.h"
+#include "descriptor.h"
 #include "link.h"
 #include "zeek.h"
 
@@ -55,12 +56,14 @@ struct attachment {
 struct bro_conn {
     char *peer; /* host:port, NULL when socket is used */
     int socket;
+    struct descriptor_id socket_id;
     enum zeek_peer says; /* what the peer's name says of its protocol */
     int zeek;            /* it speaks to Zeek */
     int flags;
     char *class_name;
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
+    struct descriptor_id to_core_id, to_host_id;
     unsigned generation; /* of the process that it works in, see fork.h */
     BroConn *older;      /* the list of handles.c */
 

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* For resolving, connecting and the handshake together, as in the original. */
@@ -67,9 +66,9 @@ static int
 make_descriptors(BroConn *bc)
 {
     if (bc->to_core < 0)
-        bc->to_core = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        bc->to_core = descriptor_event(&bc->to_core_id);
     if (bc->to_host < 0) {
-        bc->to_host = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        bc->to_host = descriptor_event(&bc->to_host_id);
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     return bc->to_core >= 0 && bc->to_host >= 0;

@@ -2,8 +2,8 @@
 
 #include "api.h"
 #include "cancel.h"
-#include "fork.h"
 #include "load.h"
+#include "process.h"
 #include "ring.h"
 
 #include <pthread.h>
@@ -39,13 +39,13 @@ static struct {
               .done = PTHREAD_COND_INITIALIZER};
 
 void
-core_forget(void)
+core_forget(int clean)
 {
     memset(&couriers, 0, sizeof couriers);
     pthread_mutex_init(&couriers.lock, NULL);
     pthread_cond_init(&couriers.work, NULL);
     pthread_cond_init(&couriers.done, NULL);
-    load_forget();
+    load_forget(clean);
 }
 
 /* FALSE: there is no core. */
@@ -159,7 +159,7 @@ wait_for(struct errand *e, unsigned generation)
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_cond_timedwait(&couriers.done, &couriers.lock, &until);
-    if (fork_generation() != generation)
+    if (!process_is(generation))
         e->done = TRUE;
 }
 
@@ -167,7 +167,7 @@ wait_for(struct errand *e, unsigned generation)
 static int
 run(struct errand *e)
 {
-    unsigned generation = fork_generation();
+    unsigned generation = process_generation();
     int held = cancel_hold();
     int failed;
 

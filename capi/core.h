@@ -16,7 +16,7 @@ enum link_result core_connect(struct link *l, const struct link_config *cfg);
 int core_close(struct link **links, int n, uint32_t timeout_ms);
 
 /* After fork(), in the child: the core that the parent had is gone, its threads
- * with it. The next call loads a copy. */
-void core_forget(void);
+ * with it. The next call loads another. clean: see fork_settle(). */
+void core_forget(int clean);
 
 #endif

@@ -9,6 +9,7 @@
 #include "debug.h"
 #include "fork.h"
 #include "handles.h"
+#include "process.h"
 #include "spool.h"
 
 #include <stdlib.h>
@@ -68,7 +69,7 @@ stop_all(int64_t deadline)
 
     if (!lock_until(&handles.lock, deadline))
         return 0;
-    for (bc = handles_first(); bc; bc = bc->older, n++)
+    for (bc = handles_first(); bc; bc = handles_older(bc), n++)
         if (fork_owns(bc))
             stop(bc, deadline);
     pthread_mutex_unlock(&handles.lock);
@@ -99,7 +100,7 @@ take_turns(struct closing *c)
     int all = TRUE;
     BroConn *bc;
 
-    for (bc = handles_first(); bc && c->n < c->most; bc = bc->older) {
+    for (bc = handles_first(); bc && c->n < c->most; bc = handles_older(bc)) {
         if (!fork_owns(bc) || conn_state(bc) != LINK_CLOSING || has(c, bc))
             continue;
         if (pthread_mutex_trylock(&bc->turn) != 0) {
@@ -142,9 +143,14 @@ void
 exit_close_all(void)
 {
     int64_t deadline = now_ms() + EXIT_TIMEOUT_MS, left;
-    int i, held = cancel_hold();
-    struct closing c = {.most = stop_all(deadline)};
+    struct closing c = {0};
+    int i, held;
 
+    if (process_is_guest())
+        return; /* a child of vfork() ends nothing of its parent's */
+    fork_look();
+    held = cancel_hold();
+    c.most = stop_all(deadline);
     c.handles = calloc((size_t)c.most + 1, sizeof *c.handles);
     c.links = calloc((size_t)c.most + 1, sizeof *c.links);
     if (c.handles && c.links)

@@ -5,62 +5,36 @@
 
 #include "core.h"
 #include "debug.h"
+#include "descriptor.h"
 #include "handles.h"
+#include "process.h"
 #include "spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* How many fork()s lie between this process and the one that loaded the library. */
-static unsigned generation;
-
-unsigned
-fork_generation(void)
-{
-    return generation;
-}
-
+/* Closes what the core has open and no child is to have. */
 static void
-before_fork(void)
+close_private(const struct link *l)
 {
-    pthread_mutex_lock(&handles.lock);
-}
+    const struct link_private *p;
 
-static void
-after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&handles.lock);
-}
+    for (p = l->privates; p < l->privates + LINK_PRIVATES; p++) {
+        struct descriptor_id id = {.device = p->device, .inode = p->inode};
+        int fd = p->fd;
 
-static void
-close_once(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-/* Closes the sockets of the core that are still what they were. */
-static void
-close_sockets(const struct link *l)
-{
-    const struct link_socket *s;
-    struct stat st;
-
-    for (s = l->sockets; s < l->sockets + LINK_SOCKETS; s++)
-        if (s->inode && s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
-            st.st_ino == s->inode)
-            close(s->fd);
+        if (id.inode)
+            descriptor_close(&fd, &id);
+    }
 }
 
 /*
  * Leaves the child what it can use. Closes what the parent's core has open: the
  * peer is to see the parent's end of the connection when the parent ends it, and
- * not when the last child does. Only the thread that forked is here.
+ * not when the last child does. The child may have opened files of its own before
+ * it looks, so that no number is trusted.
  */
 static void
 leave_to_child(BroConn *bc)
@@ -70,29 +44,28 @@ leave_to_child(BroConn *bc)
     if (bc->running && !pthread_equal(bc->runner, pthread_self()))
         bc->running = FALSE;
     if (bc->spool)
-        close_once(&bc->spool->lock); /* it is to be free when the parent dies */
+        spool_unlock(bc->spool); /* it is to be free when the parent dies */
     if (bc->link)
-        close_sockets(bc->link);
+        close_private(bc->link);
     if (conn_state(bc) != LINK_NEW)
-        close_once(&bc->socket);
+        descriptor_close(&bc->socket, &bc->socket_id);
 }
 
-static void
-after_fork_in_child(void)
+void
+fork_settle(int clean)
 {
     BroConn *bc;
 
-    for (bc = handles.first; bc; bc = bc->older)
+    for (bc = handles_first(); bc; bc = handles_older(bc))
         leave_to_child(bc);
-    generation++;
-    core_forget();
+    core_forget(clean);
     pthread_mutex_init(&handles.lock, NULL);
 }
 
-__attribute__((constructor)) static void
-watch_forks(void)
+void
+fork_look(void)
 {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    process_generation();
 }
 
 /* --- Handles of the parent -------------------------------------------------------------------- */
@@ -100,37 +73,26 @@ watch_forks(void)
 int
 fork_owns(const BroConn *bc)
 {
-    return __atomic_load_n(&bc->generation, __ATOMIC_ACQUIRE) == generation;
-}
-
-/* Whether a descriptor is still what the parent had under this number: a daemon
- * may have closed all that it knew nothing of, and opened its own. All eventfds
- * are one file, and some other things too, but these take no 8 bytes. */
-static int
-is_eventfd(int fd, int other)
-{
-    struct stat a, b;
-    uint64_t nothing = 0;
-
-    return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino && write(fd, &nothing, sizeof nothing) == sizeof nothing;
+    return process_is(__atomic_load_n(&bc->generation, __ATOMIC_ACQUIRE));
 }
 
 /* An eventfd of our own, under the number that the host may be waiting on. */
 static void
-renew(int *fd)
+renew(int *fd, struct descriptor_id *id)
 {
+    struct descriptor_id fresh_id;
     int fresh;
 
     if (*fd < 0)
         return;
-    fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fresh = descriptor_event(&fresh_id);
     if (fresh < 0)
         DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
-    if (fresh >= 0 && is_eventfd(*fd, fresh) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
+    if (fresh >= 0 && descriptor_is(*fd, id) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
         close(fresh);
     else
-        *fd = fresh; /* dup3() takes no file for itself */
+        *fd = fresh;
+    *id = fresh_id;
 }
 
 /* The link of the parent. A handler that runs, here or in an ancestor, has
@@ -166,8 +128,8 @@ take_over(BroConn *bc)
 {
     leave_link(bc);
     leave_spool(bc);
-    renew(&bc->to_core);
-    renew(&bc->to_host);
+    renew(&bc->to_core, &bc->to_core_id);
+    renew(&bc->to_host, &bc->to_host_id);
 }
 
 /* Whether the parent had a connection, or was to have one. */
@@ -177,23 +139,44 @@ was_wanted(const BroConn *bc)
     static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
     uint32_t is = LINK_IN(conn_state(bc));
 
-    return bc->peer && (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
+    return bc->peer &&
+           (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
+}
+
+/* Why there is no connection; NULL when nobody has refused one. */
+static const char *
+refusal(const BroConn *bc)
+{
+    if (!bc->link)
+        return "no memory";
+    return bc->link->error[0] ? bc->link->error : NULL;
+}
+
+/* Opens again what the parent had open. */
+static void
+reopen_own(BroConn *bc)
+{
+    const char *reason;
+
+    if (!conn_open(bc, FALSE) && (reason = refusal(bc)))
+        DEBUG("cannot connect again after fork(): %s", reason);
 }
 
 static void
 own(BroConn *bc, int reopen)
 {
+    unsigned generation;
     int held;
 
     if (fork_owns(bc))
         return;
+    generation = process_generation();
     held = conn_take_turn(bc);
     if (!fork_owns(bc)) { /* no other thread has been quicker */
         reopen = reopen && was_wanted(bc);
         take_over(bc);
-        if (reopen && !conn_open(bc, FALSE) && conn_state(bc) != LINK_RETRY)
-            DEBUG("cannot connect again after fork(): %s",
-                  bc->link ? bc->link->error : "no memory");
+        if (reopen)
+            reopen_own(bc);
         __atomic_store_n(&bc->generation, generation, __ATOMIC_RELEASE);
     }
     conn_end_turn(bc, held);

@@ -8,8 +8,14 @@
 
 #include "conn.h"
 
-/* Which process of a line of fork()s this is. */
-unsigned fork_generation(void);
+/* Leaves behind what is the parent's, though no handle may ever be used: what a
+ * child does when it first looks (process.h). One thread is here. clean: the C
+ * library has made the child, and knows that it has one thread. */
+void fork_settle(int clean);
+
+/* To be called before a lock is taken that a thread of the parent may have held,
+ * where fork_own() is not. */
+void fork_look(void);
 
 /* Whether a handle is this process's own, and not yet or still its parent's. */
 int fork_owns(const BroConn *bc);

@@ -3,7 +3,7 @@
  */
 #include "handles.h"
 
-#include "fork.h"
+#include "process.h"
 
 struct handles handles = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -16,11 +16,18 @@ handles_first(void)
 void
 handles_add(BroConn *bc)
 {
+    process_begin();
+    bc->generation = process_generation();
     pthread_mutex_lock(&handles.lock);
-    bc->generation = fork_generation();
-    bc->older = handles.first;
-    __atomic_store_n(&handles.first, bc, __ATOMIC_RELEASE);
+    __atomic_store_n(&bc->older, handles.first, __ATOMIC_RELAXED);
+    __atomic_store_n(&handles.first, bc, __ATOMIC_RELEASE); /* now it is in the list */
     pthread_mutex_unlock(&handles.lock);
+}
+
+BroConn *
+handles_older(const BroConn *bc)
+{
+    return __atomic_load_n(&bc->older, __ATOMIC_ACQUIRE);
 }
 
 void

@@ -128,6 +128,7 @@ leave(BroConn **at)
 {
     BroConn *bc = *at;
 
+    fork_look(); /* a handler may have forked */
     release(bc);
     pthread_mutex_lock(&bc->lock);
     bc->running = FALSE;

@@ -127,13 +127,17 @@ struct link_spool {
     struct link_ring ring;
 };
 
-/* A socket that the core has or has had; the inode tells which, for numbers are used again. */
-struct link_socket {
-    uint64_t inode;
+/* A file that the core has or has had open and no child may keep open. Device and
+ * inode tell which it is, for numbers are used again. */
+struct link_private {
+    uint64_t device, inode;
     int32_t fd;
     int32_t reserved;
 };
-#define LINK_SOCKETS 4
+/* Of these the first are for sockets, in turn; the last is for the lock of an adopted spool. */
+#define LINK_SOCKETS 8
+#define LINK_ADOPTED LINK_SOCKETS
+#define LINK_PRIVATES (LINK_SOCKETS + 1)
 
 struct link {
     struct link_ring *out; /* from host to core: own_out, or the spool's */
@@ -149,7 +153,7 @@ struct link {
     uint32_t tx_buffered;   /* bytes for the peer that wait there */
     uint32_t tx_spooled;    /* and those that wait in the spool */
     uint32_t next_socket;   /* which of these the core writes next: */
-    struct link_socket sockets[LINK_SOCKETS]; /* for a child of fork() to close */
+    struct link_private privates[LINK_PRIVATES]; /* for a child to close */
     uint64_t far_out; /* bytes of far records that wait, outbound and inbound */
     uint64_t far_in;
     uint64_t accepted; /* events that went into the outbound ring; the host's */

@@ -1,6 +1,7 @@
 #include "load.h"
 
 #include "api.h"
+#include "faults.h"
 #include "room.h"
 
 #include <dlfcn.h>
@@ -18,17 +19,17 @@
 #include <unistd.h>
 
 #define CORE_NAME "libbroccoli-core.so"
-/* How many copies of it a line of processes may load, each forked by the one before. */
-#define COPIES_MAX 1000
-
 static struct {
     pthread_mutex_t lock;
-    void *handle;
-    int begun;  /* one is being loaded, or has been: its threads run */
-    int copies; /* made of it by ancestors, whose memory is still there, and by us */
-    int dead;   /* one was begun in an ancestor: it has no thread any more */
+    void *handle;  /* of one with all that is called */
+    int begun;     /* one is being loaded, or has been: its threads run */
+    void *image;   /* which that is, once it is loaded */
+    void *remains; /* the parent's, to be unloaded */
+    int lost;      /* an ancestor's is here that cannot be: the loader may know it by its path */
+    char path[PATH_MAX];        /* of the image */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
     const char *(*version)(void);
+    void (*abandon)(void);
     struct core functions;
     int settled; /* what only its start needed has been given back */
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -36,13 +37,23 @@ static struct {
 /* Our own file, if the loader knows it by a name from the working directory. */
 static char *loaded_as;
 
+/* Nothing here waits or allocates. */
 void
-load_forget(void)
+load_forget(int clean)
 {
     pthread_mutex_init(&core.lock, NULL); /* a thread that is no more may have held it */
-    core.dead |= core.begun;
+    faults_give_back();
+    if (core.image) {
+        core.remains = core.image;
+    } else if (core.begun) { /* another thread was at it */
+        core.lost = TRUE;
+    }
+    if (!clean && core.remains) { /* unloading would wait for threads that are no more */
+        core.remains = NULL;
+        core.lost = TRUE;
+    }
     core.begun = core.settled = FALSE;
-    core.handle = NULL;
+    core.handle = core.image = NULL;
 }
 
 /* A copy of dlerror()'s text: the next call overwrites it. */
@@ -113,10 +124,12 @@ beside_us(char *path, size_t size)
 static void *
 open_path(const char *path)
 {
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     if (!handle)
         note_dlerror();
+    else
+        snprintf(core.path, sizeof core.path, "%s", path);
     return handle;
 }
 
@@ -143,34 +156,51 @@ memory_copy(const char *path)
     return to;
 }
 
-/* Loads a second core. The loader knows a file by its name and its inode, and
- * would give us a dead one back: each copy has a name with one more slash. */
+/* Loads a core beside one that cannot be unloaded. The loader knows a file by its
+ * name and its inode, and would give us a dead one back: a copy has a name with
+ * this process in it. */
 static void *
 open_copy(const char *path)
 {
-    char slashes[COPIES_MAX], proc[COPIES_MAX + 64];
+    char proc[64], self[32];
+    ssize_t n = readlink("/proc/self", self, sizeof self - 1);
     void *handle;
-    int fd;
+    int fd = memory_copy(path);
 
-    if (core.copies == COPIES_MAX) {
-        snprintf(core.error, sizeof core.error, "cannot load the core: more than %d fork()s deep",
-                 COPIES_MAX);
-        return NULL;
-    }
-    fd = memory_copy(path);
     if (fd < 0)
         return NULL;
-    memset(slashes, '/', sizeof slashes);
-    snprintf(proc, sizeof proc, "/proc/self%.*s/fd/%d", core.copies++, slashes, fd);
+    self[n > 0 ? n : 0] = '\0';
+    snprintf(proc, sizeof proc, "/proc/%s/fd/%d", n > 0 ? self : "self", fd);
     handle = open_path(proc);
     close(fd);
     return handle;
 }
 
+/* Unloads what the parent had loaded. It has no thread, and no handler of a signal
+ * points into it any more, so that nobody is there. */
+static void
+unload_remains(void)
+{
+    void *remains = core.remains;
+
+    if (!remains)
+        return;
+    core.remains = NULL; /* first: another thread may fork meanwhile */
+    if (core.abandon)
+        core.abandon();
+    core.abandon = NULL;
+    dlclose(remains);
+    remains = dlopen(core.path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    if (remains) { /* somebody else holds it */
+        dlclose(remains);
+        core.lost = TRUE;
+    }
+}
+
 static void *
 open_core(void)
 {
-    void *(*open_it)(const char *path) = core.dead ? open_copy : open_path;
+    void *(*open_it)(const char *path) = core.lost ? open_copy : open_path;
     char path[PATH_MAX];
     void *handle = NULL;
 
@@ -184,20 +214,20 @@ static int
 find_functions(void *handle)
 {
     *(void **)&core.version = dlsym(handle, "romanesco_version");
-    *(void **)&core.functions.connect = dlsym(handle, "romanesco_connect");
-    *(void **)&core.functions.close = dlsym(handle, "romanesco_close");
-    if (!core.version || !core.functions.connect || !core.functions.close) {
-        note_dlerror();
-        return FALSE;
-    }
-    if (strcmp(core.version(), ROMANESCO_VERSION) != 0) {
+    if (core.version && strcmp(core.version(), ROMANESCO_VERSION) != 0) {
         snprintf(
             core.error, sizeof core.error,
             "the core beside libbroccoli is of version %s, not %s: install both from one build",
             core.version(), ROMANESCO_VERSION);
         return FALSE;
     }
-    return TRUE;
+    *(void **)&core.functions.connect = dlsym(handle, "romanesco_connect");
+    *(void **)&core.functions.close = dlsym(handle, "romanesco_close");
+    *(void **)&core.abandon = dlsym(handle, "romanesco_abandon");
+    if (core.version && core.functions.connect && core.functions.close && core.abandon)
+        return TRUE;
+    note_dlerror();
+    return FALSE;
 }
 
 #if __SIZEOF_POINTER__ == 8
@@ -208,6 +238,39 @@ typedef Elf32_Ehdr elf_header;
 typedef Elf32_Phdr elf_segment;
 #endif
 
+/* A segment of the core in memory, and the next one; NULL after the last. */
+static const elf_segment *
+next_segment(const unsigned char *base, const elf_segment *segment)
+{
+    const elf_header *header = (const elf_header *)base;
+    const elf_segment *first = (const elf_segment *)(base + header->e_phoff);
+
+    segment = segment ? segment + 1 : first;
+    return segment < first + header->e_phnum ? segment : NULL;
+}
+
+/* Where an image begins that has such a function; NULL if the loader does not know. */
+static unsigned char *
+base_of(const void *function)
+{
+    Dl_info info;
+
+    return dladdr(function, &info) ? info.dli_fbase : NULL;
+}
+
+static void
+note_image(void *handle)
+{
+    const unsigned char *base = handle ? base_of(dlsym(handle, "romanesco_version")) : NULL;
+    const elf_segment *segment = NULL;
+    size_t size = 0;
+
+    while (base && (segment = next_segment(base, segment)))
+        if (segment->p_type == PT_LOAD)
+            size = segment->p_vaddr + segment->p_memsz;
+    faults_are_of(base, size);
+}
+
 /*
  * Half of the core is needed while it starts and never again: relocations,
  * initialisation, the first handshake. Lets go of the pages that were only read;
@@ -216,20 +279,15 @@ typedef Elf32_Phdr elf_segment;
 void
 load_release_pages(void)
 {
-    const elf_segment *segment;
+    const elf_segment *segment = NULL;
     unsigned char *base;
     void *inside;
-    Dl_info info;
-    int n;
 
     if (__atomic_exchange_n(&core.settled, TRUE, __ATOMIC_RELAXED))
         return;
     memcpy(&inside, &core.functions.connect, sizeof inside);
-    if (!dladdr(inside, &info))
-        return;
-    base = info.dli_fbase;
-    segment = (const elf_segment *)(base + ((const elf_header *)base)->e_phoff);
-    for (n = ((const elf_header *)base)->e_phnum; n > 0; n--, segment++) {
+    base = base_of(inside);
+    while (base && (segment = next_segment(base, segment))) {
         size_t skip = segment->p_vaddr % 4096; /* a page that begins with another segment */
 
         if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
@@ -247,7 +305,11 @@ load_core(char *error, size_t size)
         void *handle;
 
         core.begun = TRUE; /* before: another thread may fork meanwhile */
+        unload_remains();
+        faults_note();
         handle = open_core();
+        note_image(handle);
+        core.image = handle;
         core.begun = handle != NULL;
         if (handle && find_functions(handle))
             core.handle = handle;

@@ -1,6 +1,7 @@
 /*
- * Where the core is, and loading it: once in a process, and a copy in a child of
+ * Where the core is, and loading it: once in a process, and again in a child of
  * fork() that needs it, since what the child has of its parent's has no threads.
+ * That is unloaded first: a line of processes is not to keep what none can use.
  */
 #ifndef ROMANESCO_LOAD_H
 #define ROMANESCO_LOAD_H
@@ -19,7 +20,7 @@ const struct core *load_core(char *error, size_t size);
 /* Gives back, the first time, the memory that the core needs for nothing but its start. */
 void load_release_pages(void);
 
-/* After fork(), in the child: the core is gone. */
-void load_forget(void);
+/* After fork(), in the child: the core is gone. clean: see fork_settle(). */
+void load_forget(int clean);
 
 #endif

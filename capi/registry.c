@@ -66,6 +66,7 @@ append(BroConn *bc, struct handler *list)
 {
     struct handler **end;
 
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     for (end = &bc->handlers; *end; end = &(*end)->next)
         ;
@@ -123,6 +124,7 @@ bro_event_registry_remove(BroConn *bc, const char *event_name)
 
     if (!bc || !event_name)
         return;
+    fork_look();
     pthread_mutex_lock(&bc->lock);
     for (h = bc->handlers; h; h = h->next)
         if (strcmp(h->event, event_name) == 0)
@@ -141,6 +143,7 @@ bro_conn_adopt_events(BroConn *src, BroConn *dst)
 
     if (!src || !dst || src == dst)
         return;
+    fork_look();
     pthread_mutex_lock(&src->lock); /* never both: another thread may adopt the other way */
     for (h = src->handlers; h; h = h->next)
         if (!h->removed && (*end = new_handler(h->event, h->expanded, h->compact, h->user_data)))

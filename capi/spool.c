@@ -66,6 +66,7 @@ static int
 make_lock(struct spool *s)
 {
     s->lock = create(s->folder, "lock");
+    s->lock_id = descriptor_id(s->lock);
     return s->lock >= 0 && flock(s->lock, LOCK_EX | LOCK_NB) == 0;
 }
 
@@ -206,12 +207,17 @@ spool_leave(struct spool *s)
 }
 
 void
+spool_unlock(struct spool *s)
+{
+    descriptor_close(&s->lock, &s->lock_id);
+}
+
+void
 spool_forget(struct spool *s)
 {
     if (s->map)
         munmap(s->map, s->size);
-    if (s->lock >= 0)
-        close(s->lock);
+    spool_unlock(s);
     free(s->folder);
     free(s);
 }

@@ -7,6 +7,7 @@
 #ifndef ROMANESCO_SPOOL_H
 #define ROMANESCO_SPOOL_H
 
+#include "descriptor.h"
 #include "link.h"
 
 #include <stddef.h>
@@ -14,12 +15,16 @@
 struct spool {
     char *folder;
     int lock;
+    struct descriptor_id lock_id;
     struct link_spool *map;
     size_t size; /* of map */
 };
 
 /* Makes a folder in dir, with a ring of that size; NULL with the reason told. */
 struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes);
+
+/* Lets go of a parent's lock in a child. */
+void spool_unlock(struct spool *s);
 
 /* Removes the folder if nothing is left in it; otherwise it stays for others. */
 void spool_leave(struct spool *s);

@@ -9,14 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include "../exit.h"
 #include "../fork.h"
 #include "../handles.h"
+#include "../process.h"
 #include "child.h"
 #include "fake_core.h"
 #include "handlers.h"
@@ -24,6 +27,37 @@
 static const uint64 one = 1;
 
 static BroConn *of_parent;
+
+static pid_t
+child_of_clone(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static pid_t (*const ways[])(void) = {fork, _Fork, child_of_clone};
+#ifndef __SANITIZE_THREAD__
+#define WAYS_BESIDE_THREADS 3
+#else /* knows of fork() alone that the child has no other thread */
+#define WAYS_BESIDE_THREADS 1
+#endif
+
+/* The same as in_child(), for a child that the library may not be told of. */
+static int
+in_child_of(pid_t (*way)(void), void (*func)(void))
+{
+    pid_t child;
+    int status;
+
+    fflush(NULL);
+    child = way();
+    if (child == 0) {
+        alarm(60);
+        func();
+        fflush(stdout);
+        _exit(check_failed > 0);
+    }
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
 
 /* A handle that was connected, and that a child does not connect again. */
 static BroConn *
@@ -68,13 +102,12 @@ is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-static struct link_socket
-socket_of(int fd, int other)
+static struct link_private
+private_of(int fd, int other)
 {
-    struct stat st;
+    struct descriptor_id id = descriptor_id(fd);
 
-    fstat(fd, &st);
-    return (struct link_socket){st.st_ino + (uint64_t)other, fd, 0};
+    return (struct link_private){id.device, id.inode + (uint64_t)other, fd, 0};
 }
 
 static int of_core[2], of_host[2], given;
@@ -85,7 +118,8 @@ look_at_sockets(void)
     check_failed = 0;
     CHECK(!is_open(of_core[0]) && is_open(of_core[1]));
     CHECK(is_open(of_host[0]) && is_open(of_host[1]));
-    CHECK(is_open(given) == (of_parent->link->state == LINK_NEW) && (of_parent->socket == -1) != is_open(given));
+    CHECK(is_open(given) == (of_parent->link->state == LINK_NEW) &&
+          (of_parent->socket == -1) != is_open(given));
 }
 
 /* A child closes what the core has open, and nothing that has such a number by now. */
@@ -97,9 +131,11 @@ test_fork_sockets(void)
         return;
     given = dup(of_core[1]);
     of_parent->socket = given;
-    of_parent->link->sockets[0] = socket_of(of_core[0], FALSE);
-    of_parent->link->sockets[1] = socket_of(of_core[1], TRUE);
-    of_parent->link->sockets[2] = socket_of(of_host[0], FALSE);
+    of_parent->socket_id = descriptor_id(given);
+    of_parent->link->privates[0] = private_of(of_core[0], FALSE);
+    of_parent->link->privates[1] = private_of(of_core[1], TRUE);
+    of_parent->link->privates[2] = private_of(of_core[1], FALSE);
+    of_parent->link->privates[2].fd = of_host[0]; /* a number that is another's by now */
     CHECK(in_child(look_at_sockets) == 0);
     CHECK(is_open(of_core[0]) && is_open(given));
     of_parent->link->state = LINK_NEW; /* the child may be the one that connects */
@@ -179,6 +215,31 @@ use_after_closing_all(void)
     CHECK(bro_conn_delete(of_parent));
 }
 
+/* A child's own eventfds, under all numbers that ours may have had. */
+static void
+use_other_events(void)
+{
+    int own[40], before[40], i;
+
+    check_failed = 0;
+    CHECK(close_range(3, ~0U, 0) == 0);
+    for (i = 0; i < 40; i++)
+        before[i] = own[i] = eventfd(0, EFD_NONBLOCK);
+    CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
+    CHECK(bro_conn_delete(of_parent));
+    for (i = 0; i < 40; i++) {
+        uint64_t n = (uint64_t)i + 1;
+
+        CHECK(own[i] == before[i] && write(own[i], &n, sizeof n) == sizeof n);
+    }
+    for (i = 0; i < 40; i++) {
+        uint64_t n = 0;
+
+        CHECK(read(own[i], &n, sizeof n) == sizeof n && n == (uint64_t)i + 1);
+        CHECK(fcntl(own[i], F_GETFD) == 0); /* not one that was put there */
+    }
+}
+
 /* A daemon closes what it knows nothing of, and the numbers are another's by the
  * time that it uses the connection. */
 static void
@@ -188,7 +249,80 @@ test_fork_and_close(void)
     CHECK(in_child(use_other_files) == 0);
     CHECK(in_child(delete_beside_other_file) == 0);
     CHECK(in_child(use_after_closing_all) == 0);
+    CHECK(in_child(use_other_events) == 0);
     bro_conn_delete(of_parent);
+}
+
+/* The number of an eventfd that is gone may be that of another one by now. */
+static void
+test_event_ids(void)
+{
+    struct descriptor_id id, other;
+    int fd = descriptor_event(&id), again;
+
+    CHECK(descriptor_is(fd, &id));
+    other = id;
+    other.event++;
+    CHECK(!descriptor_is(fd, &other));
+    other = id;
+    other.event = 0; /* nobody can tell */
+    CHECK(!descriptor_is(fd, &other));
+    again = eventfd(0, 0);
+    CHECK(!descriptor_is(again, &id));
+    CHECK(fcntl(fd, F_SETSIG, 0) == 0); /* as a fresh one that has got the same number */
+    CHECK(!descriptor_is(fd, &id));
+    close(fd), close(again);
+}
+
+static void
+open_others(int fd)
+{
+    int other = open("/dev/null", O_RDONLY);
+
+    CHECK(close(fd) == 0 && dup2(other, fd) == fd && close(other) == 0);
+}
+
+/* As of_parent->socket, which no core has. */
+static void
+delete_with_other_socket(void)
+{
+    check_failed = 0;
+    open_others(given);
+    CHECK(bro_conn_delete(of_parent) && is_open(given));
+}
+
+/* The library hears of this child when its numbers are others' already. */
+static void
+look_late(void)
+{
+    check_failed = 0;
+    open_others(given);
+    open_others(of_core[0]);
+    CHECK(!fork_owns(of_parent) && process_generation() > of_parent->generation);
+    CHECK(is_open(given) && is_open(of_core[0]) && of_parent->socket == -1);
+}
+
+static void
+test_late_look(void)
+{
+    int pair[2];
+
+    if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, of_core) == 0 &&
+               socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0))
+        return;
+    given = pair[0];
+    of_parent = bro_conn_new_socket(given, BRO_CFLAG_NONE);
+    CHECK(in_child(delete_with_other_socket) == 0);
+    bro_conn_delete(of_parent);
+
+    of_parent = pretend(0);
+    of_parent->socket = given = of_core[1];
+    of_parent->socket_id = descriptor_id(given);
+    of_parent->link->privates[0] = private_of(of_core[0], FALSE);
+    CHECK(in_child_of(_Fork, look_late) == 0);
+    CHECK(in_child_of(child_of_clone, look_late) == 0);
+    bro_conn_delete(of_parent);
+    close(of_core[0]), close(pair[1]);
 }
 
 static void
@@ -234,62 +368,198 @@ test_fork_far(void)
     bro_conn_delete(of_parent);
 }
 
+static void
+grandchildren(void)
+{
+    size_t i;
+
+    check_failed = 0;
+    CHECK(!fork_owns(of_parent) && bro_event_queue_length(of_parent) == 0);
+    for (i = 0; i < sizeof ways / sizeof *ways; i++)
+        CHECK(in_child_of(ways[i], use_of_parent) == 0);
+    use_of_parent();
+}
+
+/* No child takes itself for its parent, in whatever way it was made. */
+static void
+test_ways_of_forking(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        BroEvent *ev = bro_event_new("of the parent");
+
+        of_parent = queueing();
+        CHECK(bro_event_send(of_parent, ev) && bro_event_send(of_parent, ev));
+        CHECK(in_child_of(ways[i], grandchildren) == 0);
+        CHECK(bro_event_queue_length(of_parent) == 2);
+        bro_event_free(ev);
+        bro_conn_delete(of_parent);
+    }
+}
+
+/* A child of vfork() that calls exit(), which it may not, ends nothing of its parent's. */
+static void
+test_guest(void)
+{
+#ifndef __SANITIZE_THREAD__ /* which makes a fork() of it */
+    int status;
+    pid_t child;
+
+    of_parent = pretend(0);
+    child = vfork();
+    if (child == 0) {
+        exit_close_all();
+        _exit(!process_is_guest());
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(of_parent->link->state == LINK_UP && !process_is_guest());
+    of_parent->link->state = LINK_DOWN;
+    bro_conn_delete(of_parent);
+#endif
+}
+
+#define LOOKERS 8
+
 static struct {
-    int watched, begun, added;
-    BroConn conn;
-} beside_fork;
+    pthread_barrier_t ready;
+    unsigned seen[LOOKERS];
+} lookers;
 
 static void *
-add_beside_fork(void *arg)
+look(void *arg)
 {
-    while (!__atomic_load_n(&beside_fork.begun, __ATOMIC_SEQ_CST))
-        sched_yield();
-    handles_add(&beside_fork.conn);
-    __atomic_store_n(&beside_fork.added, TRUE, __ATOMIC_SEQ_CST);
-    return arg;
+    pthread_barrier_wait(&lookers.ready);
+    *(unsigned *)arg = process_generation();
+    return NULL;
 }
 
 static void
-fork_begins(void)
+look_together(void)
 {
+    pthread_t threads[LOOKERS];
+    unsigned before = of_parent->generation;
     int i;
 
-    if (!beside_fork.watched)
-        return;
-    __atomic_store_n(&beside_fork.begun, TRUE, __ATOMIC_SEQ_CST);
-    for (i = 0; i < 200 && !__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST); i++)
-        usleep(1000);
-    CHECK(!__atomic_load_n(&beside_fork.added, __ATOMIC_SEQ_CST));
+    check_failed = 0;
+    pthread_barrier_init(&lookers.ready, NULL, LOOKERS);
+    for (i = 0; i < LOOKERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, look, &lookers.seen[i]) == 0);
+    for (i = 0; i < LOOKERS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        CHECK(lookers.seen[i] == before + 1); /* one has settled it, once */
+    }
 }
 
-/* Before the library's own, so that this is the last to be called before fork(). */
-__attribute__((constructor(101))) static void
-watch_forks_too(void)
+static void
+test_look_together(void)
 {
-    pthread_atfork(fork_begins, NULL, NULL);
+    of_parent = queueing();
+#ifndef __SANITIZE_THREAD__ /* takes no new threads in a child */
+    CHECK(in_child_of(_Fork, look_together) == 0);
+#else
+    (void)look_together;
+#endif
+    bro_conn_delete(of_parent);
+}
+
+static struct {
+    int on, done;
+    BroConn conn[2];
+} beside_fork;
+
+/* Puts handles in and takes them out as fast as it can. */
+static void *
+change_list(void *arg)
+{
+    while (!__atomic_load_n(&beside_fork.done, __ATOMIC_SEQ_CST)) {
+        handles_add(&beside_fork.conn[0]);
+        handles_add(&beside_fork.conn[1]);
+        handles_remove(&beside_fork.conn[0]);
+        handles_remove(&beside_fork.conn[1]);
+    }
+    return arg;
 }
 
 static void
 add_in_child(void)
 {
     check_failed = 0;
+    CHECK(!fork_owns(of_parent)); /* found in the list */
+    CHECK(process_generation() && of_parent->spool->lock == -1);
     CHECK(bro_conn_delete(queueing()));
+    if (check_failed == 0) /* valgrind is not to look for what the other thread had */
+        execl("/bin/true", "true", (char *)NULL);
 }
 
-/* No thread changes the list of connections while it is copied. */
+/* A child made at any moment finds each handle, though another thread of the
+ * parent was changing the list, and can change it itself. */
 static void
-test_fork_beside_new(void)
+test_fork_beside_changes(BroConn *bc)
 {
     pthread_t thread;
+    int i;
 
-    if (!CHECK(pthread_create(&thread, NULL, add_beside_fork, NULL) == 0))
+    of_parent = bc;
+    beside_fork.done = FALSE;
+    if (!CHECK(pthread_create(&thread, NULL, change_list, NULL) == 0))
         return;
-    beside_fork.watched = TRUE;
-    CHECK(in_child(add_in_child) == 0);
-    beside_fork.watched = FALSE;
+    for (i = 0; i < 300; i++)
+        if (!CHECK(in_child_of(ways[i % WAYS_BESIDE_THREADS], add_in_child) == 0))
+            break;
+    __atomic_store_n(&beside_fork.done, TRUE, __ATOMIC_SEQ_CST);
     pthread_join(thread, NULL);
-    CHECK(beside_fork.added);
-    handles_remove(&beside_fork.conn);
+}
+
+/* What a host does in handlers of its own: these are called before and after the library's. */
+static BroConn *to_delete[6];
+
+static void
+delete_at(int n)
+{
+    if (to_delete[n])
+        CHECK(bro_conn_delete(to_delete[n]));
+    to_delete[n] = NULL;
+}
+
+#define DELETES_AT(n) \
+    static void delete_at_##n(void) \
+    { \
+        delete_at(n); \
+    }
+DELETES_AT(0)
+DELETES_AT(1)
+DELETES_AT(2)
+DELETES_AT(3)
+DELETES_AT(4)
+DELETES_AT(5)
+
+__attribute__((constructor(101))) static void
+watch_forks_first(void)
+{
+    pthread_atfork(delete_at_0, delete_at_1, delete_at_2);
+}
+
+static void
+nothing(void)
+{
+    check_failed = 0;
+    CHECK(!to_delete[2] && !to_delete[5]);
+}
+
+static void
+test_deletes_at_fork(void)
+{
+    int i;
+
+    pthread_atfork(delete_at_3, delete_at_4, delete_at_5);
+    for (i = 0; i < 6; i++)
+        to_delete[i] = pretend_lost();
+    CHECK(in_child_of(fork, nothing) == 0);
+    for (i = 0; i < 6; i++)
+        CHECK(!to_delete[i] == (i % 3 != 2)); /* those of the child are still here */
+    delete_at(2);
+    delete_at(5);
 }
 
 /* A thread that the child has not holds a lock meanwhile: from one meeting to the next. */
@@ -308,6 +578,16 @@ hold_lock_of_parent(void *arg)
     pthread_mutex_lock(&of_parent->lock);
     hold();
     pthread_mutex_unlock(&of_parent->lock);
+    return arg;
+}
+
+/* As exit() does while it waits. */
+static void *
+hold_lock_of_list(void *arg)
+{
+    pthread_mutex_lock(&handles.lock);
+    hold();
+    pthread_mutex_unlock(&handles.lock);
     return arg;
 }
 
@@ -356,6 +636,7 @@ test_fork_while_locked(void)
     of_parent = queueing();
     fork_while(hold_lock_of_parent, register_in_child);
     fork_while(hold_lock_of_parent, send_in_child);
+    fork_while(hold_lock_of_list, send_in_child);
     bro_conn_delete(of_parent);
 }
 
@@ -420,6 +701,15 @@ exit_as_child(void)
     CHECK(bro_conn_delete(of_parent));
 }
 
+static void
+look_at_late_lock(void)
+{
+    check_failed = 0;
+    open_others(given);
+    CHECK(process_generation() && of_parent->spool->lock == -1 && is_open(given));
+    CHECK(bro_conn_delete(of_parent) && is_open(given));
+}
+
 /* A child that ends leaves its parent's spool alone, though nothing is in it. */
 static void
 test_fork_spool(BroConn *bc)
@@ -427,6 +717,7 @@ test_fork_spool(BroConn *bc)
     of_parent = bc;
     given = bc->spool->lock;
     CHECK(in_child(exit_as_child) == 0);
+    CHECK(in_child_of(_Fork, look_at_late_lock) == 0);
     CHECK(is_open(given) && access(bc->spool->folder, F_OK) == 0);
 }
 
@@ -561,7 +852,13 @@ main(void)
     test_fork_and_close();
     test_fork_request();
     test_fork_far();
-    test_fork_beside_new();
+    test_event_ids();
+    test_late_look();
+    test_ways_of_forking();
+    test_guest();
+    test_look_together();
+    with_spool(test_fork_beside_changes);
+    test_deletes_at_fork();
     test_fork_while_locked();
     test_fork_while_loading();
     with_spool(test_fork_spool);

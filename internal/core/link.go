@@ -58,18 +58,25 @@ var (
 func (l *link) farOut() *uint64 { return long(&l.c.far_out) }
 func (l *link) farIn() *uint64  { return long(&l.c.far_in) }
 
-// own publishes a socket of ours, for a child of fork() to close. One that was
-// connected is to be published again: a dialer makes many.
+// own publishes a socket of ours, for a child to close. One that was connected is
+// to be published again: a dialer makes many.
 func (l *link) own(fd uintptr) {
+	next := atomic.AddUint32(word(&l.c.next_socket), 1)
+	publish(&l.c.privates[next%C.LINK_SOCKETS], fd)
+}
+
+// ownAdopted does the same with the lock of an adopted spool.
+func (l *link) ownAdopted(fd uintptr) { publish(&l.c.privates[C.LINK_ADOPTED], fd) }
+
+func publish(p *C.struct_link_private, fd uintptr) {
 	var st syscall.Stat_t
 	if syscall.Fstat(int(fd), &st) != nil {
 		return
 	}
-	next := atomic.AddUint32(word(&l.c.next_socket), 1)
-	s := &l.c.sockets[next%C.LINK_SOCKETS]
-	number := (*int32)(unsafe.Pointer(&s.fd))
+	number := (*int32)(unsafe.Pointer(&p.fd))
 	atomic.StoreInt32(number, -1)
-	atomic.StoreUint64(long(&s.inode), st.Ino)
+	atomic.StoreUint64(long(&p.device), st.Dev)
+	atomic.StoreUint64(long(&p.inode), st.Ino)
 	atomic.StoreInt32(number, int32(fd))
 }
 

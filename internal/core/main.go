@@ -7,6 +7,7 @@ package main
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/../../capi
+#cgo LDFLAGS: -Wl,--wrap=pthread_key_create
 #include <stdlib.h>
 #include "link.h"
 */

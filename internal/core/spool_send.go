@@ -126,7 +126,7 @@ func (p *spooler) adopt() bool {
 		return p.orphan != nil
 	}
 	dir := filepath.Dir(p.conn.set.spool.folder)
-	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.conn.logf)
+	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.conn.link.ownAdopted, p.conn.logf)
 	if err != nil {
 		p.conn.logf("%v", err)
 	}

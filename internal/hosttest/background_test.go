@@ -20,6 +20,7 @@ func TestBackground(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	cmd := host(t, "background", l.Addr().String())
+	told := telling(t, cmd)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -44,4 +45,5 @@ func TestBackground(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"parent": 1, "child": 1}, names)
 	require.NoError(t, cmd.Wait())
+	require.NotContains(t, told.String(), "cannot connect")
 }

@@ -141,9 +141,12 @@ type orphan struct {
 	out io.Reader
 }
 
-func newOrphan(t *testing.T, addr, how string) *orphan {
+func newOrphan(t *testing.T, addr, how string, prepare ...func(*exec.Cmd)) *orphan {
 	t.Helper()
 	cmd := host(t, "orphan", addr, how)
+	for _, f := range prepare {
+		f(cmd)
+	}
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()

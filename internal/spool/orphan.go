@@ -35,8 +35,9 @@ type Orphan struct {
 
 // Adopt locks and opens the first orphan in dir that holds events for that
 // peer from that class; nil when there is none. Folders of other users are
-// left alone.
-func Adopt(dir, peer, class string, logf func(string, ...any)) (*Orphan, error) {
+// left alone. It tells locking of each descriptor that it is about to lock: who
+// has a copy of one, as a child has, keeps the orphan locked.
+func Adopt(dir, peer, class string, locking func(fd uintptr), logf func(string, ...any)) (*Orphan, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for orphans: %w", err)
@@ -49,7 +50,7 @@ func Adopt(dir, peer, class string, logf func(string, ...any)) (*Orphan, error) 
 		if !strings.HasPrefix(e.Name(), complete) || !ours(folder) {
 			continue
 		}
-		o, err := adopt(folder, peer, class, logf)
+		o, err := adopt(folder, peer, class, locking, logf)
 		if err != nil {
 			logf("spool %s: not adopted: %v", folder, err)
 		}
@@ -77,7 +78,7 @@ func removeOld(folder string) {
 	}
 }
 
-func adopt(folder, peer, class string, logf func(string, ...any)) (*Orphan, error) {
+func adopt(folder, peer, class string, locking func(fd uintptr), logf func(string, ...any)) (*Orphan, error) {
 	path := filepath.Join(folder, "ring")
 	h, err := peek(path) // before the lock: who is not concerned is not to hold it
 	gone := errors.Is(err, fs.ErrNotExist)
@@ -89,7 +90,7 @@ func adopt(folder, peer, class string, logf func(string, ...any)) (*Orphan, erro
 			return nil, err
 		}
 	}
-	lock, err := lockFolder(folder)
+	lock, err := lockFolder(folder, locking)
 	if lock == nil {
 		if gone {
 			_ = os.Remove(folder) // as far as nothing is in it
@@ -110,7 +111,7 @@ func adopt(folder, peer, class string, logf func(string, ...any)) (*Orphan, erro
 }
 
 // lockFolder returns nil without an error when the folder is another's, or gone.
-func lockFolder(folder string) (*os.File, error) {
+func lockFolder(folder string, locking func(fd uintptr)) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -118,6 +119,7 @@ func lockFolder(folder string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	locking(f.Fd())
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {

@@ -356,14 +356,14 @@ func TestAdopt(t *testing.T) {
 	m.close()
 
 	for _, other := range [][2]string{{"peer:2", "sensor"}, {"peer:1", ""}, {"peer:1", "sensors"}} {
-		o, err := Adopt(dir, other[0], other[1], t.Logf)
+		o, err := Adopt(dir, other[0], other[1], func(uintptr) {}, t.Logf)
 		require.NoError(t, err)
 		require.Nil(t, o, other)
 	}
-	o, err := Adopt(dir, "peer:1", "sensor", t.Logf)
+	o, err := Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.NotNil(t, o)
-	second, err := Adopt(dir, "peer:1", "sensor", t.Logf)
+	second, err := Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.Nil(t, second, "it is locked")
 	texts, _ := contents(t, o.Log)
@@ -371,7 +371,7 @@ func TestAdopt(t *testing.T) {
 	o.Confirm(2)
 	require.NoError(t, o.Close())
 
-	o, err = Adopt(dir, "peer:1", "sensor", t.Logf)
+	o, err = Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.NotNil(t, o, "not all of it was confirmed")
 	texts, last := contents(t, o.Log)
@@ -400,7 +400,7 @@ func TestOneAdopts(t *testing.T) {
 	for range parents {
 		all.Go(func() {
 			for {
-				o, err := Adopt(dir, "peer:1", "", t.Logf)
+				o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
 				if err != nil || o == nil {
 					return
 				}
@@ -465,7 +465,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, nil, 0o600))
 			}
 			require.NoError(t, spoil(path))
-			o, err := Adopt(dir, "peer:1", "", t.Logf)
+			o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
 			require.NoError(t, err)
 			if name == "no folder" {
 				require.Nil(t, o)
@@ -509,7 +509,7 @@ func TestLeftOversAreRemoved(t *testing.T) {
 	require.NoError(t, os.Chtimes(old, long, long))
 	fresh, err := os.MkdirTemp(dir, unfinished)
 	require.NoError(t, err)
-	o, err := Adopt(dir, "peer:1", "", t.Logf)
+	o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.Nil(t, o)
 	require.NoDirExists(t, path)

@@ -1,0 +1,96 @@
+#include "descriptor.h"
+
+#include "api.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The number of an eventfd, which no other has as long as it is open, from 1; 0 if
+ * this kernel does not tell (before 5.2) or /proc is not there. */
+static uint64_t
+event_number(int fd)
+{
+    static const char label[] = "eventfd-id:";
+    char path[64], text[512];
+    const char *at;
+    ssize_t n;
+    int info;
+
+    snprintf(path, sizeof path, "/proc/thread-self/fdinfo/%d", fd);
+    info = open(path, O_RDONLY | O_CLOEXEC);
+    n = info >= 0 ? read(info, text, sizeof text - 1) : 0;
+    if (info >= 0)
+        close(info);
+    text[n > 0 ? n : 0] = '\0';
+    at = strstr(text, label);
+    return at ? strtoull(at + strlen(label), NULL, 10) + 1 : 0;
+}
+
+struct descriptor_id
+descriptor_id(int fd)
+{
+    struct descriptor_id id = {0, 0, 0, 0};
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        id.device = st.st_dev;
+        id.inode = st.st_ino;
+    }
+    return id;
+}
+
+static int
+same_file(int fd, const struct descriptor_id *id)
+{
+    struct descriptor_id is = descriptor_id(fd);
+
+    return id->inode && is.inode == id->inode && is.device == id->device;
+}
+
+int
+descriptor_is(int fd, const struct descriptor_id *id)
+{
+    return same_file(fd, id) && (!id->mark || (id->event && fcntl(fd, F_GETSIG) == id->mark &&
+                                               event_number(fd) == id->event));
+}
+
+/* Whether it is known to be another file's. */
+static int
+is_other(int fd, const struct descriptor_id *id)
+{
+    return id->inode && (!same_file(fd, id) || (id->event && !descriptor_is(fd, id)));
+}
+
+void
+descriptor_close(int *fd, const struct descriptor_id *id)
+{
+    if (*fd >= 0 && !is_other(*fd, id))
+        close(*fd);
+    *fd = -1;
+}
+
+/*
+ * The number of an eventfd that everybody has closed is given to another. So ours
+ * carry a mark that others do not: which signal would tell of them, if they were
+ * asked to send one.
+ */
+int
+descriptor_event(struct descriptor_id *id)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    *id = descriptor_id(fd);
+    if (fd >= 0 && fcntl(fd, F_SETSIG, SIGRTMAX) == 0) {
+        id->mark = SIGRTMAX;
+        id->event = event_number(fd);
+    } else {
+        id->inode = 0;
+    }
+    return fd;
+}

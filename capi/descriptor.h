@@ -1,0 +1,28 @@
+/*
+ * Which file a descriptor is. A child may close all that it knows nothing of and
+ * open its own, so that a number tells nothing there.
+ */
+#ifndef ROMANESCO_DESCRIPTOR_H
+#define ROMANESCO_DESCRIPTOR_H
+
+#include <stdint.h>
+
+struct descriptor_id {
+    uint64_t device, inode; /* no inode: unknown */
+    uint64_t event;         /* of an eventfd, since these share one inode: its number, from 1 */
+    int mark;               /* of an eventfd, since their numbers are used again */
+};
+
+/* What a descriptor is now. */
+struct descriptor_id descriptor_id(int fd);
+
+/* Whether it is that file still; FALSE in doubt. */
+int descriptor_is(int fd, const struct descriptor_id *id);
+
+/* Closes it unless it is known to be another file's, and forgets the number. */
+void descriptor_close(int *fd, const struct descriptor_id *id);
+
+/* A new eventfd, that does not block and that no program inherits; -1 with errno set. */
+int descriptor_event(struct descriptor_id *id);
+
+#endif

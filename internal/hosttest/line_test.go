@@ -1,0 +1,34 @@
+package hosttest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestLineOfForks: what a child inherits and cannot use it does not keep, so that
+// a line of forks, each of which uses the handle, has no end of its own.
+func TestLineOfForks(t *testing.T) {
+	const length = 400
+	addr, stop := collector(t, "in_line")
+	out, err := runFor(t, 5*time.Minute, "line", addr, fmt.Sprint(length)).Output()
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	require.Len(t, lines, 2, "%s", out)
+	var cores, keys, size, resident [2]int
+	for i, line := range lines {
+		_, err := fmt.Sscanf(line, "%d %d %d %d", &cores[i], &keys[i], &size[i], &resident[i])
+		require.NoError(t, err, line)
+	}
+	t.Logf("cores, next key, KiB, and KiB in memory: %q", lines)
+	require.Equal(t, [2]int{1, 1}, cores)
+	require.Equal(t, keys[0], keys[1])
+	want := map[string]int{}
+	for i := range length + 1 {
+		want[fmt.Sprintf("in_line[%d]", i)] = 1
+	}
+	require.Equal(t, want, stop())
+}

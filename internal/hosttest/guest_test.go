@@ -24,15 +24,15 @@ import (
 
 // A guest is a program of testdata/guest, a host that does what hosts do, and
 // what is to come of it. In args and env, P1 and P2 are the addresses of
-// collectors, PID1 and PID2 these processes, DIR the folder of the programs.
+// collectors, PID1 and PID2 these processes, PROXY cuts connections to P1 again
+// and again, and DIR is the folder of the programs. Others are guestPeers.
 type guest struct {
 	name    string // of the test, where that of the program does not say enough
 	program string
 	args    string
-	env     []string // instead of the test's own, but for what finds the library
+	env     []string // instead of the test's own, but for what finds the library; nil: that
 	conf    string   // SPOOL is an empty folder
 	then    string   // a second program with its arguments
-	alone   bool     // not beside other tests
 	root    bool
 
 	limit  time.Duration // after which it is hung; a minute if none is given
@@ -128,7 +128,7 @@ func any0(name string) map[string]string { return map[string]string{name: "0+"} 
 // TestGuest: the library is a guest in somebody else's process. It changes
 // nothing of it, survives what it does, and keeps its word on each event.
 func TestGuest(t *testing.T) {
-	for _, g := range guests() {
+	for _, g := range append(guests(), stateGuests()...) {
 		if g.name == "" {
 			g.name = g.program
 		}
@@ -136,9 +136,7 @@ func TestGuest(t *testing.T) {
 			if g.root && os.Geteuid() != 0 {
 				t.Skip("needs root")
 			}
-			if !g.alone {
-				t.Parallel()
-			}
+			t.Parallel()
 			g.run(t)
 		})
 	}
@@ -148,43 +146,65 @@ func (g *guest) run(t *testing.T) {
 	if build == "" {
 		t.Skip("needs the built library: run \"make test\", which sets ROMANESCO_BUILD")
 	}
-	dir := guestPrograms(t)
-	words := []string{"DIR", dir, "SPOOL", t.TempDir()}
+	all := strings.Fields(g.args + " " + g.then + " " + strings.Join(g.env, " "))
+	uses := func(word string) bool {
+		return slices.ContainsFunc(all, func(w string) bool { return w == word || strings.HasSuffix(w, "="+word) })
+	}
+	words := []string{"DIR", guestPrograms(t), "SPOOL", t.TempDir()}
 	var collectors []*collectorProcess
-	all := g.args + " " + g.then + strings.Join(g.env, " ")
-	for _, n := range []string{"2", "1"} {
-		if strings.Contains(all, "P"+n) {
+	for _, n := range []string{"1", "2"} {
+		if uses("P"+n) || n == "1" && uses("PROXY") {
 			c := newCollectorProcess(t)
 			collectors = append(collectors, c)
-			words = append(words, "PID"+n, strconv.Itoa(c.cmd.Process.Pid), "P"+n, c.addr)
+			words = append(words, "PID"+n, pid(c), "P"+n, c.addr)
+		}
+	}
+	if uses("PROXY") {
+		words = append(words, "PROXY", cutting(t, collectors[0]))
+	}
+	for name, start := range guestPeers {
+		if uses(name) {
+			words = append(words, name, start(t))
 		}
 	}
 	replace := strings.NewReplacer(words...).Replace
+	env := slices.Clone(g.env)
+	for i := range env {
+		env[i] = replace(env[i])
+	}
+	r := *g
+	r.env, r.conf = env, replace(g.conf)
 
-	conf := filepath.Join(t.TempDir(), "broccoli.conf")
-	require.NoError(t, os.WriteFile(conf, []byte(replace(g.conf)), 0o600))
-	finds := []string{"LD_LIBRARY_PATH=" + build + "/lib", "BROCCOLI_CONFIG_FILE=" + conf}
-	env := append(os.Environ(), finds...)
-	if g.env != nil {
-		env = slices.Clone(finds)
-		for _, v := range g.env {
-			env = append(env, replace(v))
-		}
-	}
-	limit := g.limit
-	if limit == 0 {
-		limit = time.Minute
-	}
 	started := time.Now()
-	said, told := runGroup(t, limit, env, filepath.Join(dir, g.program), strings.Fields(replace(g.args))...)
+	said, told := r.call(t, replace(g.args))
 	t.Logf("%.1f s: %s", time.Since(started).Seconds(), strings.TrimSpace(said))
 	match := regexp.MustCompile(`\A` + g.prints + `\z`).FindStringSubmatch(said)
 	require.NotNil(t, match, "%s %s printed\n%s%s", g.program, g.args, said, told)
 	if g.then != "" {
-		next := strings.Fields(replace(g.then))
-		runGroup(t, time.Minute, env, filepath.Join(dir, next[0]), next[1:]...)
+		next, args, _ := strings.Cut(replace(g.then), " ")
+		r.program = next
+		r.call(t, args)
 	}
 	g.check(t, collectors, match)
+}
+
+func (g *guest) within() time.Duration {
+	if g.limit == 0 {
+		return time.Minute
+	}
+	return g.limit
+}
+
+// environment is what finds the library and its configuration, with the test's
+// own environment or env, if there is any.
+func (g *guest) environment(t *testing.T, conf string, env []string) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(path, []byte(conf), 0o600))
+	if env == nil {
+		env = os.Environ()
+	}
+	return append(slices.Clone(env), "LD_LIBRARY_PATH="+build+"/lib", "BROCCOLI_CONFIG_FILE="+path)
 }
 
 // check compares what has arrived with what should.

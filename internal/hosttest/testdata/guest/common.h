@@ -60,7 +60,7 @@ static inline int
 send_big(BroConn *bc, size_t bytes)
 {
     BroEvent *ev = bro_event_new("big");
-    char *text = malloc(bytes);
+    char *text = (char *)malloc(bytes);
     BroString string = {(uint32)bytes, (uchar *)text};
     int ok;
 
@@ -76,7 +76,8 @@ send_big(BroConn *bc, size_t bytes)
 static inline volatile uint64 *
 shared(void)
 {
-    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return (volatile uint64 *)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                                   -1, 0);
 }
 
 static inline double

@@ -76,8 +76,8 @@ func stateGuests() []guest {
 		{name: "pending cancellation lost", program: "pending", args: "CLOSER lost", prints: `all deleted\n`},
 		{name: "pending cancellation stalled", program: "pending", args: "STALLED stalled", prints: `all deleted\n`},
 		{
-			program: "children_ask", args: "P1 300", prints: `0 failed\n`,
-			arrives: map[string]string{"child": "300"},
+			program: "children_ask", args: "P1 200", prints: `0 failed\n`,
+			arrives: map[string]string{"child": "200"},
 		},
 		{
 			program: "exitrandom", args: "P1 20 1", prints: `accepted (\d+), 0 failed\n`,

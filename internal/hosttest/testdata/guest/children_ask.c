@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-enum { ASKING = 3 };
+enum { ASKING = 4 };
 
 static BroConn *bc;
 static atomic_int stop, begun;
@@ -19,13 +19,15 @@ static void *
 ask(void *unused)
 {
     BroConnStats stats;
+    int all = begun++ == 0;
 
-    begun++;
     while (!stop) {
         bro_conn_alive(bc);
         bro_conn_get_connstats(bc, &stats);
-        bro_conn_get_peer_class(bc);
-        bro_conn_get_fd(bc);
+        if (all) {
+            bro_conn_get_peer_class(bc);
+            bro_conn_get_fd(bc);
+        }
     }
     return unused;
 }

@@ -23,11 +23,11 @@ entries(const char *path)
     return n;
 }
 
-/* Processes input until that many further events were handled, for 10 s at most. */
+/* Processes input until that many further events were handled, for 5 s at most. */
 static inline int
 handle(BroConn *bc, int further)
 {
-    double end = now() + 10;
+    double end = now() + 5;
 
     further += handled;
     while (handled < further && now() < end) {
@@ -94,8 +94,7 @@ rounds(const char *peer, BroCompactEventFunc handler, void (*leave)(BroConn *))
     usleep(200000);
     fds = entries("/proc/self/fd");
     threads = entries("/proc/self/task");
-    alarm(60);
-    for (i = 0; i < ROUNDS; i++) {
+    for (i = 0; i < ROUNDS && same == i && other == i; i++) {
         bc = listening_to(peer, handler);
         handle(bc, 3);
         leaves_at = handled + 1;

@@ -172,7 +172,7 @@ core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
 	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
-		-ldflags '-s -w -X=runtime.godebugDefault=asyncpreemptoff=1 -X main.version=$(VERSION)' \
+		-ldflags '-s -w -X main.version=$(VERSION)' \
 		-o $(BUILD)/core/libbroccoli-core.so ./internal/core
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so

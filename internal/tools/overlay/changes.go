@@ -16,6 +16,7 @@ type effect struct {
 // added are files of ours that become part of packages of the standard library.
 var added = map[string]string{
 	"runtime/guest_linux.go":        "_guest/guest_linux.go",
+	"syscall/guest_linux.go":        "_guest/syscall/guest_linux.go",
 	"runtime/cgo/guest_linux.go":    "_guest/cgo/guest_linux.go",
 	"runtime/cgo/gcc_guest_linux.c": "_guest/cgo/gcc_guest_linux.c",
 }
@@ -91,6 +92,46 @@ var effects = []effect{
 		"syscall/rlimit.go",
 		"Raises RLIMIT_NOFILE, for the host and all that it starts",
 		[]change{{"func init(", "lim.Max > 0", "false"}},
+	},
+	{
+		"runtime/mem_linux.go",
+		"Maps hundreds of megabytes, which become resident under mlockall(MCL_FUTURE), and which a child of fork() keeps",
+		[]change{
+			{"func sysAllocOS(", "mmap(nil, n, _PROT_READ|_PROT_WRITE, _MAP_ANON|_MAP_PRIVATE, -1, 0)", "guestAlloc(n)"},
+			{"func sysReserveOS(", "mmap(v, n, _PROT_NONE, _MAP_ANON|_MAP_PRIVATE, -1, 0)", "guestReserve(v, n)"},
+			{"func sysMapOS(", "mmap(v, n, _PROT_READ|_PROT_WRITE, _MAP_ANON|_MAP_FIXED|_MAP_PRIVATE, -1, 0)", "guestMap(v, n)"},
+		},
+	},
+	{
+		"runtime/netpoll_epoll.go",
+		"Ends the process when the host has closed its descriptors, or waits for ever for one of them",
+		[]change{
+			{"func netpollBreak(", `println("runtime: netpollBreak write failed with", -n)`, "guestPollLost()"},
+			{"func netpollBreak(", `throw("runtime: netpollBreak write failed")`, "return"},
+			{"func netpoll(", `println("runtime: epollwait on fd", epfd, "failed with", errno)`, "guestPollLost()"},
+			{"func netpoll(", `throw("runtime: netpoll failed")`, "return gList{}, 0"},
+			{"func netpoll(", "var events [128]", "if uint32(waitms) > guestPollMax {\n\t\twaitms = guestPollMax\n\t}\n\tvar events [128]"},
+			{"func netpoll(", `println("runtime: netpoll: eventfd ready for", ev.Events)`, "guestPollLost()"},
+			{"func netpoll(", `throw("runtime: netpoll: eventfd ready for something unexpected")`, "continue"},
+		},
+	},
+	{
+		"runtime/netpoll_epoll.go",
+		"Takes low descriptors, which the host may need for select()",
+		[]change{
+			{"func netpollinit(", "linux.EpollCreate1(linux.EPOLL_CLOEXEC)", "linux.EpollCreate1(linux.EPOLL_CLOEXEC)\n\tepfd = guestHigh(epfd)"},
+			{"func netpollinit(", "ev := linux", "efd = guestHigh(efd)\n\tev := linux"},
+		},
+	},
+	{
+		"syscall/syscall_linux.go",
+		"Takes low descriptors for files",
+		[]change{{"func Open(", "openat(_AT_FDCWD, path, mode|O_LARGEFILE, perm)", "guestHigh(openat(_AT_FDCWD, path, mode|O_LARGEFILE, perm))"}},
+	},
+	{
+		"syscall/syscall_unix.go",
+		"Takes low descriptors for sockets",
+		[]change{{"func Socket(", "socket(domain, typ, proto)", "guestHigh(socket(domain, typ, proto))"}},
 	},
 	{
 		"runtime/cgroup_linux.go",

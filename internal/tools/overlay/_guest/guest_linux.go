@@ -6,6 +6,7 @@ package runtime
 import (
 	"internal/abi"
 	"internal/runtime/atomic"
+	"internal/runtime/syscall/linux"
 	"unsafe"
 )
 
@@ -85,4 +86,131 @@ func guestSignal(sig uint32, info *siginfo, ctx unsafe.Pointer) bool {
 func guestDefault(sig uint32) {
 	var sa sigactiont
 	sigaction(sig, &sa, nil)
+}
+
+const (
+	guestDontFork = 10   // MADV_DONTFORK
+	guestLimit    = 7    // RLIMIT_NOFILE
+	guestCopy     = 1030 // F_DUPFD_CLOEXEC
+)
+
+// guestReserve maps memory that nothing is put into before it is touched, not even
+// where the host has locked all its memory, and that a child of fork() does not
+// get: it has no use for the heap of a runtime without threads.
+//
+//go:nosplit
+func guestReserve(v unsafe.Pointer, n uintptr) (unsafe.Pointer, int) {
+	p, err := mmap(v, n, _PROT_NONE, _MAP_ANON|_MAP_PRIVATE, -1, 0)
+	if err == 0 {
+		linux.Syscall6(guestCall(150, 229) /* munlock */, uintptr(p), n, 0, 0, 0, 0)
+		madvise(p, n, guestDontFork)
+	}
+	return p, err
+}
+
+// guestCall returns the number of a system call that the runtime does not know.
+//
+//go:nosplit
+func guestCall(amd64, arm64 uintptr) uintptr {
+	if GOARCH == "arm64" {
+		return arm64
+	}
+	return amd64
+}
+
+// guestMap makes reserved memory usable. To map it anew would lose what
+// guestReserve has done.
+//
+//go:nosplit
+func guestMap(v unsafe.Pointer, n uintptr) (unsafe.Pointer, int) {
+	_, err := mprotect(v, n, _PROT_READ|_PROT_WRITE)
+	return v, int(err)
+}
+
+//go:nosplit
+func guestAlloc(n uintptr) (unsafe.Pointer, int) {
+	p, err := guestReserve(nil, n)
+	if err != 0 {
+		return nil, err
+	}
+	if _, err = guestMap(p, n); err != 0 {
+		munmap(p, n)
+		return nil, err
+	}
+	return p, 0
+}
+
+// guestHigh moves a descriptor out of the way of the host, which may use select()
+// and count on low numbers: to 1024 or above, or into the upper quarter of what
+// the limit allows. Where that fails it stays.
+func guestHigh(fd int32) int32 {
+	if fd < 0 {
+		return fd
+	}
+	var limit struct{ cur, max uint64 }
+	_, _, err := linux.Syscall6(guestCall(302, 261) /* prlimit64 */, 0, guestLimit, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
+	if err != 0 {
+		return fd
+	}
+	least := int32(1024)
+	if limit.cur < 2048 {
+		least = int32(limit.cur - limit.cur/4)
+	}
+	high, errno := fcntl(fd, guestCopy, least)
+	if errno != 0 {
+		return fd
+	}
+	closefd(fd)
+	return high
+}
+
+//go:linkname guest_syscall_high syscall.guest_high
+func guest_syscall_high(fd int32) int32 { return guestHigh(fd) }
+
+// guestPollMax is how many milliseconds a wait for the network lasts at the most.
+// A host that closes all descriptors takes the one that would end it from us.
+const guestPollMax = 10000
+
+var guestPollLock atomic.Uint32
+
+// guestPollLost makes a new epoll descriptor after the host has closed ours. What
+// waited there is lost: the core looks after its own descriptors. The old numbers
+// are not closed; they may be the host's now.
+func guestPollLost() {
+	if !guestPollLock.CompareAndSwap(0, 1) {
+		osyield()
+		return
+	}
+	epoll, efd := guestPoll()
+	if epoll >= 0 {
+		netpollEventFd = uintptr(efd)
+		epfd = epoll
+		netpollWakeSig.Store(0)
+	} else {
+		usleep(10000) // there may be a descriptor later
+	}
+	// Who waits on the old one does so until his time is up: another may wait.
+	sched.lastpoll.CompareAndSwap(0, nanotime())
+	guestPollLock.Store(0)
+}
+
+// guestPoll returns an epoll descriptor and an eventfd that is registered there.
+func guestPoll() (epoll, efd int32) {
+	epoll, errno := linux.EpollCreate1(linux.EPOLL_CLOEXEC)
+	if errno != 0 {
+		return -1, -1
+	}
+	epoll = guestHigh(epoll)
+	efd, errno = linux.Eventfd(0, linux.EFD_CLOEXEC|linux.EFD_NONBLOCK)
+	if errno == 0 {
+		efd = guestHigh(efd)
+		ev := linux.EpollEvent{Events: linux.EPOLLIN}
+		*(**uintptr)(unsafe.Pointer(&ev.Data)) = &netpollEventFd
+		if errno = linux.EpollCtl(epoll, linux.EPOLL_CTL_ADD, efd, &ev); errno == 0 {
+			return epoll, efd
+		}
+		closefd(efd)
+	}
+	closefd(epoll)
+	return -1, -1
 }

@@ -171,8 +171,9 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
-	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
-		-ldflags '-s -w -X main.version=$(VERSION)' \
+	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
+		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
+		-tags netgo,osusergo -ldflags '-s -w' \
 		-o $(BUILD)/core/libbroccoli-core.so ./internal/core
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so

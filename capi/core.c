@@ -3,9 +3,9 @@
 #include "api.h"
 #include "cancel.h"
 #include "load.h"
+#include "thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,18 +95,12 @@ courier(void *arg)
     return arg;
 }
 
-/* Starts a courier, which inherits the mask that blocks everything. */
 static int
 start_courier(void)
 {
     pthread_t thread;
-    sigset_t all, before;
-    int failed;
+    int failed = thread_start(&thread, courier, NULL);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, NULL, courier, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed)
         return failed;
     pthread_detach(thread);
@@ -137,13 +131,17 @@ static int
 run(struct errand *e)
 {
     int held = cancel_hold();
-    int failed;
+    int failed = 0;
 
-    pthread_mutex_lock(&couriers.lock);
-    failed = hand_over(e);
-    while (!failed && !e->done)
-        pthread_cond_wait(&couriers.done, &couriers.lock);
-    pthread_mutex_unlock(&couriers.lock);
+    if (load_here(e->link->error, sizeof e->link->error)) {
+        pthread_mutex_lock(&couriers.lock);
+        failed = hand_over(e);
+        while (!failed && !e->done)
+            pthread_cond_wait(&couriers.done, &couriers.lock);
+        pthread_mutex_unlock(&couriers.lock);
+    } else {
+        e->link->state = LINK_DOWN;
+    }
     cancel_release(held);
     if (failed)
         snprintf(e->link->error, sizeof e->link->error, "cannot start a thread: %s",

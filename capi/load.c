@@ -1,7 +1,7 @@
 #include "load.h"
 
 #include "api.h"
-#include "room.h"
+#include "preflight.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define CORE_NAME "libbroccoli-core.so"
 /* How many copies of it a line of processes may load, each forked by the one before. */
 #define COPIES_MAX 1000
+/* What preflight() and dlopen() need of a stack, with plenty to spare. */
+#define LOAD_STACK (128 << 10)
 
 static struct {
     pthread_mutex_t lock;
@@ -28,7 +31,7 @@ static struct {
     int copies; /* made of it by ancestors, whose memory is still there, and by us */
     int dead;   /* one was begun in an ancestor: it has no thread any more */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
-    const char *(*version)(void);
+    unsigned char *image;       /* where it begins */
     struct core functions;
     int settled; /* what only its start needed has been given back */
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -183,30 +186,25 @@ open_core(void)
 static int
 find_functions(void *handle)
 {
-    *(void **)&core.version = dlsym(handle, "romanesco_version");
+    const char *version = dlsym(handle, "romanesco_version");
+    Dl_info info;
+
     *(void **)&core.functions.connect = dlsym(handle, "romanesco_connect");
     *(void **)&core.functions.close = dlsym(handle, "romanesco_close");
-    if (!core.version || !core.functions.connect || !core.functions.close) {
+    if (!version || !core.functions.connect || !core.functions.close) {
         note_dlerror();
         return FALSE;
     }
-    if (strcmp(core.version(), ROMANESCO_VERSION) != 0) {
+    if (strcmp(version, ROMANESCO_VERSION) != 0) {
         snprintf(
             core.error, sizeof core.error,
             "the core beside libbroccoli is of version %s, not %s: install both from one build",
-            core.version(), ROMANESCO_VERSION);
+            version, ROMANESCO_VERSION);
         return FALSE;
     }
+    core.image = dladdr(version, &info) ? info.dli_fbase : NULL;
     return TRUE;
 }
-
-#if __SIZEOF_POINTER__ == 8
-typedef Elf64_Ehdr elf_header;
-typedef Elf64_Phdr elf_segment;
-#else
-typedef Elf32_Ehdr elf_header;
-typedef Elf32_Phdr elf_segment;
-#endif
 
 /*
  * Half of the core is needed while it starts and never again: relocations,
@@ -216,25 +214,34 @@ typedef Elf32_Phdr elf_segment;
 void
 load_release_pages(void)
 {
-    const elf_segment *segment;
-    unsigned char *base;
-    void *inside;
-    Dl_info info;
+    const Elf64_Phdr *segment;
+    unsigned char *base = core.image;
     int n;
 
-    if (__atomic_exchange_n(&core.settled, TRUE, __ATOMIC_RELAXED))
+    if (__atomic_exchange_n(&core.settled, TRUE, __ATOMIC_RELAXED) || !base)
         return;
-    memcpy(&inside, &core.functions.connect, sizeof inside);
-    if (!dladdr(inside, &info))
-        return;
-    base = info.dli_fbase;
-    segment = (const elf_segment *)(base + ((const elf_header *)base)->e_phoff);
-    for (n = ((const elf_header *)base)->e_phnum; n > 0; n--, segment++) {
+    segment = (const Elf64_Phdr *)(base + ((const Elf64_Ehdr *)base)->e_phoff);
+    for (n = ((const Elf64_Ehdr *)base)->e_phnum; n > 0; n--, segment++) {
         size_t skip = segment->p_vaddr % 4096; /* a page that begins with another segment */
 
         if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
             madvise(base + segment->p_vaddr - skip, skip + segment->p_filesz, MADV_DONTNEED);
     }
+}
+
+/* With core.lock held. */
+static void
+load(void)
+{
+    void *handle;
+
+    if (core.handle || !preflight(core.error, sizeof core.error))
+        return;
+    core.begun = TRUE; /* before: another thread may fork meanwhile */
+    handle = open_core();
+    core.begun = handle != NULL;
+    if (handle && find_functions(handle))
+        __atomic_store_n(&core.handle, handle, __ATOMIC_RELEASE);
 }
 
 const struct core *
@@ -243,18 +250,42 @@ load_core(char *error, size_t size)
     const struct core *loaded;
 
     pthread_mutex_lock(&core.lock);
-    if (!core.handle && room_for_core(core.error, sizeof core.error)) {
-        void *handle;
-
-        core.begun = TRUE; /* before: another thread may fork meanwhile */
-        handle = open_core();
-        core.begun = handle != NULL;
-        if (handle && find_functions(handle))
-            core.handle = handle;
-    }
+    load();
     if (!core.handle)
         snprintf(error, size, "%s", core.error);
     loaded = core.handle ? &core.functions : NULL;
     pthread_mutex_unlock(&core.lock);
+    return loaded;
+}
+
+/* Whether the rest of the caller's stack is enough for loading a library. FALSE in
+ * doubt: a stack that the C library knows nothing of may be any size. */
+static int
+enough_stack(void)
+{
+    pthread_attr_t attr;
+    char here, *lowest;
+    size_t size;
+    int known;
+
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return FALSE;
+    known = pthread_attr_getstack(&attr, (void **)&lowest, &size) == 0;
+    pthread_attr_destroy(&attr);
+    return known && &here >= lowest + LOAD_STACK && &here < lowest + size;
+}
+
+int
+load_here(char *error, size_t size)
+{
+    sigset_t all, before;
+    int loaded;
+
+    if (__atomic_load_n(&core.handle, __ATOMIC_ACQUIRE) || !enough_stack())
+        return TRUE;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    loaded = load_core(error, size) != NULL;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return loaded;
 }

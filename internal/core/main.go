@@ -24,20 +24,10 @@ import (
 	"romanesco/internal/secure"
 )
 
-// version is set by the linker; front and core of different releases refuse
-// each other.
-var version = "unknown"
-
-// versionC is the version as C sees it, made once.
-var versionC = sync.OnceValue(func() *C.char { return C.CString(version) })
-
 // links finds the connection of a link. The C ABI knows it by its address.
 var links sync.Map // *C.struct_link -> *conn
 
 func main() {}
-
-//export romanesco_version
-func romanesco_version() *C.char { return versionC() }
 
 // romanesco_connect connects, does the handshake, and returns LINK_CONNECTED;
 // otherwise the reason is in link.error, and it returns LINK_TRYING when it
@@ -118,7 +108,7 @@ var settle = sync.OnceFunc(func() {
 	ended.Wait()
 })
 
-// With the runtime's own, these stay below ROOM_THREADS of capi/room.c.
+// With the runtime's own, these stay below THREADS of capi/preflight.c.
 const (
 	maxProcs     = 2
 	spareThreads = 4

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #define NAME "broccoli"
@@ -62,6 +63,26 @@ put_auxiliary(uintptr_t *p)
     return p;
 }
 
+/* Where our image begins, its zeroed part, and where both end. The linker knows. */
+extern char __ehdr_start[] __attribute__((visibility("hidden")));
+extern char __bss_start[] __attribute__((visibility("hidden")));
+extern char _end[] __attribute__((visibility("hidden")));
+
+/* A host that has locked all its memory has got all of ours with it, 32 MB of
+ * which are a buffer that nobody uses. */
+static void
+unlock(void)
+{
+    uintptr_t page = (uintptr_t)getauxval(AT_PAGESZ);
+    uintptr_t image = (uintptr_t)__ehdr_start & -page;
+    uintptr_t zeroes = ((uintptr_t)__bss_start + page - 1) & -page;
+    uintptr_t end = (uintptr_t)_end & -page;
+
+    munlock((void *)image, (uintptr_t)_end - image);
+    if (zeroes < end)
+        madvise((void *)zeroes, end - zeroes, MADV_DONTNEED); /* before anything is there */
+}
+
 /* Before the runtime's own initialisation, on the thread that loads the library. */
 __attribute__((constructor(101))) static void
 prepare(void)
@@ -70,6 +91,7 @@ prepare(void)
     uintptr_t *p = x_cgo_guest_args;
     pthread_attr_t attr;
 
+    unlock();
     *p++ = (uintptr_t)program;
     *p++ = 0;
     *p = (uintptr_t)setting("GOGC", gogc, sizeof gogc);
@@ -94,21 +116,27 @@ guest_attr_init(pthread_attr_t *attr)
     pthread_attr_setstacksize(attr, (stack_bytes + 4095) & ~(size_t)4095);
 }
 
+static void *(*first)(void *);
+
+static void *
+named(void *arg)
+{
+    prctl(PR_SET_NAME, NAME);
+    return first(arg);
+}
+
 /* Starts the runtime's first thread, from whichever loads the library. All others
  * inherit its mask, which blocks everything, and its name. */
 int
 guest_first_thread(pthread_t *thread, const pthread_attr_t *attr, void *(*func)(void *), void *arg)
 {
-    char name[16];
     sigset_t all, before;
     int failed;
 
+    first = func;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    prctl(PR_GET_NAME, name);
-    prctl(PR_SET_NAME, NAME);
-    failed = _cgo_try_pthread_create(thread, attr, func, arg);
-    prctl(PR_SET_NAME, name);
+    failed = _cgo_try_pthread_create(thread, attr, named, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;
 }

@@ -99,6 +99,39 @@ files(char *text, size_t size)
     return !failed;
 }
 
+/* Ends as the kernel has it. The C library, refused that, tries again for ever. */
+static void *
+exit_at_once(void *refused)
+{
+    syscall(SYS_exit, 0);
+    __atomic_store_n((int *)refused, TRUE, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static int
+threads_can_end(char *text, size_t size)
+{
+    static int refused; /* its reader may be there for ever */
+    struct timespec moment = {0, 1000000};
+    pthread_t thread;
+    int failed = thread_start(&thread, exit_at_once, &refused);
+
+    if (failed) {
+        snprintf(text, size, PREFIX "cannot start a thread: %s", strerror(failed));
+        return FALSE;
+    }
+    while (pthread_tryjoin_np(thread, NULL) != 0) {
+        if (__atomic_load_n(&refused, __ATOMIC_ACQUIRE)) {
+            snprintf(text, size, PREFIX "the system call exit does not work");
+            return FALSE;
+        }
+        nanosleep(&moment, NULL);
+    }
+    return TRUE;
+}
+
 static void *
 wait_for_end(void *lock)
 {
@@ -358,5 +391,5 @@ int
 preflight(char *text, size_t size)
 {
     return c_library(text, size) && system_calls(text, size) && memory(text, size) &&
-           files(text, size) && threads(text, size);
+           files(text, size) && threads_can_end(text, size) && threads(text, size);
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +18,12 @@ import (
 // conn is a connection of the host's: one session with the peer after another
 // where it is to reconnect, one session otherwise.
 type conn struct {
-	link   *link
-	set    settings
-	toCore *os.File // read here: the host has produced, or made room
-	toHost *os.File // written here
+	link    *link
+	set     settings
+	toCore  *bell // read here: the host has produced, or made room
+	toHost  *bell // written here
+	sock    atomic.Pointer[socket]
+	foreign atomic.Bool // these are not ours any more
 
 	ending chan struct{} // closed when the host wants to end
 	ended  sync.Once
@@ -59,10 +60,10 @@ func open(l *link, s settings) (*conn, error) {
 		c.journal = peer.NewJournal(journalMax)
 	}
 	var err error
-	if c.toCore, err = dupFile(s.toCore, "to core"); err != nil {
+	if c.toCore, err = newBell(s.toCore, "to core"); err != nil {
 		return nil, err
 	}
-	if c.toHost, err = dupFile(s.toHost, "to host"); err != nil {
+	if c.toHost, err = newBell(s.toHost, "to host"); err != nil {
 		_ = c.toCore.Close()
 		return nil, err
 	}
@@ -96,6 +97,7 @@ func (c *conn) start(p connection) {
 		c.spool.running.Go(c.spool.run)
 	}
 	go c.supervise(p)
+	go c.watch()
 	c.startStats()
 }
 
@@ -193,6 +195,9 @@ func (c *conn) supervise(p connection) {
 			c.logf("%v", err)
 			c.link.down()
 			c.signal() // who waits is to see the loss
+		}
+		if c.foreign.Load() {
+			return
 		}
 		last := p == nil && failures > 0 && c.isEnding() // what is left over was worth one attempt
 		if !c.set.reconnect || last || !c.pause(failures) {

@@ -87,17 +87,9 @@ func (c *conn) lasting(nc net.Conn) net.Conn {
 		return nc
 	}
 	peer.KeepAlive(tcp, c.set.silence)
-	return socket{tcp}
-}
-
-// socket is a connection that ends when it is closed, whoever has a copy of it:
-// of children that are made with clone() we are not told.
-type socket struct{ *net.TCPConn }
-
-func (s socket) Close() error {
-	_ = s.CloseWrite()
-	s.linger()
-	return s.TCPConn.Close()
+	s := newSocket(tcp)
+	c.sock.Store(s)
+	return s
 }
 
 // lingerMax is how long the end of a connection waits at the most for a peer that
@@ -110,7 +102,7 @@ const (
 // linger waits until the peer's kernel has acknowledged all that was written, if
 // the peer is sending: a socket that is closed before what comes in has been read
 // takes back what is not acknowledged.
-func (s socket) linger() {
+func (s *socket) linger() {
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return

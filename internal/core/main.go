@@ -9,6 +9,12 @@ package main
 #cgo CFLAGS: -I${SRCDIR}/../../capi
 #include <stdlib.h>
 #include "link.h"
+
+static void *
+far_memory(size_t size)
+{
+    return malloc(size);
+}
 */
 import "C"
 
@@ -187,7 +193,13 @@ func (s *settings) logger() func(string, ...any) {
 	}
 }
 
-// farRecord copies a record to memory that the host frees.
-func farRecord(rec []byte) unsafe.Pointer { return C.CBytes(rec) }
+// farRecord copies a record to memory that the host frees; nil when there is none.
+func farRecord(rec []byte) unsafe.Pointer {
+	p := C.far_memory(C.size_t(len(rec))) // cgo's own malloc ends the process
+	if p != nil {
+		copy(unsafe.Slice((*byte)(p), len(rec)), rec)
+	}
+	return p
+}
 
 func freeFar(p unsafe.Pointer) { C.free(p) }

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
@@ -125,4 +126,16 @@ func summary(m map[string]int) string {
 	}
 	sort.Strings(parts)
 	return strings.Join(parts, ", ")
+}
+
+// TestClosedDescriptors: a host that has closed our descriptors and has taken their
+// numbers loses the connection, and nothing else.
+func TestClosedDescriptors(t *testing.T) {
+	addr, stop := collector(t, "tick")
+	defer stop()
+	for _, args := range [][]string{nil, {"idle"}} {
+		out, err := run(t, "closing", append([]string{addr, filepath.Join(t.TempDir(), "file")}, args...)...).Output()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, "alive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
+	}
 }

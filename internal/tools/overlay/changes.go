@@ -106,6 +106,8 @@ var effects = []effect{
 		"runtime/netpoll_epoll.go",
 		"Ends the process when the host has closed its descriptors, or waits for ever for one of them",
 		[]change{
+			{"func netpollinit(", "netpollEventFd = uintptr(efd)", "guestPollInode = guestInode(efd)\n\tnetpollEventFd = uintptr(efd)"},
+			{"func netpollBreak(", "var one uint64 = 1", "if !guestPollOurs() {\n\t\tguestPollLost()\n\t\treturn\n\t}\n\tvar one uint64 = 1"},
 			{"func netpollBreak(", `println("runtime: netpollBreak write failed with", -n)`, "guestPollLost()"},
 			{"func netpollBreak(", `throw("runtime: netpollBreak write failed")`, "return"},
 			{"func netpoll(", `println("runtime: epollwait on fd", epfd, "failed with", errno)`, "guestPollLost()"},

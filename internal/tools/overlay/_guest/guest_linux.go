@@ -171,7 +171,26 @@ func guest_syscall_high(fd int32) int32 { return guestHigh(fd) }
 // A host that closes all descriptors takes the one that would end it from us.
 const guestPollMax = 10000
 
-var guestPollLock atomic.Uint32
+var (
+	guestPollLock  atomic.Uint32
+	guestPollInode [2]uint64 // of the eventfd: device and inode
+)
+
+// guestInode returns what a descriptor refers to.
+func guestInode(fd int32) (id [2]uint64) {
+	var stat [144]byte // struct stat; it begins with these two
+	_, _, errno := linux.Syscall6(guestCall(5, 80) /* fstat */, uintptr(fd), uintptr(unsafe.Pointer(&stat)), 0, 0, 0, 0)
+	if errno == 0 {
+		id = *(*[2]uint64)(unsafe.Pointer(&stat))
+	}
+	return id
+}
+
+// guestPollOurs reports whether the eventfd still is one; the host may have given
+// its number to a file, into which nothing must be written.
+func guestPollOurs() bool {
+	return guestInode(int32(netpollEventFd)) == guestPollInode
+}
 
 // guestPollLost makes a new epoll descriptor after the host has closed ours. What
 // waited there is lost: the core looks after its own descriptors. The old numbers
@@ -183,6 +202,7 @@ func guestPollLost() {
 	}
 	epoll, efd := guestPoll()
 	if epoll >= 0 {
+		guestPollInode = guestInode(efd)
 		netpollEventFd = uintptr(efd)
 		epfd = epoll
 		netpollWakeSig.Store(0)

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,4 +139,25 @@ func TestClosedDescriptors(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		require.Equal(t, "alive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
 	}
+}
+
+// TestFaults: a fault of the host does what it does without the library, in a child
+// of fork() too, which has nothing of the core but its code.
+func TestFaults(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := runFor(t, 5*time.Minute, "faults", addr).Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, 36, strings.Count(string(out), "\n"))
+	require.NotContains(t, string(out), "DIFFER")
+}
+
+// TestRefusedCalls: whichever system call is refused, a connect is TRUE or FALSE.
+func TestRefusedCalls(t *testing.T) {
+	addr, stop := collector(t, "tick")
+	defer stop()
+	out, err := runFor(t, 10*time.Minute, "filtered", addr, "0", "462").Output()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `^FALSE \d+ TRUE \d+\n$`, string(out))
+	t.Log(strings.TrimSpace(string(out)))
 }

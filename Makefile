@@ -173,8 +173,9 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
-	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
-		-ldflags '-s -w -X=runtime.godebugDefault=asyncpreemptoff=1 -X main.version=$(VERSION)' \
+	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
+		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
+		-tags netgo,osusergo -ldflags '-s -w' \
 		-o $(BUILD)/core/linked.so ./internal/core
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \

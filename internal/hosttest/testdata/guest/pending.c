@@ -145,6 +145,22 @@ call_set_packet_ctxt(void)
 }
 
 static void
+call_packet_send(void)
+{
+    /* As libpcap has it, whose header may be missing. */
+    struct {
+        struct timeval ts;
+        uint32 caplen, len;
+    } header = {{1, 0}, 4, 4};
+    BroPacket *packet;
+
+    packet = bro_packet_new((const struct pcap_pkthdr *)&header, (const uchar *)"data", NULL);
+    bro_conn_set_packet_ctxt(bc, 1);
+    bro_packet_send(bc, packet);
+    bro_packet_free(packet);
+}
+
+static void
 call_delete_other(void)
 {
     bro_conn_delete(other);
@@ -174,6 +190,7 @@ static const struct {
     {"get_connstats", call_get_connstats},
     {"get_peer_class", call_get_peer_class},
     {"set_packet_ctxt", call_set_packet_ctxt},
+    {"packet_send", call_packet_send},
     {"delete of another", call_delete_other},
 };
 

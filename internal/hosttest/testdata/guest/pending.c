@@ -163,8 +163,10 @@ call_packet_send(void)
 static void
 call_delete_other(void)
 {
-    bro_conn_delete(other);
-    other = NULL;
+    BroConn *gone = other;
+
+    other = NULL; /* it is gone, wherever the call ends */
+    bro_conn_delete(gone);
 }
 
 static const struct {

@@ -35,7 +35,7 @@ FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fexceptions -fvisibility=hidden -pthr
 	-DBROCCOLI_LIBDIR='"$(COREDIR)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
 FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
-	-static-libgcc -Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
+	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
 FRONT_LIBS  := -ldl -lpthread
 
 # What the front's own tests are built and run with.

@@ -22,8 +22,6 @@
 
 /* For resolving, connecting and the handshake together, as in the original. */
 #define CONNECT_TIMEOUT_MS 10000
-/* How long bro_conn_reconnect() may take to write what was accepted before. */
-#define FLUSH_TIMEOUT_MS 5000
 /* The longest pause between two attempts to reconnect, unless configured. */
 #define RETRY_SECONDS 10
 /* How long a peer may give no sign of life, unless configured. */
@@ -268,8 +266,6 @@ attempt(BroConn *bc, int anew)
         return FALSE;
     fork_own(bc);
     held = conn_take_turn(bc);
-    if (anew)
-        conn_flush(bc, FLUSH_TIMEOUT_MS);
     ok = connect_in_turn(bc, anew);
     conn_end_turn(bc, held);
     return ok;
@@ -293,10 +289,10 @@ bro_conn_connect(BroConn *bc)
 }
 
 /**
- * Connects to the peer anew, also when the connection is up: writes what was
- * accepted, for at most 5 seconds, ends the connection, and does what
- * bro_conn_connect() does. What is still queued then, or not confirmed, waits for
- * the new connection. Returns TRUE when that is up.
+ * Connects to the peer anew, also when the connection is up: writes what it has
+ * begun to write, for at most 5 seconds, ends the connection, and does what
+ * bro_conn_connect() does. What is queued, or not confirmed, waits for the new
+ * connection. Returns TRUE when that is up.
  */
 BRO_API int
 bro_conn_reconnect(BroConn *bc)

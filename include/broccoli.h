@@ -494,10 +494,10 @@ int bro_conn_get_fd(BroConn *bc);
 int bro_conn_connect(BroConn *bc);
 
 /**
- * Connects to the peer anew, also when the connection is up: writes what was
- * accepted, for at most 5 seconds, ends the connection, and does what
- * bro_conn_connect() does. What is still queued then, or not confirmed, waits for
- * the new connection. Returns TRUE when that is up.
+ * Connects to the peer anew, also when the connection is up: writes what it has
+ * begun to write, for at most 5 seconds, ends the connection, and does what
+ * bro_conn_connect() does. What is queued, or not confirmed, waits for the new
+ * connection. Returns TRUE when that is up.
  */
 int bro_conn_reconnect(BroConn *bc);
 

@@ -148,17 +148,31 @@ func (c *conn) again(s settings, anew bool) error {
 		c.link.refuse(err)
 		return err
 	}
-	close(c.run.halt)
-	if s := c.current.Load(); s != nil {
-		s.end(errAnew)
-	}
-	<-c.run.done
+	c.halt()
 	_ = c.toHost.Close()
 	c.toHost, c.run = toHost, newRun()
 	c.set.class = s.class // nothing else can have changed since
 	c.ask(names(s.requests))
 	c.link.open()
 	return c.begin()
+}
+
+// departMax is how long a session may take to write what it has taken off the ring,
+// when the host connects anew.
+const departMax = 5 * time.Second
+
+// halt ends a run.
+func (c *conn) halt() {
+	close(c.run.halt)
+	if s := c.current.Load(); s != nil {
+		s.leave()
+		select {
+		case <-c.run.done:
+		case <-time.After(departMax):
+			s.end(errAnew)
+		}
+	}
+	<-c.run.done
 }
 
 func (c *conn) closeFiles() {
@@ -243,7 +257,7 @@ const patience = 10
 func (c *conn) supervise(p connection) {
 	r := c.run
 	defer close(r.done)
-	go c.watch(r)
+	go c.watch(r, c.toCore, c.toHost)
 	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
 			began, received := time.Now(), c.stats.received.Load()
@@ -317,18 +331,23 @@ func (c *conn) pause(r *run, failures int) bool {
 
 // session runs one session to its end: nil when the host has ended it.
 func (c *conn) session(r *run, p connection) error {
-	s := &session{conn: c, peer: p, room: make(chan struct{}, 1), over: make(chan struct{})}
+	s := &session{
+		conn: c, peer: p,
+		room: make(chan struct{}, 1), left: make(chan struct{}), over: make(chan struct{}),
+	}
 	if c.spool == nil {
 		_ = c.toCore.SetReadDeadline(time.Time{})
 	}
 	c.current.Store(s)
 	defer c.current.Store(nil)
 	defer c.publishLoss()
-	switch { // close() and again() have looked for a session before there was this one
+	switch { // close() and halt() have looked for a session before there was this one
 	case c.isLate():
-		s.end(errLate)
+		_ = p.Close()
+		return errLate // and nothing is taken off the ring
 	case r.halted():
-		s.end(errAnew)
+		_ = p.Close()
+		return errAnew
 	}
 	return s.run()
 }

@@ -143,7 +143,7 @@ func (b *bell) Close() error {
 const watchEach = time.Second
 
 // watch ends the connection when its descriptors are not its own any more.
-func (c *conn) watch(r *run) {
+func (c *conn) watch(r *run, toCore, toHost *bell) {
 	each := time.NewTicker(watchEach)
 	defer each.Stop()
 	for {
@@ -153,7 +153,7 @@ func (c *conn) watch(r *run) {
 		case <-each.C:
 		}
 		s := c.sock.Load()
-		if c.toCore.id.ours() && c.toHost.id.ours() && (s == nil || s.gone.Load() || s.id.ours()) {
+		if toCore.id.ours() && toHost.id.ours() && (s == nil || s.gone.Load() || s.id.ours()) {
 			continue
 		}
 		c.disown(s)

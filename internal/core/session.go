@@ -48,6 +48,7 @@ type session struct {
 	conn *conn
 	peer connection
 	room chan struct{} // the host may have made room
+	left chan struct{} // closed when it is to end with what it has taken written
 	over chan struct{} // closed at the end
 	sent uint64        // events that the host has not been told of yet
 	got  uint64        // the same of those received
@@ -76,6 +77,21 @@ func (s *session) end(err error) {
 		_ = s.peer.Close()
 		s.conn.wake()
 	})
+}
+
+// leave has the session end by itself, with errAnew.
+func (s *session) leave() {
+	close(s.left)
+	s.conn.wake()
+}
+
+func (s *session) isLeaving() bool {
+	select {
+	case <-s.left:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *session) isOver() bool {
@@ -114,14 +130,18 @@ func (s *session) send() error {
 		if err != nil {
 			return err
 		}
-		if some {
+		if some && !s.isLeaving() {
 			continue
 		}
+		leaving := s.isLeaving()
 		if err := s.flush(); err != nil {
 			return err
 		}
 		if s.isOver() {
 			return nil // the receiver knows why
+		}
+		if leaving {
+			return errAnew
 		}
 		// Meanwhile a receipt may have made room for what is in the ring.
 		switch empty := s.conn.link.out.Empty(); {
@@ -159,6 +179,7 @@ func (s *session) unconfirmed() int {
 func (s *session) awaitConfirmation() {
 	select {
 	case <-s.conn.journal.Room():
+	case <-s.left:
 	case <-s.over:
 	}
 }
@@ -172,7 +193,7 @@ const batch = 32
 func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 	out := s.conn.link.out
 	pos, head := out.Tail(), out.Head()
-	if pos == head || s.full() {
+	if pos == head || s.full() || s.isOver() {
 		return false, nil
 	}
 	release := func() { // also on an error: what a far record points to is gone
@@ -267,7 +288,7 @@ func (s *session) passed(what string, err error) error {
 
 // sleep waits until the host has produced something or made room.
 func (s *session) sleep() {
-	s.conn.sleep(s.isOver)
+	s.conn.sleep(func() bool { return s.isOver() || s.isLeaving() })
 	s.awake()
 }
 

@@ -33,6 +33,9 @@ func (s *session) sendSpooled() error {
 		if s.isOver() {
 			return nil // the receiver knows why
 		}
+		if s.isLeaving() {
+			return errAnew // each batch was flushed
+		}
 		if some {
 			continue
 		}
@@ -54,6 +57,7 @@ func (s *session) sendSpooled() error {
 			if err := s.sendBatch(b); err != nil {
 				return err
 			}
+		case <-s.left:
 		case <-s.over:
 		}
 	}

@@ -94,6 +94,7 @@ help:
 #: make test-installed  the tests of the built library, with an installed one
 #: make deb        Debian packages, in build/
 #: make test-deb   the same, and looks at them, with lintian if there is one
+#: make model      checks the model of a connection's states (docs/model), with spin
 #: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves; ONLY=Zeek: those so named
 #: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
 #: make openssh-deb   the same as Debian packages
@@ -172,8 +173,9 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
-	$(Q)CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
-		-ldflags '-s -w -X=runtime.godebugDefault=asyncpreemptoff=1 -X main.version=$(VERSION)' \
+	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
+		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
+		-tags netgo,osusergo -ldflags '-s -w' \
 		-o $(BUILD)/core/linked.so ./internal/core
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
@@ -398,7 +400,12 @@ lint: | prerequisites $(HEADER)
 # Apart from lint, since each release of clang-format has its own taste.
 .PHONY: style
 style:
-	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/openssh/test/*.[ch])
+	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/openssh/test/*.[ch] internal/hosttest/testdata/guest/*)
+
+.PHONY: model
+model:
+	@if command -v spin > /dev/null; then CC='$(CC)' docs/model/check; else \
+		echo 'spin is not here: the model of a connection is not checked (apt-get install spin)'; fi
 
 .PHONY: bench
 bench: all

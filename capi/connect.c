@@ -61,10 +61,20 @@ conn_make_link(BroConn *bc)
     return bc->link != NULL;
 }
 
+/* A host that closes all descriptors may have the number for a file of its own. */
+static void
+check_descriptor(int *fd, const struct descriptor_id *id)
+{
+    if (*fd >= 0 && descriptor_is_other(*fd, id))
+        *fd = -1;
+}
+
 /* Makes what wakes core and host. */
 static int
 make_descriptors(BroConn *bc)
 {
+    check_descriptor(&bc->to_core, &bc->to_core_id);
+    check_descriptor(&bc->to_host, &bc->to_host_id);
     if (bc->to_core < 0)
         bc->to_core = descriptor_event(&bc->to_core_id);
     if (bc->to_host < 0) {

@@ -5,9 +5,9 @@
 #include "load.h"
 #include "process.h"
 #include "ring.h"
+#include "thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -98,18 +98,12 @@ courier(void *arg)
     return arg;
 }
 
-/* Starts a courier, which inherits the mask that blocks everything. */
 static int
 start_courier(void)
 {
     pthread_t thread;
-    sigset_t all, before;
-    int failed;
+    int failed = thread_start(&thread, courier, NULL);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, NULL, courier, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed)
         return failed;
     pthread_detach(thread);
@@ -169,13 +163,15 @@ run(struct errand *e)
 {
     unsigned generation = process_generation();
     int held = cancel_hold();
-    int failed;
+    int failed = 0;
 
-    pthread_mutex_lock(&couriers.lock);
-    failed = hand_over(e);
-    while (!failed && !e->done)
-        wait_for(e, generation);
-    pthread_mutex_unlock(&couriers.lock);
+    if (load_here(e->links[0]->error, sizeof e->links[0]->error)) {
+        pthread_mutex_lock(&couriers.lock);
+        failed = hand_over(e);
+        while (!failed && !e->done)
+            wait_for(e, generation);
+        pthread_mutex_unlock(&couriers.lock);
+    }
     cancel_release(held);
     if (failed)
         snprintf(e->links[0]->error, sizeof e->links[0]->error, "cannot start a thread: %s",

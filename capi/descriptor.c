@@ -60,17 +60,23 @@ descriptor_is(int fd, const struct descriptor_id *id)
                                                event_number(fd) == id->event));
 }
 
-/* Whether it is known to be another file's. */
-static int
-is_other(int fd, const struct descriptor_id *id)
+int
+descriptor_is_other(int fd, const struct descriptor_id *id)
 {
-    return id->inode && (!same_file(fd, id) || (id->event && !descriptor_is(fd, id)));
+    uint64_t event;
+
+    if (!id->inode)
+        return FALSE;
+    if (!same_file(fd, id) || (id->mark && fcntl(fd, F_GETSIG) != id->mark))
+        return TRUE;
+    event = id->event ? event_number(fd) : 0;
+    return event && event != id->event;
 }
 
 void
 descriptor_close(int *fd, const struct descriptor_id *id)
 {
-    if (*fd >= 0 && !is_other(*fd, id))
+    if (*fd >= 0 && !descriptor_is_other(*fd, id))
         close(*fd);
     *fd = -1;
 }

@@ -19,6 +19,9 @@ struct descriptor_id descriptor_id(int fd);
 /* Whether it is that file still; FALSE in doubt. */
 int descriptor_is(int fd, const struct descriptor_id *id);
 
+/* Whether it is known to be another file, or none. */
+int descriptor_is_other(int fd, const struct descriptor_id *id);
+
 /* Closes it unless it is known to be another file's, and forgets the number. */
 void descriptor_close(int *fd, const struct descriptor_id *id);
 

@@ -2,7 +2,7 @@
 
 #include "api.h"
 #include "faults.h"
-#include "room.h"
+#include "preflight.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #include <unistd.h>
 
 #define CORE_NAME "libbroccoli-core.so"
+/* What preflight() and dlopen() need of a stack, with plenty to spare. */
+#define LOAD_STACK (128 << 10)
+
 static struct {
     pthread_mutex_t lock;
     void *handle;  /* of one with all that is called */
@@ -28,8 +32,8 @@ static struct {
     int lost;      /* an ancestor's is here that cannot be: the loader may know it by its path */
     char path[PATH_MAX];        /* of the image */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
-    const char *(*version)(void);
     void (*abandon)(void);
+    unsigned char *base; /* where it begins in memory */
     struct core functions;
     int settled; /* what only its start needed has been given back */
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -213,62 +217,49 @@ open_core(void)
 static int
 find_functions(void *handle)
 {
-    *(void **)&core.version = dlsym(handle, "romanesco_version");
-    if (core.version && strcmp(core.version(), ROMANESCO_VERSION) != 0) {
+    const char *version = dlsym(handle, "romanesco_version");
+
+    if (version && strcmp(version, ROMANESCO_VERSION) != 0) {
         snprintf(
             core.error, sizeof core.error,
             "the core beside libbroccoli is of version %s, not %s: install both from one build",
-            core.version(), ROMANESCO_VERSION);
+            version, ROMANESCO_VERSION);
         return FALSE;
     }
     *(void **)&core.functions.connect = dlsym(handle, "romanesco_connect");
     *(void **)&core.functions.close = dlsym(handle, "romanesco_close");
     *(void **)&core.abandon = dlsym(handle, "romanesco_abandon");
-    if (core.version && core.functions.connect && core.functions.close && core.abandon)
+    if (version && core.functions.connect && core.functions.close && core.abandon)
         return TRUE;
     note_dlerror();
     return FALSE;
 }
 
-#if __SIZEOF_POINTER__ == 8
-typedef Elf64_Ehdr elf_header;
-typedef Elf64_Phdr elf_segment;
-#else
-typedef Elf32_Ehdr elf_header;
-typedef Elf32_Phdr elf_segment;
-#endif
-
 /* A segment of the core in memory, and the next one; NULL after the last. */
-static const elf_segment *
-next_segment(const unsigned char *base, const elf_segment *segment)
+static const Elf64_Phdr *
+next_segment(const unsigned char *base, const Elf64_Phdr *segment)
 {
-    const elf_header *header = (const elf_header *)base;
-    const elf_segment *first = (const elf_segment *)(base + header->e_phoff);
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)base;
+    const Elf64_Phdr *first = (const Elf64_Phdr *)(base + header->e_phoff);
 
     segment = segment ? segment + 1 : first;
     return segment < first + header->e_phnum ? segment : NULL;
 }
 
-/* Where an image begins that has such a function; NULL if the loader does not know. */
-static unsigned char *
-base_of(const void *function)
-{
-    Dl_info info;
-
-    return dladdr(function, &info) ? info.dli_fbase : NULL;
-}
-
+/* Where the core lies, if the loader knows. */
 static void
 note_image(void *handle)
 {
-    const unsigned char *base = handle ? base_of(dlsym(handle, "romanesco_version")) : NULL;
-    const elf_segment *segment = NULL;
+    const void *inside = handle ? dlsym(handle, "romanesco_version") : NULL;
+    const Elf64_Phdr *segment = NULL;
     size_t size = 0;
+    Dl_info info;
 
-    while (base && (segment = next_segment(base, segment)))
+    core.base = inside && dladdr(inside, &info) ? info.dli_fbase : NULL;
+    while (core.base && (segment = next_segment(core.base, segment)))
         if (segment->p_type == PT_LOAD)
             size = segment->p_vaddr + segment->p_memsz;
-    faults_are_of(base, size);
+    faults_are_of(core.base, size);
 }
 
 /*
@@ -279,20 +270,36 @@ note_image(void *handle)
 void
 load_release_pages(void)
 {
-    const elf_segment *segment = NULL;
-    unsigned char *base;
-    void *inside;
+    const Elf64_Phdr *segment = NULL;
+    unsigned char *base = core.base;
 
-    if (__atomic_exchange_n(&core.settled, TRUE, __ATOMIC_RELAXED))
+    if (__atomic_exchange_n(&core.settled, TRUE, __ATOMIC_RELAXED) || !base)
         return;
-    memcpy(&inside, &core.functions.connect, sizeof inside);
-    base = base_of(inside);
-    while (base && (segment = next_segment(base, segment))) {
+    while ((segment = next_segment(base, segment))) {
         size_t skip = segment->p_vaddr % 4096; /* a page that begins with another segment */
 
         if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
             madvise(base + segment->p_vaddr - skip, skip + segment->p_filesz, MADV_DONTNEED);
     }
+}
+
+/* With core.lock held. */
+static void
+load(void)
+{
+    void *handle;
+
+    if (core.handle || !preflight(core.error, sizeof core.error))
+        return;
+    core.begun = TRUE; /* before: another thread may fork meanwhile */
+    unload_remains();
+    faults_note();
+    handle = open_core();
+    note_image(handle);
+    core.image = handle;
+    core.begun = handle != NULL;
+    if (handle && find_functions(handle))
+        __atomic_store_n(&core.handle, handle, __ATOMIC_RELEASE);
 }
 
 const struct core *
@@ -301,22 +308,42 @@ load_core(char *error, size_t size)
     const struct core *loaded;
 
     pthread_mutex_lock(&core.lock);
-    if (!core.handle && room_for_core(core.error, sizeof core.error)) {
-        void *handle;
-
-        core.begun = TRUE; /* before: another thread may fork meanwhile */
-        unload_remains();
-        faults_note();
-        handle = open_core();
-        note_image(handle);
-        core.image = handle;
-        core.begun = handle != NULL;
-        if (handle && find_functions(handle))
-            core.handle = handle;
-    }
+    load();
     if (!core.handle)
         snprintf(error, size, "%s", core.error);
     loaded = core.handle ? &core.functions : NULL;
     pthread_mutex_unlock(&core.lock);
+    return loaded;
+}
+
+/* Whether the rest of the caller's stack is enough for loading a library. FALSE in
+ * doubt: a stack that the C library knows nothing of may be any size. */
+static int
+enough_stack(void)
+{
+    pthread_attr_t attr;
+    char here, *lowest;
+    size_t size;
+    int known;
+
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return FALSE;
+    known = pthread_attr_getstack(&attr, (void **)&lowest, &size) == 0;
+    pthread_attr_destroy(&attr);
+    return known && &here >= lowest + LOAD_STACK && &here < lowest + size;
+}
+
+int
+load_here(char *error, size_t size)
+{
+    sigset_t all, before;
+    int loaded;
+
+    if (__atomic_load_n(&core.handle, __ATOMIC_ACQUIRE) || !enough_stack())
+        return TRUE;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    loaded = load_core(error, size) != NULL;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return loaded;
 }

@@ -17,6 +17,13 @@ struct core {
 /* Loads the core if it is not there. NULL with the reason in error. */
 const struct core *load_core(char *error, size_t size);
 
+/*
+ * The same on the thread of the caller, if its stack is large enough: in a constructor
+ * that dlopen() runs no other thread can load anything until it returns. Signals wait
+ * meanwhile. FALSE, with the reason in error, when there will be no core.
+ */
+int load_here(char *error, size_t size);
+
 /* Gives back, the first time, the memory that the core needs for nothing but its start. */
 void load_release_pages(void);
 

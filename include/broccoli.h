@@ -182,11 +182,16 @@
 #ifndef BROCCOLI_H
 #define BROCCOLI_H
 
+/* Programs rely on some of these though this header does not: the original's brought them along. */
 #include <inttypes.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 /*

@@ -19,7 +19,7 @@
  * Down, closinG, Closed. */
 static const char *const moves[STATES] = {
     [LINK_NEW] = "-O---G-",   [LINK_OPENING] = "--URDG-", [LINK_UP] = "-O-RDG-",
-    [LINK_RETRY] = "-OU--G-", [LINK_DOWN] = "-O---G-",    [LINK_CLOSING] = "------C",
+    [LINK_RETRY] = "-OU-DG-", [LINK_DOWN] = "-O---G-",    [LINK_CLOSING] = "------C",
     [LINK_CLOSED] = "-------",
 };
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,10 +20,12 @@ import (
 // handle: each connect of the host's begins another run, and what the last one has
 // left in the journal comes first.
 type conn struct {
-	link   *link
-	set    settings
-	toCore *os.File // read here: the host has produced, or made room
-	toHost *os.File // written here
+	link    *link
+	set     settings
+	toCore  *bell // read here: the host has produced, or made room
+	toHost  *bell // written here
+	sock    atomic.Pointer[socket]
+	foreign atomic.Bool // these are not ours any more
 
 	ending chan struct{} // closed when the host wants to end
 	ended  sync.Once
@@ -72,12 +73,15 @@ var errAnew = errors.New("the host connects anew")
 
 // open makes a connection, and connects. With an error there may be one all the
 // same, which goes on trying.
-func open(l *link, s settings) (*conn, error) {
+func open(l *link, s settings) (*conn, error) { return openWith(l, s, nil) }
+
+// openWith does so for one that has a journal already.
+func openWith(l *link, s settings, j *peer.Journal) (*conn, error) {
 	c := &conn{
 		link: l, set: s, requests: names(s.requests), run: newRun(),
 		ending: make(chan struct{}), late: make(chan struct{}),
 	}
-	if s.confirm || s.spool.folder != "" {
+	if c.journal = j; j == nil && (s.confirm || s.spool.folder != "") {
 		c.journal = peer.NewJournal(journalMax)
 	}
 	if err := c.prepare(); err != nil {
@@ -97,10 +101,10 @@ func open(l *link, s settings) (*conn, error) {
 
 // prepare opens what a connection has of its own.
 func (c *conn) prepare() (err error) {
-	if c.toCore, err = dupFile(c.set.toCore, "to core"); err != nil {
+	if c.toCore, err = newBell(c.set.toCore, "to core"); err != nil {
 		return err
 	}
-	if c.toHost, err = dupFile(c.set.toHost, "to host"); err != nil {
+	if c.toHost, err = newBell(c.set.toHost, "to host"); err != nil {
 		_ = c.toCore.Close()
 		return err
 	}
@@ -139,7 +143,7 @@ func (c *conn) again(s settings, anew bool) error {
 	if !anew && c.link.is(stateUp) {
 		return nil
 	}
-	toHost, err := dupFile(s.toHost, "to host") // the host closes its own after a loss
+	toHost, err := newBell(s.toHost, "to host") // the host closes its own after a loss
 	if err != nil {
 		c.link.refuse(err)
 		return err
@@ -239,6 +243,7 @@ const patience = 10
 func (c *conn) supervise(p connection) {
 	r := c.run
 	defer close(r.done)
+	go c.watch(r)
 	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
 			began, received := time.Now(), c.stats.received.Load()
@@ -254,6 +259,9 @@ func (c *conn) supervise(p connection) {
 			c.logf("%v", err)
 			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss
+		}
+		if c.foreign.Load() {
+			return
 		}
 		last := p == nil && failures > 0 && c.isEnding() // what is left over was worth one attempt
 		if !c.set.reconnect || last || !c.pause(r, failures) {
@@ -392,7 +400,7 @@ func (c *conn) close(timeout time.Duration) bool {
 	c.stopStats()
 	c.closeSpool()
 	c.closeFiles()
-	return c.wrote.Load()
+	return c.wrote.Load() || c.spool == nil && !c.leftOver()
 }
 
 func (c *conn) end() {

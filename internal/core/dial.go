@@ -87,17 +87,9 @@ func (c *conn) lasting(nc net.Conn) net.Conn {
 		return nc
 	}
 	peer.KeepAlive(tcp, c.set.silence)
-	return socket{tcp}
-}
-
-// socket is a connection that ends when it is closed, whoever has a copy of it:
-// of children that are made with clone() we are not told.
-type socket struct{ *net.TCPConn }
-
-func (s socket) Close() error {
-	_ = s.CloseWrite()
-	s.linger()
-	return s.TCPConn.Close()
+	s := newSocket(tcp)
+	c.sock.Store(s)
+	return s
 }
 
 // lingerMax is how long the end of a connection waits at the most for a peer that
@@ -110,7 +102,7 @@ const (
 // linger waits until the peer's kernel has acknowledged all that was written, if
 // the peer is sending: a socket that is closed before what comes in has been read
 // takes back what is not acknowledged.
-func (s socket) linger() {
+func (s *socket) linger() {
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return
@@ -130,12 +122,27 @@ func (s socket) linger() {
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.
 func dupFile(fd int, name string) (*os.File, error) {
-	n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
-	if errno != 0 {
-		return nil, fmt.Errorf("copying descriptor %d (%s): %w", fd, name, errno)
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, highDescriptor())
+	if err != nil {
+		n, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	}
-	if err := syscall.SetNonblock(int(n), true); err != nil {
+	if err != nil {
+		return nil, fmt.Errorf("copying descriptor %d (%s): %w", fd, name, err)
+	}
+	if err := syscall.SetNonblock(n, true); err != nil {
 		return nil, fmt.Errorf("descriptor %d (%s): %w", fd, name, err)
 	}
-	return os.NewFile(n, name), nil
+	return os.NewFile(uintptr(n), name), nil
+}
+
+// highDescriptor is where our descriptors begin: beyond what select() can wait for,
+// or in the upper quarter of what the limit allows, to leave the low numbers to the
+// host. The runtime of the core does the same with its own (internal/tools/overlay).
+func highDescriptor() int {
+	const selectable = 1024
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= 2*selectable {
+		return selectable
+	}
+	return int(limit.Cur - limit.Cur/4)
 }

@@ -261,9 +261,9 @@ func TestLateSession(t *testing.T) {
 		ending: make(chan struct{}), late: make(chan struct{}), run: newRun(),
 	}
 	var err error
-	c.toCore, err = dupFile(f.set.toCore, "to core")
+	c.toCore, err = newBell(f.set.toCore, "to core")
 	require.NoError(t, err)
-	c.toHost, err = dupFile(f.set.toHost, "to host")
+	c.toHost, err = newBell(f.set.toHost, "to host")
 	require.NoError(t, err)
 	c.journal.Add([]byte("left over"), 1)
 	p, err := c.connect()

@@ -10,6 +10,12 @@ package main
 #cgo LDFLAGS: -Wl,--wrap=pthread_key_create
 #include <stdlib.h>
 #include "link.h"
+
+static void *
+far_memory(size_t size)
+{
+    return malloc(size);
+}
 */
 import "C"
 
@@ -23,23 +29,14 @@ import (
 	"time"
 	"unsafe"
 
+	"romanesco/internal/peer"
 	"romanesco/internal/secure"
 )
-
-// version is set by the linker; front and core of different releases refuse
-// each other.
-var version = "unknown"
-
-// versionC is the version as C sees it, made once.
-var versionC = sync.OnceValue(func() *C.char { return C.CString(version) })
 
 // links finds the connection of a link. The C ABI knows it by its address.
 var links sync.Map // *C.struct_link -> *conn
 
 func main() {}
-
-//export romanesco_version
-func romanesco_version() *C.char { return versionC() }
 
 // romanesco_connect connects, or connects anew, does the handshake, and returns
 // LINK_CONNECTED; otherwise the reason is in link.error, and it returns LINK_TRYING
@@ -67,10 +64,18 @@ func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.in
 }
 
 func connect(l *C.struct_link, v *link, s settings, anew bool) error {
-	if c, found := links.Load(l); found {
-		return c.(*conn).again(s, anew)
+	var journal *peer.Journal
+	if found, ok := links.Load(l); ok {
+		c := found.(*conn)
+		if !c.foreign.Load() {
+			return c.again(s, anew)
+		}
+		links.Delete(l)
+		c.close(0)
+		journal = c.journal
+		v.open()
 	}
-	c, err := open(v, s)
+	c, err := openWith(v, s, journal)
 	if c != nil {
 		links.Store(l, c)
 	}
@@ -143,7 +148,7 @@ var settle = sync.OnceFunc(func() {
 	ended.Wait()
 })
 
-// With the runtime's own, these stay below ROOM_THREADS of capi/room.c.
+// With the runtime's own, these stay below THREADS of capi/preflight.c.
 const (
 	maxProcs     = 2
 	spareThreads = 4
@@ -222,7 +227,13 @@ func (s *settings) logger() func(string, ...any) {
 	}
 }
 
-// farRecord copies a record to memory that the host frees.
-func farRecord(rec []byte) unsafe.Pointer { return C.CBytes(rec) }
+// farRecord copies a record to memory that the host frees; nil when there is none.
+func farRecord(rec []byte) unsafe.Pointer {
+	p := C.far_memory(C.size_t(len(rec))) // cgo's own malloc ends the process
+	if p != nil {
+		copy(unsafe.Slice((*byte)(p), len(rec)), rec)
+	}
+	return p
+}
 
 func freeFar(p unsafe.Pointer) { C.free(p) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -284,7 +285,9 @@ func (c *conn) sleep(over func() bool) {
 	atomic.StoreUint32(c.link.asleep(), 1)
 	if c.link.out.Empty() && !c.isEnding() && !over() {
 		var b [8]byte
-		_, _ = c.toCore.Read(b[:]) // its errors are seen in what follows
+		if _, err := c.toCore.Read(b[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.disown(c.sock.Load())
+		}
 	}
 	atomic.StoreUint32(c.link.asleep(), 0)
 }
@@ -354,6 +357,10 @@ func (s *session) handFar(rec []byte) bool {
 		return false
 	}
 	p := farRecord(rec)
+	if p == nil {
+		s.end(fmt.Errorf("no memory for an event of %d bytes", len(rec)))
+		return false
+	}
 	var far [16]byte
 	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
 	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)

@@ -35,21 +35,32 @@ var programs struct {
 	made map[string]bool
 }
 
+// programDir makes the folder of the programs, with an empty configuration, once;
+// programs is locked.
+func programDir() (string, error) {
+	if programs.made != nil {
+		return programs.dir, nil
+	}
+	dir, err := os.MkdirTemp("", "hosttest")
+	if err != nil {
+		return "", fmt.Errorf("making a folder: %w", err)
+	}
+	programs.dir, programs.made = dir, map[string]bool{}
+	if err := os.WriteFile(filepath.Join(dir, "broccoli.conf"), nil, 0o600); err != nil {
+		return "", fmt.Errorf("making an empty configuration: %w", err)
+	}
+	return dir, nil
+}
+
 // program compiles testdata/NAME.c and returns the path of the program.
 func program(name string) (string, error) {
 	programs.Lock()
 	defer programs.Unlock()
-	if programs.made == nil {
-		dir, err := os.MkdirTemp("", "hosttest")
-		if err != nil {
-			return "", fmt.Errorf("making a folder: %w", err)
-		}
-		programs.dir, programs.made = dir, map[string]bool{}
-		if err := os.WriteFile(filepath.Join(dir, "broccoli.conf"), nil, 0o600); err != nil {
-			return "", fmt.Errorf("making an empty configuration: %w", err)
-		}
+	dir, err := programDir()
+	if err != nil {
+		return "", err
 	}
-	bin := filepath.Join(programs.dir, name)
+	bin := filepath.Join(dir, name)
 	if programs.made[name] {
 		return bin, nil
 	}

@@ -1,6 +1,6 @@
 // Package secure makes the TLS configuration of a connection from the files
 // that broccoli.conf names. Both sides show a certificate of the CA, whoever
-// connects. It imports nothing of this project.
+// connects.
 package secure
 
 import (
@@ -11,11 +11,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 
 	"github.com/youmark/pkcs8"
+
+	"romanesco/internal/regular"
 )
 
 // Settings are the configuration as the user wrote it; README has the table.
@@ -111,7 +112,7 @@ func (s Settings) roots() (*x509.CertPool, error) {
 	if s.CACert == "" {
 		return nil, errors.New("not given; TLS needs the certificate of the CA that signed both sides'")
 	}
-	b, err := os.ReadFile(s.CACert)
+	b, err := regular.ReadFile(s.CACert)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (s Settings) certificate() (tls.Certificate, error) {
 	if s.HostCert == "" {
 		return tls.Certificate{}, errors.New("host_cert: not given; TLS needs a certificate of this host")
 	}
-	b, err := os.ReadFile(s.HostCert)
+	b, err := regular.ReadFile(s.HostCert)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("host_cert: %w", err)
 	}
@@ -173,7 +174,7 @@ func (s Settings) key(certPEM []byte) (crypto.Signer, string, error) {
 	if s.HostKey != "" {
 		path = s.HostKey
 		var err error
-		if b, err = os.ReadFile(path); err != nil {
+		if b, err = regular.ReadFile(path); err != nil {
 			return nil, path, err
 		}
 	}

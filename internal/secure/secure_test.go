@@ -15,11 +15,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/youmark/pkcs8"
+
+	"romanesco/internal/regular"
 )
 
 // authority is a CA of the test's own.
@@ -307,5 +310,21 @@ func TestListenerReadsAnew(t *testing.T) {
 		require.NoError(t, clientErr)
 		require.NoError(t, serverErr)
 		require.Equal(t, name, shown)
+	}
+}
+
+// TestPipes: nobody waits for who would write there.
+func TestPipes(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	fifo := filepath.Join(dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	for _, s := range []Settings{
+		{CACert: fifo},
+		{CACert: ca.path, HostCert: fifo},
+		{CACert: ca.path, HostCert: ca.path, HostKey: fifo},
+	} {
+		_, err := s.Config()
+		require.ErrorIs(t, err, regular.ErrOther)
 	}
 }

@@ -3,10 +3,10 @@ package zeek
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"romanesco/internal/event"
+	"romanesco/internal/regular"
 )
 
 // maxDeclarations is how large a file of declarations may be.
@@ -14,7 +14,7 @@ const maxDeclarations = 4 << 20
 
 // LoadTypes reads declarations from a file.
 func LoadTypes(path string) (*Types, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("types of Zeek: %w", err)
 	}

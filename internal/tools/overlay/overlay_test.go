@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,57 +17,93 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// table returns a table of signals with only the lines to change, and more.
-func table(more string) string {
-	var b strings.Builder
-	for _, c := range changes {
-		b.WriteString("\t" + c.from + "\n")
-	}
-	return b.String() + more
-}
-
-func TestBlock(t *testing.T) {
-	const fault = "\t/* 11 */ {_SigPanic + _SigUnblock, \"SIGSEGV: segmentation violation\"},\n"
-	changed, err := Block(table(fault))
+func TestApply(t *testing.T) {
+	const text = "package p\n\nfunc a() {\n\tone()\n}\n\nfunc b() {\n\tone()\n}\n"
+	changed, err := apply(text, change{"func b(", "one()", "two()"})
 	require.NoError(t, err)
-	for _, c := range changes {
-		assert.Contains(t, changed, "\t"+c.to+"\n")
-	}
-	assert.Equal(t, 1, strings.Count(changed, "_SigUnblock"))
-	assert.Contains(t, changed, fault)
+	assert.Equal(t, "package p\n\nfunc a() {\n\tone()\n}\n\nfunc b() {\n\ttwo()\n}\n", changed)
 
-	_, err = Block(changed)
+	_, err = apply(changed, change{"func b(", "one()", "two()"})
 	assert.ErrorContains(t, err, "0 times", "changed already")
-	_, err = Block(table(table("")))
+	_, err = apply(text, change{"", "one()", "two()"})
 	assert.ErrorContains(t, err, "2 times")
-	_, err = Block(table("\t/* 10 */ {_SigNotify + _SigUnblock, \"SIGUSR1: user-defined signal 1\"},\n"))
-	assert.ErrorContains(t, err, "opens another signal")
+	_, err = apply(text, change{"func c(", "one()", "two()"})
+	assert.ErrorContains(t, err, "begins 0 lines")
+	_, err = apply(text+text, change{"func b(", "one()", "two()"})
+	assert.ErrorContains(t, err, "begins 2 lines")
 }
 
-// What is written for the installed Go differs from it in the lines to change only.
+func TestCheckTable(t *testing.T) {
+	assert.NoError(t, checkTable("\t/* 11 */ {_SigPanic + _SigUnblock, \"SIGSEGV: segmentation violation\"},\n"))
+	assert.ErrorContains(t, checkTable("\t/* 10 */ {_SigNotify + _SigUnblock, \"SIGUSR1: user-defined signal 1\"},\n"),
+		"opens another signal")
+}
+
+// What is written for the installed Go differs from it where it should, and is all
+// that the overlay names.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, run("", dir))
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	require.NoError(t, err)
-	original := filepath.Join(strings.TrimSpace(string(goroot)), "src/runtime/sigtab_linux_generic.go")
-	before, err := os.ReadFile(original)
+	src := filepath.Join(strings.TrimSpace(string(goroot)), "src")
+	b, err := os.ReadFile(filepath.Join(dir, "overlay.json"))
 	require.NoError(t, err)
-	after, err := os.ReadFile(filepath.Join(dir, "sigtab_linux_generic.go"))
-	require.NoError(t, err)
-	a, b := strings.Split(string(before), "\n"), strings.Split(string(after), "\n")
-	require.Len(t, b, len(a))
-	differ := 0
-	for i := range a {
-		if a[i] != b[i] {
-			differ++
-		}
-	}
-	assert.Equal(t, len(changes), differ)
+	var overlay struct{ Replace map[string]string }
+	require.NoError(t, json.Unmarshal(b, &overlay))
 
-	overlay, err := os.ReadFile(filepath.Join(dir, "overlay.json"))
+	files := map[string]bool{}
+	for _, e := range effects {
+		files[e.file] = true
+	}
+	assert.Len(t, overlay.Replace, len(files)+len(added))
+	for original, replacement := range overlay.Replace {
+		name, err := filepath.Rel(src, original)
+		require.NoError(t, err)
+		after, err := os.ReadFile(replacement)
+		require.NoError(t, err, "of %s", name)
+		before, err := os.ReadFile(original)
+		if added[name] != "" {
+			assert.ErrorIs(t, err, fs.ErrNotExist)
+			continue
+		}
+		require.NoError(t, err)
+		assert.True(t, files[name], name)
+		assert.NotEqual(t, string(before), string(after), name)
+	}
+}
+
+// Each effect is an effect that docs/architecture.md tells of.
+func TestEffectsAreDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../../docs/architecture.md")
 	require.NoError(t, err)
-	assert.Contains(t, string(overlay), strconv.Quote(original))
+	for _, e := range effects {
+		assert.True(t, strings.Contains(string(b), "`"+e.file+"`"), "nothing is said of %s: %s", e.file, e.what)
+	}
+}
+
+// A Go that reads otherwise is refused, and nothing is written for it.
+func TestUnknownGo(t *testing.T) {
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	src := filepath.Join(strings.TrimSpace(string(goroot)), "src")
+	for _, e := range effects {
+		other, dir := t.TempDir(), t.TempDir()
+		for _, f := range effects {
+			text, err := os.ReadFile(filepath.Join(src, f.file))
+			require.NoError(t, err)
+			if f.file == e.file {
+				text = bytes.ReplaceAll(text, []byte(e.changes[0].from), nil)
+			}
+			name := filepath.Join(other, "src", f.file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+			require.NoError(t, os.WriteFile(name, text, 0o644))
+		}
+		assert.ErrorContains(t, run(other, dir), "unknown to Romanesco", e.what)
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
 }
 
 // The core that was built leaves the host's signals alone.
@@ -77,7 +116,7 @@ func TestCoreLeavesSignalsAlone(t *testing.T) {
 	out, err := exec.Command("cc", "-o", host, "testdata/host.c", "-ldl", "-lpthread").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.Command(host, filepath.Join(build, "lib", "libbroccoli-core.so"))
-	cmd.Env = append(os.Environ(), "GODEBUG=")
+	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=0")
 	out, err = cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 

@@ -1,0 +1,15 @@
+/*
+ * Looks before the core is loaded whether it can run here. A Go runtime that lacks
+ * memory, threads, descriptors, a system call or its C library while it starts ends
+ * the process.
+ */
+#ifndef ROMANESCO_PREFLIGHT_H
+#define ROMANESCO_PREFLIGHT_H
+
+#include <stddef.h>
+
+/* FALSE with the reason in text when this process cannot have it: by its limits, by
+ * what the kernel refuses to it, or by how it was linked. */
+int preflight(char *text, size_t size);
+
+#endif

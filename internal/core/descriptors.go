@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A host may close descriptors that it knows nothing of, ours among them, and be
+// given their numbers for files of its own. What we have then is not ours to read,
+// to write or to close.
+
+var errForeign = errors.New("the host has closed the library's descriptors")
+
+// identity is what a descriptor refers to.
+type identity struct {
+	fd       int
+	dev, ino uint64
+	eventfd  string // the number of an eventfd, which all have one inode; "" where nobody says
+}
+
+func identify(fd int) identity {
+	id := identity{fd: fd}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil {
+		id.dev, id.ino = st.Dev, st.Ino
+	}
+	if st.Mode&unix.S_IFMT == 0 { // neither file nor socket
+		id.eventfd = eventfdNumber(fd)
+	}
+	return id
+}
+
+func eventfdNumber(fd int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(b), "eventfd-id:")
+	number, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(number)
+}
+
+// ours reports whether the descriptor still is what it was.
+func (id identity) ours() bool {
+	now := identify(id.fd)
+	if now.eventfd == "" {
+		now.eventfd = id.eventfd // nobody says
+	}
+	return now == id
+}
+
+// there reports whether the descriptor may still be what it was; it is quick, and
+// sees all but another eventfd in the place of one.
+func (id identity) there() bool {
+	var st unix.Stat_t
+	return unix.Fstat(id.fd, &st) == nil && st.Dev == id.dev && st.Ino == id.ino
+}
+
+// abandoned keeps what must never be closed: its number may be the host's.
+var abandoned struct {
+	sync.Mutex
+	list []any
+}
+
+func abandon(x interface{ SetDeadline(t time.Time) error }) {
+	_ = x.SetDeadline(time.Unix(1, 0)) // who waits is to see it
+	abandoned.Lock()
+	defer abandoned.Unlock()
+	abandoned.list = append(abandoned.list, x)
+}
+
+// bell is an eventfd that the host shares with us.
+type bell struct {
+	*os.File
+	id      identity
+	foreign atomic.Bool
+}
+
+func newBell(fd int, name string) (*bell, error) {
+	f, err := dupFile(fd, name)
+	if err != nil {
+		return nil, err
+	}
+	b := &bell{File: f}
+	err = control(f, func(fd uintptr) { b.id = identify(int(fd)) })
+	return b, err
+}
+
+func control(f *os.File, do func(fd uintptr)) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(do)
+}
+
+// SetReadDeadline wakes who reads; there may be no bell yet.
+func (b *bell) SetReadDeadline(t time.Time) error {
+	if b == nil {
+		return os.ErrInvalid
+	}
+	return b.File.SetReadDeadline(t)
+}
+
+func (b *bell) Read(p []byte) (int, error) {
+	if b == nil {
+		return 0, os.ErrInvalid
+	}
+	if b.foreign.Load() || !b.id.there() {
+		return 0, errForeign
+	}
+	return b.File.Read(p)
+}
+
+func (b *bell) Write(p []byte) (int, error) {
+	if b == nil {
+		return 0, os.ErrInvalid
+	}
+	if b.foreign.Load() || !b.id.there() {
+		return 0, errForeign
+	}
+	return b.File.Write(p)
+}
+
+func (b *bell) Close() error {
+	if b.foreign.Load() || !b.id.ours() {
+		b.foreign.Store(true)
+		abandon(b.File)
+		return errForeign
+	}
+	return b.File.Close()
+}
+
+// watchEach is how often a connection looks after its descriptors.
+const watchEach = time.Second
+
+// watch ends the connection when its descriptors are not its own any more.
+func (c *conn) watch(r *run) {
+	each := time.NewTicker(watchEach)
+	defer each.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-each.C:
+		}
+		s := c.sock.Load()
+		if c.toCore.id.ours() && c.toHost.id.ours() && (s == nil || s.gone.Load() || s.id.ours()) {
+			continue
+		}
+		c.disown(s)
+		return
+	}
+}
+
+func (c *conn) disown(s *socket) {
+	c.toCore.foreign.Store(true)
+	c.toHost.foreign.Store(true)
+	if s != nil && !s.id.ours() {
+		s.foreign.Store(true)
+		abandon(s.TCPConn)
+	}
+	c.foreign.Store(true)
+	c.link.refuse(errForeign)
+	if p := c.current.Load(); p != nil {
+		p.end(errForeign)
+	}
+	c.end()
+}
+
+// socket is a connection that ends when it is closed, whoever has a copy of it:
+// of children that are made with clone() we are not told.
+type socket struct {
+	*net.TCPConn
+	id      identity
+	gone    atomic.Bool // we have closed it
+	foreign atomic.Bool
+}
+
+func newSocket(tcp *net.TCPConn) *socket {
+	s := &socket{TCPConn: tcp}
+	if raw, err := tcp.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { s.id = identify(int(fd)) })
+	}
+	return s
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	if s.foreign.Load() || !s.gone.Load() && !s.id.there() {
+		return 0, errForeign
+	}
+	return s.TCPConn.Read(p)
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	if s.foreign.Load() || !s.gone.Load() && !s.id.there() {
+		return 0, errForeign
+	}
+	return s.TCPConn.Write(p)
+}
+
+func (s *socket) Close() error {
+	if s.gone.Swap(true) {
+		return s.TCPConn.Close() // which says that it is closed
+	}
+	if s.foreign.Load() || !s.id.ours() {
+		s.foreign.Store(true)
+		abandon(s.TCPConn)
+		return errForeign
+	}
+	_ = s.CloseWrite()
+	s.linger()
+	return s.TCPConn.Close()
+}

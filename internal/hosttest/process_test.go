@@ -1,0 +1,163 @@
+package hosttest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// mayBeOpen are the signals that may be open on threads of the library: faults of
+// the thread itself, those that nobody can block, and those of the C library, which
+// must be open.
+var mayBeOpen = []string{"4", "5", "7", "8", "9", "11", "16", "19", "32", "33"}
+
+// left sorts what the library has changed, according to process.c, into what is
+// expected of it, as a summary, and the rest.
+func left(t *testing.T, when string, lines []string) (expected map[string]int, rest []string) {
+	t.Helper()
+	expected = map[string]int{}
+	fault := regexp.MustCompile(`^[-+] signal (7|8|11) `)
+	descriptor := regexp.MustCompile(`^\+ descriptor \d+ cloexec=1 (anon_inode:\[event\w+\]|socket):?`)
+	open := regexp.MustCompile(`^\+ open (\d+)$`)
+	for _, line := range lines {
+		line, ok := strings.CutPrefix(line, when+" ")
+		if !ok {
+			continue
+		}
+		switch {
+		case fault.MatchString(line):
+			if line[0] == '+' {
+				expected["handler of "+fault.FindStringSubmatch(line)[1]]++
+			}
+		case descriptor.MatchString(line):
+			expected[descriptor.FindStringSubmatch(line)[1]]++
+		case line == "+ thread broccoli":
+		case open.MatchString(line) && slices.Contains(mayBeOpen, open.FindStringSubmatch(line)[1]):
+			expected["open "+open.FindStringSubmatch(line)[1]]++
+		default:
+			rest = append(rest, when+" "+line)
+		}
+	}
+	return expected, rest
+}
+
+// TestProcess: the whole process is the same before the first connect and after it,
+// but for what docs/daemons.md says.
+func TestProcess(t *testing.T) {
+	hosts := []struct {
+		what   string
+		env    []string // with these variables alone
+		args   []string
+		result string
+	}{
+		{"nothing special", nil, nil, "TRUE"},
+		{"handlers of its own", nil, []string{"handlers"}, "TRUE"},
+		{"closed 0, 1 and 2", nil, []string{"closed"}, "TRUE"},
+		{"small default stacks", nil, []string{"stacks"}, "TRUE"},
+		{"a small stack of the caller", nil, []string{"thread"}, "TRUE"},
+		{"mlockall", nil, []string{"mlockall"}, "TRUE"},
+		{"another title", nil, []string{"title"}, "TRUE"},
+		{"cleared environment, 3", []string{"A=1"}, []string{"environ"}, "TRUE"},
+		{"cleared environment, 5", []string{"A=1", "B=2", "C=3"}, []string{"environ"}, "TRUE"},
+		{"cleared environment, 7", []string{"A=1", "B=2", "C=3", "D=4", "E=5"}, []string{"environ"}, "TRUE"},
+		{"cleared environment, 9", []string{"A=1", "B=2", "C=3", "D=4", "E=5", "F=6", "G=7"}, []string{"environ"}, "TRUE"},
+		{"GODEBUG wants preemption", append(os.Environ(), "GODEBUG=asyncpreemptoff=0", "GOMAXPROCS=64"), nil, "TRUE"},
+		{"RLIMIT_NOFILE 256", nil, []string{"nofile", "256"}, "TRUE"},
+		{"RLIMIT_NOFILE 10", nil, []string{"nofile", "10"}, "FALSE"},
+		{"RLIMIT_AS 4 GiB", nil, []string{"as", "0x100000000"}, "TRUE"},
+		{"RLIMIT_AS 128 MiB", nil, []string{"as", "0x8000000"}, "FALSE"},
+		{"RLIMIT_DATA 256 MiB", nil, []string{"data", "0x10000000"}, "TRUE"},
+		{"RLIMIT_DATA 64 MiB", nil, []string{"data", "0x4000000"}, "FALSE"},
+		{"RLIMIT_STACK 64 KiB", nil, []string{"stack", "0x10000"}, "TRUE"},
+		{"RLIMIT_FSIZE 0", nil, []string{"fsize", "0"}, "TRUE"},
+		{"RLIMIT_SIGPENDING 0", nil, []string{"sigpending", "0"}, "TRUE"},
+		{"RLIMIT_CORE 0", nil, []string{"core", "0"}, "TRUE"},
+	}
+	addr, stop := collector(t)
+	defer stop()
+	for _, h := range hosts {
+		t.Run(h.what, func(t *testing.T) {
+			cmd := run(t, "process", append([]string{addr}, h.args...)...)
+			if h.env != nil {
+				cmd.Env = append(h.env, cmd.Env[len(cmd.Env)-2:]...)
+			}
+			out, err := cmd.Output()
+			require.NoError(t, err, "%s", out)
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			require.Equal(t, h.result, lines[0])
+			expected, rest := left(t, "connect", lines)
+			assert.Empty(t, rest)
+			ended, rest := left(t, "delete", lines)
+			assert.Empty(t, rest)
+			t.Log(summary(expected), "; after delete:", summary(ended))
+			if h.result == "FALSE" {
+				assert.NotContains(t, expected, "handler of 11")
+				return
+			}
+			for _, e := range []map[string]int{expected, ended} {
+				for _, n := range []string{"7", "8", "11"} {
+					assert.Equal(t, 1, e["handler of "+n])
+				}
+				assert.Equal(t, e["open 33"], e["open 32"])
+				assert.Equal(t, e["open 33"], e["open 11"], "each thread has these open")
+				assert.Equal(t, 1, e["anon_inode:[eventpoll]"])
+			}
+			assert.Equal(t, 1, expected["socket"])
+			assert.Zero(t, ended["socket"])
+			assert.Equal(t, 1, ended["anon_inode:[eventfd]"], "the runtime's own")
+		})
+	}
+}
+
+func summary(m map[string]int) string {
+	var parts []string
+	for what, n := range m {
+		if !strings.HasPrefix(what, "open ") {
+			parts = append(parts, fmt.Sprintf("%s: %d", what, n))
+		}
+	}
+	sort.Strings(parts)
+	return strings.Join(parts, ", ")
+}
+
+// TestClosedDescriptors: a host that has closed our descriptors and has taken their
+// numbers loses the connection, and nothing else.
+func TestClosedDescriptors(t *testing.T) {
+	addr, stop := collector(t, "tick")
+	defer stop()
+	for _, args := range [][]string{nil, {"idle"}} {
+		out, err := run(t, "closing", append([]string{addr, filepath.Join(t.TempDir(), "file")}, args...)...).Output()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, "alive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
+	}
+}
+
+// TestFaults: a fault of the host does what it does without the library, in a child
+// of fork() too, which has nothing of the core but its code.
+func TestFaults(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := runFor(t, 5*time.Minute, "faults", addr).Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, 36, strings.Count(string(out), "\n"))
+	require.NotContains(t, string(out), "DIFFER")
+}
+
+// TestRefusedCalls: whichever system call is refused, a connect is TRUE or FALSE.
+func TestRefusedCalls(t *testing.T) {
+	addr, stop := collector(t, "tick")
+	defer stop()
+	out, err := runFor(t, 10*time.Minute, "filtered", addr, "0", "462").Output()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `^FALSE \d+ TRUE \d+\n$`, string(out))
+	t.Log(strings.TrimSpace(string(out)))
+}

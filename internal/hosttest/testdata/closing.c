@@ -1,0 +1,64 @@
+/*
+ * A daemon that closes all descriptors that it knows nothing of, after the connect,
+ * and gives their numbers to a file of its own:
+ *
+ *   closing ADDRESS FILE [idle]
+ *
+ * Nothing of ours may be read from it, be written to it, or close it.
+ */
+#include <broccoli.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where the core's are: the front's own, of which there are two, are low. */
+#define FIRST 1000
+#define LAST 1100
+
+static void
+send_some(BroConn *bc)
+{
+    BroEvent *ev;
+    int n;
+
+    for (n = 0; n < 20; n++) {
+        ev = bro_event_new("tick");
+        bro_event_send(bc, ev);
+        bro_event_free(ev);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    BroConn *bc;
+    int n, file, lost = 0;
+
+    if (argc < 3)
+        return 2;
+    bro_init(NULL);
+    bc = bro_conn_new_str(argv[1], BRO_CFLAG_RECONNECT);
+    if (!bro_conn_connect(bc))
+        return 3;
+    closefrom(3);
+    n = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
+    file = fcntl(n, F_DUPFD_CLOEXEC, FIRST / 2);
+    close(n);
+    for (n = FIRST; n < LAST; n++)
+        dup2(file, n);
+    if (argc == 3)
+        send_some(bc);
+    for (n = 0; n < 100 && bro_conn_alive(bc); n++)
+        usleep(100000);
+    printf("alive %d\n", bro_conn_alive(bc));
+    send_some(bc);
+    bro_conn_delete(bc);
+    for (n = FIRST; n < LAST; n++)
+        lost += fcntl(n, F_GETFD) < 0;
+    printf("closed %d\nwritten %ld\n", lost, (long)lseek(file, 0, SEEK_END));
+    bc = bro_conn_new_str(argv[1], BRO_CFLAG_NONE);
+    printf("again %d\n", bro_conn_connect(bc));
+    bro_conn_delete(bc);
+    return 0;
+}

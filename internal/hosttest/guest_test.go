@@ -127,6 +127,11 @@ func any0(name string) map[string]string { return map[string]string{name: "0+"} 
 
 // TestGuest: the library is a guest in somebody else's process. It changes
 // nothing of it, survives what it does, and keeps its word on each event.
+// ROMANESCO_BUILD may name a folder with lib and include of another
+// libbroccoli.so.5, and our bin. The one of 2005 spins while a peer reads nothing
+// (exitfork, exitstalled, flushes), notices a loss by writing only (cancelclose,
+// clientloop, pending), knows no locks (exitrandom), and writes to whatever has got
+// the number of its socket (hijack).
 func TestGuest(t *testing.T) {
 	for _, g := range append(guests(), stateGuests()...) {
 		if g.name == "" {

@@ -72,6 +72,27 @@ send_big(BroConn *bc, size_t bytes)
     return ok;
 }
 
+/*
+ * Sends to a peer that reads nothing until the kernel and the queue are full:
+ * nothing was accepted for a tenth of a second. Returns how many were.
+ */
+static inline int
+fill(BroConn *bc)
+{
+    int accepted = 0, refused = 0;
+
+    while (accepted < 1000 && refused < 10) {
+        if (send_big(bc, 100000)) {
+            accepted++;
+            refused = 0;
+        } else {
+            refused++;
+            usleep(10000);
+        }
+    }
+    return accepted;
+}
+
 /* Memory that children share with their parent. */
 static inline volatile uint64 *
 shared(void)

@@ -10,15 +10,14 @@
 int
 main(int argc, char **argv)
 {
-    int i, sent = 0, left = 0;
+    int i, left = 0;
     double began;
     BroConn *bc;
 
     need(argc, 1);
     bro_init(NULL);
     bc = conn(argv[1], BRO_CFLAG_NONE);
-    while (sent < 1000 && send_big(bc, 100000))
-        sent++;
+    fill(bc);
     began = now();
     for (i = 0; i < 100; i++)
         left = bro_event_queue_flush(bc);

@@ -183,9 +183,11 @@ spool_new(const char *dir, const char *peer, size_t ring_bytes)
         free(s);
         return NULL;
     }
-    if (make_lock(s) && make_ring(s)) {
+    if (make_ring(s)) {
         fill(s, peer);
-        if (complete(s, dir))
+        /* Late: the child of another thread's fork() has a copy of the lock until we are in the
+         * list, and nobody is there to close it. */
+        if (make_lock(s) && complete(s, dir))
             return s;
     }
     DEBUG("spool_dir %s: cannot make a ring of %zu bytes: %s", dir, s->size, strerror(errno));

@@ -464,9 +464,48 @@ test_look_together(void)
 }
 
 static struct {
-    int on, done;
+    int done;
     BroConn conn[2];
 } beside_fork;
+
+/* What is closed while a connection is deleted, and that it can still be found then. */
+static struct {
+    const BroConn *conn;
+    int fd, found;
+} closing = {.fd = -1};
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int
+__wrap_close(int fd)
+{
+    const BroConn *bc;
+
+    if (fd >= 0 && fd == closing.fd)
+        for (bc = handles_first(); bc; bc = handles_older(bc))
+            closing.found |= bc == closing.conn;
+    return __real_close(fd);
+}
+
+/* A child that another thread makes meanwhile closes the lock, or has none. */
+static void
+test_found_until_closed(void)
+{
+    char dir[] = "/tmp/broccoli-spool-XXXXXX";
+    BroConn *bc = queueing();
+
+    if (!CHECK(mkdtemp(dir) != NULL))
+        return;
+    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES);
+    closing.conn = bc;
+    closing.fd = bc->spool->lock;
+    closing.found = FALSE;
+    bro_conn_delete(bc);
+    CHECK(closing.found);
+    closing.fd = -1;
+    CHECK(rmdir(dir) == 0);
+}
 
 /* Puts handles in and takes them out as fast as it can. */
 static void *
@@ -857,6 +896,7 @@ main(void)
     test_ways_of_forking();
     test_guest();
     test_look_together();
+    test_found_until_closed();
     with_spool(test_fork_beside_changes);
     test_deletes_at_fork();
     test_fork_while_locked();

@@ -81,18 +81,22 @@ do_crash(const char *peer, int sig, const char *how, int use)
     return bro_conn_delete(bc) ? 0 : 1;
 }
 
+#define READERS 4
+
 static pthread_barrier_t together;
+
+static int used;
 
 static void *
 ask(void *arg)
 {
     BroConnStats stats;
-    int i;
 
     pthread_barrier_wait(&together);
-    for (i = 0; i < 200; i++) {
+    while (!__atomic_load_n(&used, __ATOMIC_RELAXED)) {
         bro_conn_alive(arg);
         bro_conn_get_connstats(arg, &stats);
+        bro_conn_get_peer_class(arg);
     }
     return NULL;
 }
@@ -102,20 +106,22 @@ use_first(void *arg)
 {
     pthread_barrier_wait(&together);
     sends(arg);
+    __atomic_store_n(&used, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
 static void
 be_asked(BroConn *bc)
 {
-    pthread_t threads[2];
+    pthread_t threads[READERS + 1];
+    int i;
 
     alarm(60);
-    pthread_barrier_init(&together, NULL, 2);
-    pthread_create(&threads[0], NULL, ask, bc);
-    pthread_create(&threads[1], NULL, use_first, bc);
-    pthread_join(threads[0], NULL);
-    pthread_join(threads[1], NULL);
+    pthread_barrier_init(&together, NULL, READERS + 1);
+    for (i = 0; i <= READERS; i++)
+        pthread_create(&threads[i], NULL, i ? ask : use_first, bc);
+    for (i = 0; i <= READERS; i++)
+        pthread_join(threads[i], NULL);
     _exit(bro_conn_delete(bc) ? 0 : 1);
 }
 

@@ -49,7 +49,10 @@ struct flat {
 
 struct val;
 
-/* Room for n more bytes (rounded up to 8, zeroed at the end), or NULL without memory. */
+/*
+ * Room for n more bytes, one or more (rounded up to 8, zeroed at the end). NULL
+ * when memory is short, and when it would be more than a record may have.
+ */
 void *flat_grow(struct flat *f, size_t n);
 void flat_free(struct flat *f);
 

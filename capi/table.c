@@ -1,20 +1,17 @@
 #include "val.h"
 
-#include <stdlib.h>
-
 #include "debug.h"
 #include "flat.h"
+#include "hash.h"
+
+#include <stdlib.h>
 
 int
-table_has_values(const BroTable *tbl)
+table_fits(const BroTable *tbl, int type)
 {
-    return tbl->len > 0 && tbl->val_type != BRO_TYPE_UNKNOWN;
-}
+    int has_values = tbl->val_type != BRO_TYPE_UNKNOWN;
 
-int
-table_has_members(const BroTable *tbl)
-{
-    return tbl->len > 0 && tbl->val_type == BRO_TYPE_UNKNOWN;
+    return tbl->len == 0 || has_values == (type == BRO_TYPE_TABLE);
 }
 
 /* The slot of the entry with that key, or the empty one where it belongs. */
@@ -39,7 +36,7 @@ readable(int type, const void *key)
 {
     const BroString *str = key;
 
-    if (type != BRO_TYPE_STRING && type != BRO_TYPE_PATTERN)
+    if (type_class(type) != CLASS_TEXT && type_class(type) != CLASS_NAME)
         return TRUE;
     return str->str_val || str->str_len == 0;
 }
@@ -123,7 +120,8 @@ append(BroTable *tbl, uint64_t hash, struct val *key, struct val *v)
 int
 table_put(BroTable *tbl, struct val *key, struct val *v)
 {
-    int depth = 1 + (val_depth(key) > val_depth(v) ? val_depth(key) : val_depth(v));
+    int key_depth = val_depth(key), v_depth = val_depth(v);
+    int depth = 1 + (key_depth > v_depth ? key_depth : v_depth);
     struct entry *entry;
 
     if (!key_ok(key) || depth > FLAT_MAX_DEPTH)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../flat.h"
+#include "../hash.h"
 #include "../ring.h"
 #include "../val.h"
 #include "check.h"

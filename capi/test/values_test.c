@@ -16,6 +16,7 @@
 
 #include "../debug.h"
 #include "../flat.h"
+#include "../hash.h"
 #include "../link.h"
 #include "check.h"
 

@@ -45,7 +45,7 @@ reserve(BroBuf *buf, uint at, int len)
 BRO_API BroBuf *
 bro_buf_new(void)
 {
-    BroBuf *buf = calloc(1, sizeof(*buf));
+    BroBuf *buf = calloc(1, sizeof *buf);
 
     if (!buf)
         return NULL;

@@ -3,9 +3,6 @@
  * before those that are for one domain only. A setting that comes twice has its
  * first value.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "conf.h"
 
 #include <errno.h>
@@ -131,7 +128,7 @@ find_item(const struct domain *d, const char *name, int kinds)
 static struct domain *
 add_domain(char *name)
 {
-    struct domain *d = calloc(1, sizeof(*d));
+    struct domain *d = calloc(1, sizeof *d);
 
     if (!d) {
         free(name);
@@ -241,7 +238,7 @@ static void
 add_item(struct parser *ps, const char *name, size_t name_len, const char *text, size_t text_len,
          int quoted)
 {
-    struct item *it = calloc(1, sizeof(*it));
+    struct item *it = calloc(1, sizeof *it);
     struct item **at;
 
     if (!it || !(it->name = strndup(name, name_len)) || !(it->text = strndup(text, text_len))) {
@@ -417,13 +414,13 @@ read_user_file(void)
     const char *home = getenv("HOME");
     struct passwd pw, *found;
 
-    if (getpwuid_r(geteuid(), &pw, space, sizeof(space), &found) == 0 && found &&
-        read_home_file(pw.pw_dir, first, sizeof(first)))
+    if (getpwuid_r(geteuid(), &pw, space, sizeof space, &found) == 0 && found &&
+        read_home_file(pw.pw_dir, first, sizeof first))
         return TRUE;
     if (!home || !*home)
         return FALSE;
-    snprintf(second, sizeof(second), "%s/%s", home, HOME_CONFIG_NAME);
-    return strcmp(first, second) != 0 && read_home_file(home, second, sizeof(second));
+    snprintf(second, sizeof second, "%s/%s", home, HOME_CONFIG_NAME);
+    return strcmp(first, second) != 0 && read_home_file(home, second, sizeof second);
 }
 
 /* A program with more rights than its user takes nothing from that user. */

@@ -47,7 +47,7 @@ void
 flat_free(struct flat *f)
 {
     free(f->data);
-    memset(f, 0, sizeof(*f));
+    memset(f, 0, sizeof *f);
 }
 
 /* Most values go through here: the compiler is not to make a call of it. */
@@ -65,12 +65,12 @@ put_bytes(struct flat *f, const void *data, size_t len)
 static int
 put_bool(struct flat *f, const void *data)
 {
-    uint64_t *p = flat_grow(f, sizeof(*p));
+    uint64_t *p = flat_grow(f, sizeof *p);
     int flag;
 
     if (!p)
         return FALSE;
-    memcpy(&flag, data, sizeof(flag));
+    memcpy(&flag, data, sizeof flag);
     *p = flag != 0;
     return TRUE;
 }
@@ -96,8 +96,8 @@ put_port(struct flat *f, const void *data)
 {
     BroPort *p, port;
 
-    memcpy(&port, data, sizeof(port));
-    if (!val_port_ok(&port) || !(p = flat_grow(f, sizeof(*p))))
+    memcpy(&port, data, sizeof port);
+    if (!val_port_ok(&port) || !(p = flat_grow(f, sizeof *p)))
         return FALSE;
     p->port_num = port.port_num;
     p->port_proto = port.port_proto;
@@ -109,8 +109,8 @@ put_subnet(struct flat *f, const void *data)
 {
     BroSubnet subnet;
 
-    memcpy(&subnet, data, sizeof(subnet));
-    return val_subnet_ok(&subnet) && put_bytes(f, &subnet, sizeof(subnet));
+    memcpy(&subnet, data, sizeof subnet);
+    return val_subnet_ok(&subnet) && put_bytes(f, &subnet, sizeof subnet);
 }
 
 static int
@@ -118,7 +118,7 @@ put_count(struct flat *f, int count)
 {
     struct flat_list list = {(uint32_t)count, 0};
 
-    return put_bytes(f, &list, sizeof(list));
+    return put_bytes(f, &list, sizeof list);
 }
 
 /* data is NULL for a value that is not set. */
@@ -131,7 +131,7 @@ put_value(struct flat *f, int type, const char *type_name, const void *data, int
 
     if (depth > FLAT_MAX_DEPTH || name_len > UINT16_MAX)
         return FALSE;
-    if (!(h = flat_grow(f, sizeof(*h) + (name_len > 0 ? name_len + 1 : 0))))
+    if (!(h = flat_grow(f, sizeof *h + (name_len > 0 ? name_len + 1 : 0))))
         return FALSE;
     h->type = (uint8_t)type;
     h->reserved = 0;

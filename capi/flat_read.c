@@ -73,7 +73,7 @@ get_bool(struct reader *r, struct val *v)
 {
     uint64_t bits;
 
-    if (!get_bytes(r, &bits, sizeof(bits)))
+    if (!get_bytes(r, &bits, sizeof bits))
         return FALSE;
     v->u.flag = bits != 0;
     return TRUE;
@@ -85,12 +85,12 @@ take_string(struct reader *r, uint32_t *len)
 {
     const unsigned char *p;
 
-    if (left(r) < sizeof(*len))
+    if (left(r) < sizeof *len)
         return NULL;
-    memcpy(len, r->p, sizeof(*len));
-    if (*len > LINK_EVENT_MAX || !(p = take(r, sizeof(*len) + (size_t)*len + 1)))
+    memcpy(len, r->p, sizeof *len);
+    if (*len > LINK_EVENT_MAX || !(p = take(r, sizeof *len + (size_t)*len + 1)))
         return NULL;
-    return p + sizeof(*len);
+    return p + sizeof *len;
 }
 
 static int
@@ -108,7 +108,7 @@ get_count(struct reader *r, uint32_t *count)
 {
     struct flat_list list;
 
-    if (!get_bytes(r, &list, sizeof(list)))
+    if (!get_bytes(r, &list, sizeof list))
         return FALSE;
     *count = list.count;
     return list.count <= left(r) / sizeof(struct flat_header);
@@ -121,10 +121,10 @@ open_value(struct reader *r, const char **type_name)
     const struct flat_header *h = (const void *)r->p;
 
     *type_name = NULL;
-    if (left(r) < sizeof(*h) || h->size < sizeof(*h) || h->size % 8 != 0 || h->size > left(r))
+    if (left(r) < sizeof *h || h->size < sizeof *h || h->size % 8 != 0 || h->size > left(r))
         return NULL;
     r->end = r->p + h->size;
-    r->p += sizeof(*h);
+    r->p += sizeof *h;
     if (h->name_len > 0) {
         *type_name = take(r, (size_t)h->name_len + 1);
         if (!*type_name || (*type_name)[h->name_len] != '\0')
@@ -325,7 +325,7 @@ const unsigned char *
 flat_payload(const unsigned char *p, size_t *len)
 {
     const struct flat_header *h = (const void *)p;
-    size_t head = sizeof(*h);
+    size_t head = sizeof *h;
 
     if (h->name_len > 0)
         head += flat_pad((size_t)h->name_len + 1);

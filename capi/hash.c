@@ -20,7 +20,7 @@ static uint64_t sip_key[2];
 static void
 sip_make_key(void)
 {
-    if (getrandom(sip_key, sizeof(sip_key), GRND_NONBLOCK) != (ssize_t)sizeof(sip_key)) {
+    if (getrandom(sip_key, sizeof sip_key, GRND_NONBLOCK) != (ssize_t)sizeof sip_key) {
         struct timespec now = {0, 0};
 
         clock_gettime(CLOCK_MONOTONIC, &now); /* early at boot: the best there is */
@@ -150,7 +150,7 @@ double_bits(double d)
 
     if (d == 0)
         return 0;
-    memcpy(&bits, &d, sizeof(bits));
+    memcpy(&bits, &d, sizeof bits);
     return bits;
 }
 

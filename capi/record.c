@@ -19,7 +19,7 @@ record_add(BroRecord *rec, const char *name, size_t name_len, struct val *v)
     if (!(fields = val_array_grow(rec->fields, rec->len, &rec->cap)))
         return FALSE;
     rec->fields = fields;
-    if (!(field = malloc(sizeof(*field) + name_len + 1)))
+    if (!(field = malloc(sizeof *field + name_len + 1)))
         return FALSE;
     field->val = *v;
     val_init(v);

@@ -13,7 +13,7 @@ BRO_API void
 bro_string_init(BroString *bs)
 {
     if (bs)
-        memset(bs, 0, sizeof(*bs));
+        memset(bs, 0, sizeof *bs);
 }
 
 /**
@@ -84,7 +84,7 @@ bro_string_copy(BroString *bs)
 {
     BroString *copy;
 
-    if (!bs || !(copy = calloc(1, sizeof(*copy))))
+    if (!bs || !(copy = calloc(1, sizeof *copy)))
         return NULL;
     bro_string_assign(bs, copy);
     if (!copy->str_val) {

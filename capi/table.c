@@ -62,7 +62,7 @@ reserve_slot(BroTable *tbl)
 
     if ((uint64_t)tbl->num_slots * 2 >= ((uint64_t)tbl->len + 1) * 3)
         return TRUE;
-    if (num == 0 || !(slots = calloc(num, sizeof(*slots))))
+    if (num == 0 || !(slots = calloc(num, sizeof *slots)))
         return FALSE;
     for (i = 0; i < tbl->len; i++) {
         uint32_t at = (uint32_t)tbl->entries[i]->hash & (num - 1);
@@ -103,7 +103,7 @@ append(BroTable *tbl, uint64_t hash, struct val *key, struct val *v)
     if (!reserve_slot(tbl) || !(entries = val_array_grow(tbl->entries, tbl->len, &tbl->cap)))
         return FALSE;
     tbl->entries = entries;
-    if (!(entry = malloc(sizeof(*entry))))
+    if (!(entry = malloc(sizeof *entry)))
         return FALSE;
     entry->hash = hash;
     entry->key = *key;

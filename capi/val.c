@@ -9,7 +9,7 @@
 void
 val_init(struct val *v)
 {
-    memset(v, 0, sizeof(*v));
+    memset(v, 0, sizeof *v);
 }
 
 void
@@ -74,7 +74,7 @@ copy_port(BroPort *to, const void *data)
 {
     BroPort port;
 
-    memcpy(&port, data, sizeof(port));
+    memcpy(&port, data, sizeof port);
     to->port_num = port.port_num;
     to->port_proto = port.port_proto;
     return val_port_ok(to);
@@ -83,7 +83,7 @@ copy_port(BroPort *to, const void *data)
 static int
 copy_subnet(BroSubnet *to, const void *data)
 {
-    memcpy(to, data, sizeof(*to));
+    memcpy(to, data, sizeof *to);
     return val_subnet_ok(to);
 }
 

@@ -17,7 +17,7 @@ vector_add(BroVector *vec, struct val *v)
     if (!(elems = val_array_grow(vec->elems, vec->len, &vec->cap)))
         return FALSE;
     vec->elems = elems;
-    if (!(elem = malloc(sizeof(*elem))))
+    if (!(elem = malloc(sizeof *elem)))
         return FALSE;
     *elem = *v;
     val_init(v);

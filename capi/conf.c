@@ -494,8 +494,8 @@ conf_str(const char *name, const char *fallback)
  * BROCCOLI_CONFIG_FILE names in the environment, ~/.broccoli.conf, and the file
  * that the library was installed with. The first two must be regular files of
  * the user's own that nobody else may read; a program that runs with more
- * rights than its user does not look at them. These functions may be called
- * from any thread.
+ * rights than its user does not look at them. Any thread may call this,
+ * also while others read the configuration.
  */
 BRO_API void
 bro_conf_set_domain(const char *domain)
@@ -518,10 +518,11 @@ bro_conf_set_domain(const char *domain)
 
 /**
  * Stores the integer that the configuration has for the key val_name in *val.
- * It is looked for in the current domain, then in the default one. yes, on and
+ * It is looked for in the domain that bro_conf_set_domain() chose, then in the
+ * default one. yes, on and
  * true are 1, and no, off and false are 0; a number with a point or in quotes
  * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
- * or an argument is NULL.
+ * or an argument is NULL. Any thread may call this.
  */
 BRO_API int
 bro_conf_get_int(const char *val_name, int *val)
@@ -537,9 +538,10 @@ bro_conf_get_int(const char *val_name, int *val)
 
 /**
  * Stores the floating-point number that the configuration has for the key
- * val_name in *val. It is looked for as by bro_conf_get_int(), and must be
- * written with a point and digits on both sides of it. Returns TRUE, or FALSE
- * with *val as it was when there is none or an argument is NULL.
+ * val_name in *val. It is looked for in the domain that bro_conf_set_domain()
+ * chose, then in the default one, and must be written with a point and digits on
+ * both sides of it, whatever the locale. Returns TRUE, or FALSE with *val as it
+ * was when there is none or an argument is NULL. Any thread may call this.
  */
 BRO_API int
 bro_conf_get_dbl(const char *val_name, double *val)
@@ -555,10 +557,11 @@ bro_conf_get_dbl(const char *val_name, double *val)
 
 /**
  * Returns the string that the configuration has for the key val_name, or NULL
- * when there is none or val_name is NULL. It is looked for as by
- * bro_conf_get_int(); what is written without quotes and reads as a number or
- * as yes or no is no string. The string is the library's and good as long as
- * the process lives.
+ * when there is none or val_name is NULL. It is looked for in the domain that
+ * bro_conf_set_domain() chose, then in the default one; what is written without
+ * quotes and reads as a number or as yes or no is no string. The string is the
+ * library's, not to be freed, and good as long as the process lives. Any thread
+ * may call this.
  */
 BRO_API const char *
 bro_conf_get_str(const char *val_name)

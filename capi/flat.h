@@ -66,8 +66,10 @@ int flat_put(struct flat *f, int type, const char *type_name, const void *data);
 const unsigned char *flat_get(const unsigned char *p, const unsigned char *end, struct val *v);
 
 /*
- * The same for an argument of a handler, which lasts only as long as the record:
- * arg points into that where it can. v needs no clearing unless its type is set.
+ * Reads the value at p as an argument of a handler, which lasts only as long as
+ * the record: arg points into that where it can, and into v otherwise, which must
+ * be cleared and needs clearing afterwards only if its type is set. Returns the
+ * place behind the value; NULL when it does not hold together or memory is short.
  */
 const unsigned char *flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg,
                               struct val *v);

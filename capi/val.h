@@ -99,7 +99,10 @@ void val_clear(struct val *v);
  */
 int val_set(struct val *v, int type, const char *type_name, const void *data);
 
-/* The same for another value, of whatever type. */
+/*
+ * Makes v, which must be cleared, a deep copy of another value, of whatever type,
+ * or not set as that is. FALSE, and v is cleared, when memory is short.
+ */
 int val_copy(struct val *v, const struct val *from);
 
 /* The value as the ABI hands it over, NULL when it is not set. */

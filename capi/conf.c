@@ -519,10 +519,9 @@ bro_conf_set_domain(const char *domain)
 /**
  * Stores the integer that the configuration has for the key val_name in *val.
  * It is looked for in the domain that bro_conf_set_domain() chose, then in the
- * default one. yes, on and
- * true are 1, and no, off and false are 0; a number with a point or in quotes
- * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
- * or an argument is NULL. Any thread may call this.
+ * default one. yes, on and true are 1, and no, off and false are 0; a number with
+ * a point or in quotes is no integer. Returns TRUE, or FALSE with *val as it was
+ * when there is none or an argument is NULL. Any thread may call this.
  */
 BRO_API int
 bro_conf_get_int(const char *val_name, int *val)

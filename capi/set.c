@@ -31,9 +31,9 @@ bro_set_free(BroSet *set)
  * BRO_TYPE_* of what val points to. A set that is indexed by several values has
  * members of BRO_TYPE_LIST: val then points to a BroRecord whose fields, all of
  * them set, are these values in turn; their names do not matter. val is copied
- * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when an argument is
- * NULL, the type is not that of the other members, the value is not valid, or
- * memory is short.
+ * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when
+ * an argument is NULL, the type is not that of the other members, the value is
+ * not valid, or memory is short.
  */
 BRO_API int
 bro_set_insert(BroSet *set, int type, const void *val)

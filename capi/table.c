@@ -204,10 +204,11 @@ bro_table_free(BroTable *tbl)
  * Adds an entry to a table, or replaces the value of the entry that has the
  * same key.
  *
- * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table that is indexed by
- * several values has keys of BRO_TYPE_LIST: key then points to a BroRecord whose fields, all of
- * them set, are these values in turn; their names do not matter. Two records are the same key when
- * they have the same types and values, and so are two strings that have the same bytes.
+ * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table
+ * that is indexed by several values has keys of BRO_TYPE_LIST: key then points to
+ * a BroRecord whose fields, all of them set, are these values in turn; their
+ * names do not matter. Two records are the same key when they have the same types
+ * and values, and so are two strings that have the same bytes.
  *
  * key and val are copied with all that they hold and remain the caller's.
  * Returns TRUE, or FALSE with the table as it was: when an argument is NULL, the

@@ -841,10 +841,11 @@ void bro_table_free(BroTable *tbl);
  * Adds an entry to a table, or replaces the value of the entry that has the
  * same key.
  *
- * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table that is indexed by
- * several values has keys of BRO_TYPE_LIST: key then points to a BroRecord whose fields, all of
- * them set, are these values in turn; their names do not matter. Two records are the same key when
- * they have the same types and values, and so are two strings that have the same bytes.
+ * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table
+ * that is indexed by several values has keys of BRO_TYPE_LIST: key then points to
+ * a BroRecord whose fields, all of them set, are these values in turn; their
+ * names do not matter. Two records are the same key when they have the same types
+ * and values, and so are two strings that have the same bytes.
  *
  * key and val are copied with all that they hold and remain the caller's.
  * Returns TRUE, or FALSE with the table as it was: when an argument is NULL, the
@@ -904,9 +905,9 @@ void bro_set_free(BroSet *set);
  * BRO_TYPE_* of what val points to. A set that is indexed by several values has
  * members of BRO_TYPE_LIST: val then points to a BroRecord whose fields, all of
  * them set, are these values in turn; their names do not matter. val is copied
- * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when an argument is
- * NULL, the type is not that of the other members, the value is not valid, or
- * memory is short.
+ * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when
+ * an argument is NULL, the type is not that of the other members, the value is
+ * not valid, or memory is short.
  */
 int bro_set_insert(BroSet *set, int type, const void *val);
 
@@ -1126,10 +1127,9 @@ void bro_conf_set_domain(const char *domain);
 /**
  * Stores the integer that the configuration has for the key val_name in *val.
  * It is looked for in the domain that bro_conf_set_domain() chose, then in the
- * default one. yes, on and
- * true are 1, and no, off and false are 0; a number with a point or in quotes
- * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
- * or an argument is NULL. Any thread may call this.
+ * default one. yes, on and true are 1, and no, off and false are 0; a number with
+ * a point or in quotes is no integer. Returns TRUE, or FALSE with *val as it was
+ * when there is none or an argument is NULL. Any thread may call this.
  */
 int bro_conf_get_int(const char *val_name, int *val);
 

@@ -32,8 +32,10 @@ new_attachment(const char *key, void *val)
 
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
- * one that is there. The key is copied, the value stays the caller's. Any
- * thread may call this and the next two.
+ * one that is there. The key is copied. What val points to stays the caller's:
+ * the library never looks at it, nor frees it, not even in bro_conn_delete().
+ * Any thread may call this. Nothing happens when bc or key is NULL; without
+ * memory nothing is attached.
  */
 BRO_API void
 bro_conn_data_set(BroConn *bc, const char *key, void *val)
@@ -53,7 +55,9 @@ bro_conn_data_set(BroConn *bc, const char *key, void *val)
 }
 
 /**
- * Returns what was attached under the key, or NULL.
+ * Returns the pointer that bro_conn_data_set() attached to the connection under
+ * the key; it is still the caller's. NULL when there is none, or bc or key is
+ * NULL. Any thread may call this.
  */
 BRO_API void *
 bro_conn_data_get(BroConn *bc, const char *key)
@@ -73,7 +77,9 @@ bro_conn_data_get(BroConn *bc, const char *key)
 }
 
 /**
- * Takes away what was attached under the key, and returns it, or NULL.
+ * Detaches from the connection the pointer that bro_conn_data_set() attached
+ * under the key, and returns it; what it points to is the caller's to free.
+ * NULL when there is none, or bc or key is NULL. Any thread may call this.
  */
 BRO_API void *
 bro_conn_data_del(BroConn *bc, const char *key)

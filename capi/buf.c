@@ -45,7 +45,7 @@ reserve(BroBuf *buf, uint at, int len)
 BRO_API BroBuf *
 bro_buf_new(void)
 {
-    BroBuf *buf = calloc(1, sizeof(*buf));
+    BroBuf *buf = calloc(1, sizeof *buf);
 
     if (!buf)
         return NULL;
@@ -93,6 +93,7 @@ bro_buf_append(BroBuf *buf, void *data, int data_len)
 /**
  * Removes what is before the content pointer, which is 0 afterwards: what was
  * read is no longer needed. Pointers into the buffer then point to other bytes.
+ * Nothing happens when buf is NULL.
  */
 BRO_API void
 bro_buf_consume(BroBuf *buf)
@@ -106,7 +107,7 @@ bro_buf_consume(BroBuf *buf)
 
 /**
  * Empties the buffer and sets the content pointer to 0. The memory is kept for
- * what comes next.
+ * what comes next. Nothing happens when buf is NULL.
  */
 BRO_API void
 bro_buf_reset(BroBuf *buf)
@@ -118,7 +119,8 @@ bro_buf_reset(BroBuf *buf)
 /**
  * Returns the start of the buffer's contents, of which the first
  * bro_buf_get_used_size() bytes are in use. The memory is the buffer's, and the
- * pointer is good until something is added. NULL when buf is NULL.
+ * pointer is good until something is added or the buffer freed. NULL when buf
+ * is NULL.
  */
 BRO_API uchar *
 bro_buf_get(BroBuf *buf)
@@ -128,7 +130,8 @@ bro_buf_get(BroBuf *buf)
 
 /**
  * Returns the end of the used part, that is, a pointer to the first byte behind
- * it, or NULL when buf is NULL. It is good as long as that of bro_buf_get().
+ * it, or NULL when buf is NULL. The memory is the buffer's, and the pointer is
+ * good until the buffer is changed or freed.
  */
 BRO_API uchar *
 bro_buf_get_end(BroBuf *buf)
@@ -158,7 +161,8 @@ bro_buf_get_used_size(BroBuf *buf)
 
 /**
  * Returns the place in the contents where the content pointer is, or NULL when
- * buf is NULL. It is good as long as that of bro_buf_get().
+ * buf is NULL. The memory is the buffer's, and the pointer is good until the
+ * buffer is changed or freed.
  */
 BRO_API uchar *
 bro_buf_ptr_get(BroBuf *buf)
@@ -239,7 +243,9 @@ bro_buf_ptr_read(BroBuf *buf, void *data, int size)
  * Writes size bytes from data at the content pointer, over what is there, and
  * moves it behind them; the buffer grows when they reach beyond its end. data
  * must not be in the buffer itself. Returns TRUE, or FALSE with the buffer as it
- * was, for the reasons of bro_buf_append().
+ * was: when an argument is NULL, size is negative, the buffer would get larger
+ * than an int can say, or memory is short. Writing 0 bytes always succeeds,
+ * unless buf is NULL.
  */
 BRO_API int
 bro_buf_ptr_write(BroBuf *buf, void *data, int size)

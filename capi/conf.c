@@ -3,9 +3,6 @@
  * before those that are for one domain only. A setting that comes twice has its
  * first value.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "conf.h"
 
 #include <errno.h>
@@ -131,7 +128,7 @@ find_item(const struct domain *d, const char *name, int kinds)
 static struct domain *
 add_domain(char *name)
 {
-    struct domain *d = calloc(1, sizeof(*d));
+    struct domain *d = calloc(1, sizeof *d);
 
     if (!d) {
         free(name);
@@ -241,7 +238,7 @@ static void
 add_item(struct parser *ps, const char *name, size_t name_len, const char *text, size_t text_len,
          int quoted)
 {
-    struct item *it = calloc(1, sizeof(*it));
+    struct item *it = calloc(1, sizeof *it);
     struct item **at;
 
     if (!it || !(it->name = strndup(name, name_len)) || !(it->text = strndup(text, text_len))) {
@@ -417,13 +414,13 @@ read_user_file(void)
     const char *home = getenv("HOME");
     struct passwd pw, *found;
 
-    if (getpwuid_r(geteuid(), &pw, space, sizeof(space), &found) == 0 && found &&
-        read_home_file(pw.pw_dir, first, sizeof(first)))
+    if (getpwuid_r(geteuid(), &pw, space, sizeof space, &found) == 0 && found &&
+        read_home_file(pw.pw_dir, first, sizeof first))
         return TRUE;
     if (!home || !*home)
         return FALSE;
-    snprintf(second, sizeof(second), "%s/%s", home, HOME_CONFIG_NAME);
-    return strcmp(first, second) != 0 && read_home_file(home, second, sizeof(second));
+    snprintf(second, sizeof second, "%s/%s", home, HOME_CONFIG_NAME);
+    return strcmp(first, second) != 0 && read_home_file(home, second, sizeof second);
 }
 
 /* A program with more rights than its user takes nothing from that user. */
@@ -497,8 +494,8 @@ conf_str(const char *name, const char *fallback)
  * BROCCOLI_CONFIG_FILE names in the environment, ~/.broccoli.conf, and the file
  * that the library was installed with. The first two must be regular files of
  * the user's own that nobody else may read; a program that runs with more
- * rights than its user does not look at them. These functions may be called
- * from any thread.
+ * rights than its user does not look at them. Any thread may call this,
+ * also while others read the configuration.
  */
 BRO_API void
 bro_conf_set_domain(const char *domain)
@@ -521,10 +518,10 @@ bro_conf_set_domain(const char *domain)
 
 /**
  * Stores the integer that the configuration has for the key val_name in *val.
- * It is looked for in the current domain, then in the default one. yes, on and
- * true are 1, and no, off and false are 0; a number with a point or in quotes
- * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
- * or an argument is NULL.
+ * It is looked for in the domain that bro_conf_set_domain() chose, then in the
+ * default one. yes, on and true are 1, and no, off and false are 0; a number with
+ * a point or in quotes is no integer. Returns TRUE, or FALSE with *val as it was
+ * when there is none or an argument is NULL. Any thread may call this.
  */
 BRO_API int
 bro_conf_get_int(const char *val_name, int *val)
@@ -540,9 +537,10 @@ bro_conf_get_int(const char *val_name, int *val)
 
 /**
  * Stores the floating-point number that the configuration has for the key
- * val_name in *val. It is looked for as by bro_conf_get_int(), and must be
- * written with a point and digits on both sides of it. Returns TRUE, or FALSE
- * with *val as it was when there is none or an argument is NULL.
+ * val_name in *val. It is looked for in the domain that bro_conf_set_domain()
+ * chose, then in the default one, and must be written with a point and digits on
+ * both sides of it, whatever the locale. Returns TRUE, or FALSE with *val as it
+ * was when there is none or an argument is NULL. Any thread may call this.
  */
 BRO_API int
 bro_conf_get_dbl(const char *val_name, double *val)
@@ -558,10 +556,11 @@ bro_conf_get_dbl(const char *val_name, double *val)
 
 /**
  * Returns the string that the configuration has for the key val_name, or NULL
- * when there is none or val_name is NULL. It is looked for as by
- * bro_conf_get_int(); what is written without quotes and reads as a number or
- * as yes or no is no string. The string is the library's and good as long as
- * the process lives.
+ * when there is none or val_name is NULL. It is looked for in the domain that
+ * bro_conf_set_domain() chose, then in the default one; what is written without
+ * quotes and reads as a number or as yes or no is no string. The string is the
+ * library's, not to be freed, and good as long as the process lives. Any thread
+ * may call this.
  */
 BRO_API const char *
 bro_conf_get_str(const char *val_name)

@@ -23,8 +23,10 @@ require_init(const char *function)
 /**
  * Prepares the library; to be called before all else, from one thread. It reads
  * the configuration. ctx may be NULL; what it holds is not used: it served to
- * give OpenSSL locks, and this library brings its own TLS.
- * Calling it again is harmless. Returns TRUE.
+ * give OpenSSL locks, and this library brings its own TLS. It stays the
+ * caller's. Calling bro_init() again is harmless. Returns TRUE, always. A
+ * program that makes an event or a connection without this call is ended with a
+ * message on standard error.
  */
 BRO_API int
 bro_init(const BroCtx *ctx)
@@ -36,7 +38,8 @@ bro_init(const BroCtx *ctx)
 }
 
 /**
- * Clears ctx, so that its members can be set one by one.
+ * Clears ctx, so that its members can be set one by one. Nothing is allocated,
+ * and nothing happens when ctx is NULL.
  */
 BRO_API void
 bro_ctx_init(BroCtx *ctx)

@@ -27,9 +27,10 @@ args_at(const BroEvent *be)
 }
 
 /**
- * Makes an event of that name without arguments. Its time is the time of the
- * call. The caller frees it with bro_event_free().
- * Returns NULL when event_name is NULL or empty, or without memory.
+ * Makes an event of that name, which is copied, without arguments. Its time is
+ * the time of the call. The caller frees it with bro_event_free(), also after
+ * sending it. Returns NULL when event_name is NULL, empty or longer than 65535
+ * bytes, or memory is short.
  */
 BRO_API BroEvent *
 bro_event_new(const char *event_name)
@@ -58,6 +59,7 @@ bro_event_new(const char *event_name)
 
 /**
  * Frees an event. Values that were added to it were copied and stay the caller's.
+ * NULL is allowed.
  */
 BRO_API void
 bro_event_free(BroEvent *be)
@@ -69,10 +71,13 @@ bro_event_free(BroEvent *be)
 }
 
 /**
- * Adds an argument: a copy of *val, whose C type goes with type (BRO_TYPE_*).
- * type_name names the type where Bro's scripts do, as for enums; NULL otherwise.
- * Returns FALSE, and leaves the event as it was, when the value is NULL or
- * cannot be sent.
+ * Adds an argument: a deep copy of *val, whose C type goes with type
+ * (BRO_TYPE_*). Ports are in host byte order, addresses in network byte order,
+ * times and intervals in seconds. type_name names the type where Bro's scripts
+ * do, as for enums; NULL otherwise. val and type_name stay the caller's.
+ * Returns TRUE, or FALSE with the event as it was: when be or val is NULL, a
+ * value of the type cannot be sent or is not valid, the event would get too
+ * large, or memory is short.
  */
 BRO_API int
 bro_event_add_val(BroEvent *be, int type, const char *type_name, const void *val)
@@ -95,9 +100,11 @@ nth_arg(const BroEvent *be, int n)
 }
 
 /**
- * Replaces argument val_num, counted from 0, by a copy of *val.
- * Returns FALSE, and leaves the event as it was, when there is no such
- * argument or the value cannot be sent.
+ * Replaces argument val_num, counted from 0, by a deep copy of *val, whatever
+ * type it had. type, type_name and val, which stay the caller's, have the
+ * meaning that they have for bro_event_add_val(). Returns TRUE, or FALSE with
+ * the event as it was: when there is no such argument, be or val is NULL, the
+ * value cannot be sent or is not valid, or memory is short.
  */
 BRO_API int
 bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, const void *val)
@@ -148,8 +155,12 @@ bro_event_send(BroConn *bc, BroEvent *be)
 }
 
 /**
- * Sends an event as it came in: the bytes from ev_start to ev_end of a
- * BroEvMeta. Returns as bro_event_send() does, and TRUE when there is nothing to send.
+ * Sends an event as it came in: data_len bytes at data, from ev_start to ev_end
+ * of a BroEvMeta. They are copied. Never blocks: TRUE means that the event was
+ * accepted and will be written in the background, or that data_len is 0. FALSE
+ * means that it was not: an argument is NULL, data_len is negative or too large,
+ * memory is short, the queue is full, or the state of the connection does not
+ * allow it, by the rules of bro_event_send(). Any thread may call this.
  */
 BRO_API int
 bro_event_send_raw(BroConn *bc, const uchar *data, int data_len)

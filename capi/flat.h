@@ -49,7 +49,10 @@ struct flat {
 
 struct val;
 
-/* Room for n more bytes (rounded up to 8, zeroed at the end), or NULL without memory. */
+/*
+ * Room for n more bytes, one or more (rounded up to 8, zeroed at the end). NULL
+ * when memory is short, and when it would be more than a record may have.
+ */
 void *flat_grow(struct flat *f, size_t n);
 void flat_free(struct flat *f);
 
@@ -63,8 +66,10 @@ int flat_put(struct flat *f, int type, const char *type_name, const void *data);
 const unsigned char *flat_get(const unsigned char *p, const unsigned char *end, struct val *v);
 
 /*
- * The same for an argument of a handler, which lasts only as long as the record:
- * arg points into that where it can. v needs no clearing unless its type is set.
+ * Reads the value at p as an argument of a handler, which lasts only as long as
+ * the record: arg points into that where it can, and into v otherwise, which must
+ * be cleared and needs clearing afterwards only if its type is set. Returns the
+ * place behind the value; NULL when it does not hold together or memory is short.
  */
 const unsigned char *flat_arg(const unsigned char *p, const unsigned char *end, BroEvArg *arg,
                               struct val *v);

@@ -34,7 +34,8 @@ link_header_size(int link_type)
 
 /**
  * Sets the link type (DLT_* of libpcap) of the packets that are sent over the
- * connection.
+ * connection from now on. Not while another thread sends packets over it.
+ * Nothing happens when bc is NULL.
  */
 BRO_API void
 bro_conn_set_packet_ctxt(BroConn *bc, int link_type)
@@ -44,8 +45,9 @@ bro_conn_set_packet_ctxt(BroConn *bc, int link_type)
 }
 
 /**
- * Tells the link type of the packets that are sent over the connection, -1 when
- * none was set.
+ * Stores the link type (DLT_* of libpcap) of the packets that are sent over the
+ * connection in *link_type, -1 when none was set. Nothing is stored when an
+ * argument is NULL.
  */
 BRO_API void
 bro_conn_get_packet_ctxt(BroConn *bc, int *link_type)
@@ -55,9 +57,11 @@ bro_conn_get_packet_ctxt(BroConn *bc, int *link_type)
 }
 
 /**
- * Makes a packet of a copy of the hdr->caplen bytes at data. tag, which may be
- * NULL, is for the receiver. The caller frees it with bro_packet_free().
- * Returns NULL for arguments that are NULL or a caplen above 1 MiB.
+ * Makes a packet of copies of *hdr, in host byte order, and of the hdr->caplen
+ * bytes at data. tag, which is for the receiver and may be NULL, is copied too.
+ * The caller frees the packet with bro_packet_free(), also after sending it.
+ * Returns NULL when hdr or data is NULL, caplen is above 1 MiB, or memory is
+ * short.
  */
 BRO_API BroPacket *
 bro_packet_new(const struct pcap_pkthdr *hdr, const unsigned char *data, const char *tag)
@@ -81,7 +85,8 @@ bro_packet_new(const struct pcap_pkthdr *hdr, const unsigned char *data, const c
 }
 
 /**
- * Makes a copy of a packet, to be freed with bro_packet_free().
+ * Makes a copy of a packet, with a copy of its bytes; the caller frees it with
+ * bro_packet_free(). Returns NULL when packet is NULL or memory is short.
  */
 BRO_API BroPacket *
 bro_packet_clone(const BroPacket *packet)
@@ -100,7 +105,8 @@ bro_packet_clone(const BroPacket *packet)
 }
 
 /**
- * Frees a packet.
+ * Frees a packet that bro_packet_new() or bro_packet_clone() returned, with its
+ * bytes. NULL is allowed.
  */
 BRO_API void
 bro_packet_free(BroPacket *packet)
@@ -131,9 +137,12 @@ put_bytes(unsigned char *p, const void *bytes, size_t len)
 
 /**
  * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
- * Never blocks; returns as bro_event_send() does, and FALSE when the link type
- * was not set or is not one of BSD loopback, Ethernet, FDDI, raw IP and
- * Linux cooked. The packet stays the caller's.
+ * The packet is copied and stays the caller's. Never blocks: TRUE means that it
+ * was accepted and will be written in the background. FALSE means that it was
+ * not: an argument is NULL, the link type was not set or is not one of BSD
+ * loopback, Ethernet, FDDI, raw IP and Linux cooked, memory is short, the queue
+ * is full, or the state of the connection does not allow it, by the rules of
+ * bro_event_send(). Several threads may send packets over one connection.
  */
 BRO_API int
 bro_packet_send(BroConn *bc, BroPacket *packet)

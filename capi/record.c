@@ -19,7 +19,7 @@ record_add(BroRecord *rec, const char *name, size_t name_len, struct val *v)
     if (!(fields = val_array_grow(rec->fields, rec->len, &rec->cap)))
         return FALSE;
     rec->fields = fields;
-    if (!(field = malloc(sizeof(*field) + name_len + 1)))
+    if (!(field = malloc(sizeof *field + name_len + 1)))
         return FALSE;
     field->val = *v;
     val_init(v);
@@ -209,8 +209,15 @@ bro_record_get_nth_name(BroRecord *rec, int num)
 }
 
 /**
- * Returns the value of the first field that is called name, as
- * bro_record_get_nth_val() does. NULL also when name is NULL or empty.
+ * Returns the value of the first field that is called name.
+ *
+ * type is read and written: unless it is NULL or points to BRO_TYPE_UNKNOWN,
+ * the field must be of that type. If there is such a field *type is its type
+ * afterwards, BRO_TYPE_UNKNOWN for one that is not set.
+ *
+ * The value stays the record's: do not free or change it. It is good until the
+ * field is replaced or the record freed. NULL when there is no such field, it
+ * is not set or of another type, rec is NULL, or name is NULL or empty.
  */
 BRO_API void *
 bro_record_get_named_val(BroRecord *rec, const char *name, int *type)
@@ -222,10 +229,13 @@ bro_record_get_named_val(BroRecord *rec, const char *name, int *type)
 }
 
 /**
- * Replaces the value of the field at position num, whatever type it had; the
- * name stays. The arguments are as with bro_record_add_val(), only that val
- * must not be NULL. Pointers to the old value are no longer good. Returns TRUE,
- * or FALSE with the record as it was, also when there is no such field.
+ * Replaces the value of the field at position num, which counts from 0, whatever
+ * type it had; the name stays. type and type_name have the meaning that they
+ * have for bro_record_add_val(). val is copied with all that it holds and
+ * remains the caller's; it must not be NULL. Pointers to the old value are no
+ * longer good. Returns TRUE, or FALSE with the record as it was: when there is
+ * no such field, rec or val is NULL, the value is not valid, containers nest
+ * deeper than 64 levels, or memory is short.
  */
 BRO_API int
 bro_record_set_nth_val(BroRecord *rec, int num, int type, const char *type_name, const void *val)
@@ -235,9 +245,13 @@ bro_record_set_nth_val(BroRecord *rec, int num, int type, const char *type_name,
 }
 
 /**
- * Replaces the value of the first field that is called name, as
- * bro_record_set_nth_val() does. It adds none: FALSE when there is no field of
- * that name.
+ * Replaces the value of the first field that is called name, whatever type it
+ * had. type and type_name have the meaning that they have for
+ * bro_record_add_val(). val is copied with all that it holds and remains the
+ * caller's; it must not be NULL. Pointers to the old value are no longer good.
+ * Returns TRUE, or FALSE with the record as it was: when there is no field of
+ * that name (none is added), rec or val is NULL, name is NULL or empty, the
+ * value is not valid, containers nest deeper than 64 levels, or memory is short.
  */
 BRO_API int
 bro_record_set_named_val(BroRecord *rec, const char *name, int type, const char *type_name,

@@ -27,12 +27,13 @@ bro_set_free(BroSet *set)
 }
 
 /**
- * Adds a member to a set; one that is there already counts once. type and val
- * are as key_type and key of bro_table_insert(): BRO_TYPE_LIST and a BroRecord
- * for a set that is indexed by several values. val is copied and remains the
- * caller's. Returns TRUE, or FALSE with the set as it was: when an argument is
- * NULL, the type is not that of the other members, the value is not valid, or
- * memory is short.
+ * Adds a member to a set; one that is there already counts once. type is the
+ * BRO_TYPE_* of what val points to. A set that is indexed by several values has
+ * members of BRO_TYPE_LIST: val then points to a BroRecord whose fields, all of
+ * them set, are these values in turn; their names do not matter. val is copied
+ * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when
+ * an argument is NULL, the type is not that of the other members, the value is
+ * not valid, or memory is short.
  */
 BRO_API int
 bro_set_insert(BroSet *set, int type, const void *val)
@@ -73,9 +74,9 @@ bro_set_get_size(BroSet *set)
 
 /**
  * Calls cb for the members of a set, in the order in which they were inserted,
- * until it returns FALSE. It gets the member, which stays the set's, and
- * user_data, under the same rules as the callback of bro_table_foreach().
- * Nothing happens when set or cb is NULL.
+ * until it returns FALSE. It gets the member and user_data. The member stays the
+ * set's: the callback must not free or change it, and it must not insert into
+ * the set or free it. Nothing happens when set or cb is NULL.
  */
 BRO_API void
 bro_set_foreach(BroSet *set, BroSetCallback cb, void *user_data)

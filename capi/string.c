@@ -8,12 +8,13 @@
  * Makes an empty string of the structure at bs, whatever it held: nothing is
  * freed. Do this to a BroString on the stack before anything that may free its
  * contents, that is, before bro_string_assign() and bro_string_cleanup().
+ * Nothing happens when bs is NULL.
  */
 BRO_API void
 bro_string_init(BroString *bs)
 {
     if (bs)
-        memset(bs, 0, sizeof(*bs));
+        memset(bs, 0, sizeof *bs);
 }
 
 /**
@@ -36,8 +37,11 @@ bro_string_set(BroString *bs, const char *s)
 /**
  * Sets bs to a copy of data_len bytes at data, which may be any bytes, NULs
  * among them. A NUL that str_len does not count is put behind the copy, so that
- * text can be used as a C string. Otherwise like bro_string_set(). Returns
- * FALSE also when data_len is negative.
+ * text can be used as a C string. What bs held before is not freed, so bs need
+ * not be initialized; call bro_string_cleanup() first if it has contents. The
+ * copy belongs to bs: release it with bro_string_cleanup(). Returns TRUE, or
+ * FALSE with bs untouched when an argument is NULL, data_len is negative, or
+ * memory is short.
  */
 BRO_API int
 bro_string_set_data(BroString *bs, const uchar *data, int data_len)
@@ -84,7 +88,7 @@ bro_string_copy(BroString *bs)
 {
     BroString *copy;
 
-    if (!bs || !(copy = calloc(1, sizeof(*copy))))
+    if (!bs || !(copy = calloc(1, sizeof *copy)))
         return NULL;
     bro_string_assign(bs, copy);
     if (!copy->str_val) {

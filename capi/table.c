@@ -1,20 +1,17 @@
 #include "val.h"
 
-#include <stdlib.h>
-
 #include "debug.h"
 #include "flat.h"
+#include "hash.h"
+
+#include <stdlib.h>
 
 int
-table_has_values(const BroTable *tbl)
+table_fits(const BroTable *tbl, int type)
 {
-    return tbl->len > 0 && tbl->val_type != BRO_TYPE_UNKNOWN;
-}
+    int has_values = tbl->val_type != BRO_TYPE_UNKNOWN;
 
-int
-table_has_members(const BroTable *tbl)
-{
-    return tbl->len > 0 && tbl->val_type == BRO_TYPE_UNKNOWN;
+    return tbl->len == 0 || has_values == (type == BRO_TYPE_TABLE);
 }
 
 /* The slot of the entry with that key, or the empty one where it belongs. */
@@ -39,7 +36,7 @@ readable(int type, const void *key)
 {
     const BroString *str = key;
 
-    if (type != BRO_TYPE_STRING && type != BRO_TYPE_PATTERN)
+    if (type_class(type) != CLASS_TEXT && type_class(type) != CLASS_NAME)
         return TRUE;
     return str->str_val || str->str_len == 0;
 }
@@ -65,7 +62,7 @@ reserve_slot(BroTable *tbl)
 
     if ((uint64_t)tbl->num_slots * 2 >= ((uint64_t)tbl->len + 1) * 3)
         return TRUE;
-    if (num == 0 || !(slots = calloc(num, sizeof(*slots))))
+    if (num == 0 || !(slots = calloc(num, sizeof *slots)))
         return FALSE;
     for (i = 0; i < tbl->len; i++) {
         uint32_t at = (uint32_t)tbl->entries[i]->hash & (num - 1);
@@ -106,7 +103,7 @@ append(BroTable *tbl, uint64_t hash, struct val *key, struct val *v)
     if (!reserve_slot(tbl) || !(entries = val_array_grow(tbl->entries, tbl->len, &tbl->cap)))
         return FALSE;
     tbl->entries = entries;
-    if (!(entry = malloc(sizeof(*entry))))
+    if (!(entry = malloc(sizeof *entry)))
         return FALSE;
     entry->hash = hash;
     entry->key = *key;
@@ -123,7 +120,8 @@ append(BroTable *tbl, uint64_t hash, struct val *key, struct val *v)
 int
 table_put(BroTable *tbl, struct val *key, struct val *v)
 {
-    int depth = 1 + (val_depth(key) > val_depth(v) ? val_depth(key) : val_depth(v));
+    int key_depth = val_depth(key), v_depth = val_depth(v);
+    int depth = 1 + (key_depth > v_depth ? key_depth : v_depth);
     struct entry *entry;
 
     if (!key_ok(key) || depth > FLAT_MAX_DEPTH)
@@ -206,12 +204,11 @@ bro_table_free(BroTable *tbl)
  * Adds an entry to a table, or replaces the value of the entry that has the
  * same key.
  *
- * What key and val point to depends on key_type and val_type as with
- * bro_record_add_val(). A table that is indexed by several values has keys of
- * BRO_TYPE_LIST: key then points to a BroRecord whose fields, all of them set,
- * are these values in turn; their names do not matter. Two records are the same
- * key when they have the same types and values, and so are two strings that
- * have the same bytes.
+ * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table
+ * that is indexed by several values has keys of BRO_TYPE_LIST: key then points to
+ * a BroRecord whose fields, all of them set, are these values in turn; their
+ * names do not matter. Two records are the same key when they have the same types
+ * and values, and so are two strings that have the same bytes.
  *
  * key and val are copied with all that they hold and remain the caller's.
  * Returns TRUE, or FALSE with the table as it was: when an argument is NULL, the

@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "api.h"
 
 #include <string.h>
@@ -46,5 +43,5 @@ bro_util_timeval_to_double(const struct timeval *tv)
 BRO_API int
 bro_util_is_v4_addr(const BroAddr *a)
 {
-    return a && memcmp(a, BRO_IPV4_MAPPED_PREFIX, sizeof(BRO_IPV4_MAPPED_PREFIX)) == 0;
+    return a && memcmp(a, BRO_IPV4_MAPPED_PREFIX, sizeof BRO_IPV4_MAPPED_PREFIX) == 0;
 }

@@ -2,16 +2,8 @@
  * A value that the library owns, and the containers that are made of such.
  *
  * A value is kept in the form in which the ABI hands it over, so that a
- * pointer to the inside of one is what a caller gets to see:
- *
- *   bool                             int, with zeros up to 64 bits behind it
- *   int, count, counter, enum        uint64
- *   double, time, interval           double
- *   string, pattern, file, func      BroString
- *   port, addr, subnet               BroPort, BroAddr, BroSubnet
- *   record, list                     BroRecord
- *   table, set                       BroTable
- *   vector                           BroVector
+ * pointer to the inside of one is what a caller gets to see. A bool has zeros
+ * up to 64 bits behind its int.
  *
  * Members of containers are allocated one by one: a pointer that a caller got
  * stays good while more is added, until the member itself is replaced.
@@ -25,11 +17,12 @@
 #include <stdint.h>
 
 #include "api.h"
+#include "type.h"
 
 struct val {
     int type;        /* BRO_TYPE_*; BRO_TYPE_UNKNOWN is not set */
     char *type_name; /* or NULL */
-    union {
+    union {          /* by the class of the type */
         int flag;
         uint64_t num;
         double dbl;
@@ -40,6 +33,7 @@ struct val {
         BroRecord *rec;
         BroTable *table;
         BroVector *vec;
+        void *container; /* whichever of these three it is */
     } u;
 };
 
@@ -81,6 +75,20 @@ struct bro_table {
     uint32_t num_slots; /* a power of two, or 0 */
 };
 
+/* The class of its type, which is one that there is: whatever sets it sees to that. */
+static inline enum type_class
+val_class(const struct val *v)
+{
+    return (enum type_class)type_classes[v->type];
+}
+
+/* Whether it is a container. */
+static inline int
+val_contains(const struct val *v)
+{
+    return val_class(v) >= CLASS_RECORD;
+}
+
 void val_init(struct val *v);
 void val_clear(struct val *v);
 
@@ -91,7 +99,10 @@ void val_clear(struct val *v);
  */
 int val_set(struct val *v, int type, const char *type_name, const void *data);
 
-/* The same for another value, of whatever type. */
+/*
+ * Makes v, which must be cleared, a deep copy of another value, of whatever type,
+ * or not set as that is. FALSE, and v is cleared, when memory is short.
+ */
 int val_copy(struct val *v, const struct val *from);
 
 /* The value as the ABI hands it over, NULL when it is not set. */
@@ -105,16 +116,6 @@ void *val_read(struct val *v, int *type);
 
 /* How many levels there are below a value: 0 for all but the containers. */
 int val_depth(const struct val *v);
-
-/*
- * Hash and equality of values in the form of the ABI, that is, of keys. The
- * names of types and of fields do not count: in one table they are the same.
- */
-uint64_t val_hash(int type, const void *data);
-int val_equal(int type, const void *a, const void *b);
-
-/* Whether callers may hand over values of the type. */
-int val_type_known(int type);
 
 /* Whether there is such a port, and whether the width fits the address. */
 int val_port_ok(const BroPort *port);
@@ -138,8 +139,10 @@ BroTable *table_copy(const BroTable *tbl);
 /* The entry of a key in the form of the ABI, or NULL. */
 struct entry *table_lookup(const BroTable *tbl, const void *key);
 
-/* Whether it has entries, and these have values (have none). */
-int table_has_values(const BroTable *tbl);
-int table_has_members(const BroTable *tbl);
+/*
+ * Whether it is what BRO_TYPE_TABLE or BRO_TYPE_SET, whichever type is, promises:
+ * entries with values or without. One that is empty is both.
+ */
+int table_fits(const BroTable *tbl, int type);
 
 #endif

@@ -17,7 +17,7 @@ vector_add(BroVector *vec, struct val *v)
     if (!(elems = val_array_grow(vec->elems, vec->len, &vec->cap)))
         return FALSE;
     vec->elems = elems;
-    if (!(elem = malloc(sizeof(*elem))))
+    if (!(elem = malloc(sizeof *elem)))
         return FALSE;
     *elem = *v;
     val_init(v);
@@ -94,10 +94,14 @@ bro_vector_get_length(BroVector *vec)
 }
 
 /**
- * Adds an element to the end of a vector. type, type_name and val are as with
- * bro_record_add_val(): val is copied, and an element whose val is NULL is there
+ * Adds an element to the end of a vector. type is the BRO_TYPE_* of what val
+ * points to, and type_name the name of that type in the peer's scripts where it
+ * goes by one, which an enum has to, and NULL otherwise. val is copied with all
+ * that it holds and remains the caller's. When val is NULL the element is there
  * but not set. A vector in Bro has elements of one type; that they agree is not
- * checked here. Returns TRUE, or FALSE with the vector as it was.
+ * checked here. Returns TRUE, or FALSE with the vector as it was: when vec is
+ * NULL, the value is not valid (see bro_record_add_val()), containers nest
+ * deeper than 64 levels, or memory is short.
  */
 BRO_API int
 bro_vector_add_val(BroVector *vec, int type, const char *type_name, const void *val)
@@ -115,10 +119,15 @@ bro_vector_add_val(BroVector *vec, int type, const char *type_name, const void *
 }
 
 /**
- * Returns the element at position num, which counts from 0. type and the result
- * are as with bro_record_get_nth_val(): the value stays the vector's and is good
- * until the element is replaced or the vector freed. NULL when there is no such
- * element, or it is not set or of another type than *type asks for.
+ * Returns the element at position num, which counts from 0.
+ *
+ * type is read and written: unless it is NULL or points to BRO_TYPE_UNKNOWN,
+ * the element must be of that type. If there is such an element *type is its
+ * type afterwards, BRO_TYPE_UNKNOWN for one that is not set.
+ *
+ * The value stays the vector's: do not free or change it. It is good until the
+ * element is replaced or the vector freed. NULL when there is no such element,
+ * it is not set or of another type, or vec is NULL.
  */
 BRO_API void *
 bro_vector_get_nth_val(BroVector *vec, int num, int *type)
@@ -130,10 +139,13 @@ bro_vector_get_nth_val(BroVector *vec, int num, int *type)
 }
 
 /**
- * Replaces the element at position num, whatever type it had. The arguments are
- * as with bro_vector_add_val(), only that val must not be NULL. Pointers to the
- * old value are no longer good. Returns TRUE, or FALSE with the vector as it
- * was, also when there is no such element.
+ * Replaces the element at position num, which counts from 0, whatever type it
+ * had. type and type_name have the meaning that they have for
+ * bro_vector_add_val(). val is copied with all that it holds and remains the
+ * caller's; it must not be NULL. Pointers to the old value are no longer good.
+ * Returns TRUE, or FALSE with the vector as it was: when there is no such
+ * element, vec or val is NULL, the value is not valid, containers nest deeper
+ * than 64 levels, or memory is short.
  */
 BRO_API int
 bro_vector_set_nth_val(BroVector *vec, int num, int type, const char *type_name, const void *val)

@@ -4,6 +4,7 @@
 #include "conf.h"
 #include "debug.h"
 #include "flat.h"
+#include "type.h"
 
 #include <string.h>
 
@@ -80,6 +81,22 @@ zeek_config(enum zeek_peer says, struct link_config *cfg)
     return TRUE;
 }
 
+static const char *
+objection_to_real(const unsigned char *p, int type)
+{
+    double x;
+
+    memcpy(&x, p, sizeof x);
+    if (type == BRO_TYPE_DOUBLE &&
+        (!(x <= REAL_MAX && x >= -REAL_MAX) || (x != 0 && x < REAL_MIN && x > -REAL_MIN)))
+        return "a double is beyond what it reads";
+    if (type == BRO_TYPE_TIME && !(x >= 0 && x <= TIME_MAX))
+        return "a time is before 1970 or after 9999";
+    if (type == BRO_TYPE_INTERVAL && !(x < INTERVAL_MAX && x > -INTERVAL_MAX))
+        return "an interval is longer than 292 years";
+    return NULL;
+}
+
 /* These two call each other over and over; DEPTH_MAX stops them. */
 static const char *objection(const unsigned char *p, int depth);
 
@@ -100,37 +117,23 @@ static const char *
 objection(const unsigned char *p, int depth)
 {
     int type = ((const struct flat_header *)p)->type;
-    double number;
     size_t len;
 
     p = flat_payload(p, &len);
-    switch (type) {
-    case BRO_TYPE_DOUBLE:
-    case BRO_TYPE_TIME:
-    case BRO_TYPE_INTERVAL:
-        memcpy(&number, p, sizeof number);
-        break;
-    case BRO_TYPE_ENUM:
-        return conf_str("/broccoli/zeek_types", NULL)
-                   ? NULL
-                   : "enum values have names only, and zeek_types gives none";
-    case BRO_TYPE_RECORD:
-    case BRO_TYPE_LIST:
-    case BRO_TYPE_VECTOR:
-    case BRO_TYPE_SET:
-    case BRO_TYPE_TABLE:
+    switch (type_class(type)) {
+    case CLASS_INT:
+        if (type == BRO_TYPE_ENUM && !conf_str("/broccoli/zeek_types", NULL))
+            return "enum values have names only, and zeek_types gives none";
+        return NULL;
+    case CLASS_REAL:
+        return objection_to_real(p, type);
+    case CLASS_RECORD:
+    case CLASS_TABLE:
+    case CLASS_VECTOR:
         return objection_to_members(p, len, depth);
     default:
         return NULL;
     }
-    if (type == BRO_TYPE_DOUBLE && (!(number <= REAL_MAX && number >= -REAL_MAX) ||
-                                    (number != 0 && number < REAL_MIN && number > -REAL_MIN)))
-        return "a double is beyond what it reads";
-    if (type == BRO_TYPE_TIME && !(number >= 0 && number <= TIME_MAX))
-        return "a time is before 1970 or after 9999";
-    if (type == BRO_TYPE_INTERVAL && !(number < INTERVAL_MAX && number > -INTERVAL_MAX))
-        return "an interval is longer than 292 years";
-    return NULL;
 }
 
 int

@@ -393,13 +393,16 @@ typedef struct bro_ctx {
 /**
  * Prepares the library; to be called before all else, from one thread. It reads
  * the configuration. ctx may be NULL; what it holds is not used: it served to
- * give OpenSSL locks, and this library brings its own TLS.
- * Calling it again is harmless. Returns TRUE.
+ * give OpenSSL locks, and this library brings its own TLS. It stays the
+ * caller's. Calling bro_init() again is harmless. Returns TRUE, always. A
+ * program that makes an event or a connection without this call is ended with a
+ * message on standard error.
  */
 int bro_init(const BroCtx *ctx);
 
 /**
- * Clears ctx, so that its members can be set one by one.
+ * Clears ctx, so that its members can be set one by one. Nothing is allocated,
+ * and nothing happens when ctx is NULL.
  */
 void bro_ctx_init(BroCtx *ctx);
 
@@ -503,47 +506,60 @@ int bro_conn_reconnect(BroConn *bc);
 
 /**
  * Attaches a pointer of the caller's to a connection under a key, in place of
- * one that is there. The key is copied, the value stays the caller's. Any
- * thread may call this and the next two.
+ * one that is there. The key is copied. What val points to stays the caller's:
+ * the library never looks at it, nor frees it, not even in bro_conn_delete().
+ * Any thread may call this. Nothing happens when bc or key is NULL; without
+ * memory nothing is attached.
  */
 void bro_conn_data_set(BroConn *bc, const char *key, void *val);
 
 /**
- * Returns what was attached under the key, or NULL.
+ * Returns the pointer that bro_conn_data_set() attached to the connection under
+ * the key; it is still the caller's. NULL when there is none, or bc or key is
+ * NULL. Any thread may call this.
  */
 void *bro_conn_data_get(BroConn *bc, const char *key);
 
 /**
- * Takes away what was attached under the key, and returns it, or NULL.
+ * Detaches from the connection the pointer that bro_conn_data_set() attached
+ * under the key, and returns it; what it points to is the caller's to free.
+ * NULL when there is none, or bc or key is NULL. Any thread may call this.
  */
 void *bro_conn_data_del(BroConn *bc, const char *key);
 
 /* --- Events to send ---------------------------------------------------------------------- */
 
 /**
- * Makes an event of that name without arguments. Its time is the time of the
- * call. The caller frees it with bro_event_free().
- * Returns NULL when event_name is NULL or empty, or without memory.
+ * Makes an event of that name, which is copied, without arguments. Its time is
+ * the time of the call. The caller frees it with bro_event_free(), also after
+ * sending it. Returns NULL when event_name is NULL, empty or longer than 65535
+ * bytes, or memory is short.
  */
 BroEvent *bro_event_new(const char *event_name);
 
 /**
  * Frees an event. Values that were added to it were copied and stay the caller's.
+ * NULL is allowed.
  */
 void bro_event_free(BroEvent *be);
 
 /**
- * Adds an argument: a copy of *val, whose C type goes with type (BRO_TYPE_*).
- * type_name names the type where Bro's scripts do, as for enums; NULL otherwise.
- * Returns FALSE, and leaves the event as it was, when the value is NULL or
- * cannot be sent.
+ * Adds an argument: a deep copy of *val, whose C type goes with type
+ * (BRO_TYPE_*). Ports are in host byte order, addresses in network byte order,
+ * times and intervals in seconds. type_name names the type where Bro's scripts
+ * do, as for enums; NULL otherwise. val and type_name stay the caller's.
+ * Returns TRUE, or FALSE with the event as it was: when be or val is NULL, a
+ * value of the type cannot be sent or is not valid, the event would get too
+ * large, or memory is short.
  */
 int bro_event_add_val(BroEvent *be, int type, const char *type_name, const void *val);
 
 /**
- * Replaces argument val_num, counted from 0, by a copy of *val.
- * Returns FALSE, and leaves the event as it was, when there is no such
- * argument or the value cannot be sent.
+ * Replaces argument val_num, counted from 0, by a deep copy of *val, whatever
+ * type it had. type, type_name and val, which stay the caller's, have the
+ * meaning that they have for bro_event_add_val(). Returns TRUE, or FALSE with
+ * the event as it was: when there is no such argument, be or val is NULL, the
+ * value cannot be sent or is not valid, or memory is short.
  */
 int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name,
                       const void *val);
@@ -561,8 +577,12 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
 int bro_event_send(BroConn *bc, BroEvent *be);
 
 /**
- * Sends an event as it came in: the bytes from ev_start to ev_end of a
- * BroEvMeta. Returns as bro_event_send() does, and TRUE when there is nothing to send.
+ * Sends an event as it came in: data_len bytes at data, from ev_start to ev_end
+ * of a BroEvMeta. They are copied. Never blocks: TRUE means that the event was
+ * accepted and will be written in the background, or that data_len is 0. FALSE
+ * means that it was not: an argument is NULL, data_len is negative or too large,
+ * memory is short, the queue is full, or the state of the connection does not
+ * allow it, by the rules of bro_event_send(). Any thread may call this.
  */
 int bro_event_send_raw(BroConn *bc, const uchar *data, int data_len);
 
@@ -638,6 +658,7 @@ int bro_conn_process_input(BroConn *bc);
  * Makes an empty string of the structure at bs, whatever it held: nothing is
  * freed. Do this to a BroString on the stack before anything that may free its
  * contents, that is, before bro_string_assign() and bro_string_cleanup().
+ * Nothing happens when bs is NULL.
  */
 void bro_string_init(BroString *bs);
 
@@ -653,8 +674,11 @@ int bro_string_set(BroString *bs, const char *s);
 /**
  * Sets bs to a copy of data_len bytes at data, which may be any bytes, NULs
  * among them. A NUL that str_len does not count is put behind the copy, so that
- * text can be used as a C string. Otherwise like bro_string_set(). Returns
- * FALSE also when data_len is negative.
+ * text can be used as a C string. What bs held before is not freed, so bs need
+ * not be initialized; call bro_string_cleanup() first if it has contents. The
+ * copy belongs to bs: release it with bro_string_cleanup(). Returns TRUE, or
+ * FALSE with bs untouched when an argument is NULL, data_len is negative, or
+ * memory is short.
  */
 int bro_string_set_data(BroString *bs, const uchar *data, int data_len);
 
@@ -766,24 +790,38 @@ void *bro_record_get_nth_val(BroRecord *rec, int num, int *type);
 const char *bro_record_get_nth_name(BroRecord *rec, int num);
 
 /**
- * Returns the value of the first field that is called name, as
- * bro_record_get_nth_val() does. NULL also when name is NULL or empty.
+ * Returns the value of the first field that is called name.
+ *
+ * type is read and written: unless it is NULL or points to BRO_TYPE_UNKNOWN,
+ * the field must be of that type. If there is such a field *type is its type
+ * afterwards, BRO_TYPE_UNKNOWN for one that is not set.
+ *
+ * The value stays the record's: do not free or change it. It is good until the
+ * field is replaced or the record freed. NULL when there is no such field, it
+ * is not set or of another type, rec is NULL, or name is NULL or empty.
  */
 void *bro_record_get_named_val(BroRecord *rec, const char *name, int *type);
 
 /**
- * Replaces the value of the field at position num, whatever type it had; the
- * name stays. The arguments are as with bro_record_add_val(), only that val
- * must not be NULL. Pointers to the old value are no longer good. Returns TRUE,
- * or FALSE with the record as it was, also when there is no such field.
+ * Replaces the value of the field at position num, which counts from 0, whatever
+ * type it had; the name stays. type and type_name have the meaning that they
+ * have for bro_record_add_val(). val is copied with all that it holds and
+ * remains the caller's; it must not be NULL. Pointers to the old value are no
+ * longer good. Returns TRUE, or FALSE with the record as it was: when there is
+ * no such field, rec or val is NULL, the value is not valid, containers nest
+ * deeper than 64 levels, or memory is short.
  */
 int bro_record_set_nth_val(BroRecord *rec, int num, int type, const char *type_name,
                            const void *val);
 
 /**
- * Replaces the value of the first field that is called name, as
- * bro_record_set_nth_val() does. It adds none: FALSE when there is no field of
- * that name.
+ * Replaces the value of the first field that is called name, whatever type it
+ * had. type and type_name have the meaning that they have for
+ * bro_record_add_val(). val is copied with all that it holds and remains the
+ * caller's; it must not be NULL. Pointers to the old value are no longer good.
+ * Returns TRUE, or FALSE with the record as it was: when there is no field of
+ * that name (none is added), rec or val is NULL, name is NULL or empty, the
+ * value is not valid, containers nest deeper than 64 levels, or memory is short.
  */
 int bro_record_set_named_val(BroRecord *rec, const char *name, int type,
                              const char *type_name, const void *val);
@@ -808,12 +846,11 @@ void bro_table_free(BroTable *tbl);
  * Adds an entry to a table, or replaces the value of the entry that has the
  * same key.
  *
- * What key and val point to depends on key_type and val_type as with
- * bro_record_add_val(). A table that is indexed by several values has keys of
- * BRO_TYPE_LIST: key then points to a BroRecord whose fields, all of them set,
- * are these values in turn; their names do not matter. Two records are the same
- * key when they have the same types and values, and so are two strings that
- * have the same bytes.
+ * key_type and val_type are the BRO_TYPE_* of what key and val point to. A table
+ * that is indexed by several values has keys of BRO_TYPE_LIST: key then points to
+ * a BroRecord whose fields, all of them set, are these values in turn; their
+ * names do not matter. Two records are the same key when they have the same types
+ * and values, and so are two strings that have the same bytes.
  *
  * key and val are copied with all that they hold and remain the caller's.
  * Returns TRUE, or FALSE with the table as it was: when an argument is NULL, the
@@ -869,12 +906,13 @@ BroSet *bro_set_new(void);
 void bro_set_free(BroSet *set);
 
 /**
- * Adds a member to a set; one that is there already counts once. type and val
- * are as key_type and key of bro_table_insert(): BRO_TYPE_LIST and a BroRecord
- * for a set that is indexed by several values. val is copied and remains the
- * caller's. Returns TRUE, or FALSE with the set as it was: when an argument is
- * NULL, the type is not that of the other members, the value is not valid, or
- * memory is short.
+ * Adds a member to a set; one that is there already counts once. type is the
+ * BRO_TYPE_* of what val points to. A set that is indexed by several values has
+ * members of BRO_TYPE_LIST: val then points to a BroRecord whose fields, all of
+ * them set, are these values in turn; their names do not matter. val is copied
+ * and remains the caller's. Returns TRUE, or FALSE with the set as it was: when
+ * an argument is NULL, the type is not that of the other members, the value is
+ * not valid, or memory is short.
  */
 int bro_set_insert(BroSet *set, int type, const void *val);
 
@@ -892,9 +930,9 @@ int bro_set_get_size(BroSet *set);
 
 /**
  * Calls cb for the members of a set, in the order in which they were inserted,
- * until it returns FALSE. It gets the member, which stays the set's, and
- * user_data, under the same rules as the callback of bro_table_foreach().
- * Nothing happens when set or cb is NULL.
+ * until it returns FALSE. It gets the member and user_data. The member stays the
+ * set's: the callback must not free or change it, and it must not insert into
+ * the set or free it. Nothing happens when set or cb is NULL.
  */
 void bro_set_foreach(BroSet *set, BroSetCallback cb, void *user_data);
 
@@ -926,26 +964,38 @@ void bro_vector_free(BroVector *vec);
 int bro_vector_get_length(BroVector *vec);
 
 /**
- * Adds an element to the end of a vector. type, type_name and val are as with
- * bro_record_add_val(): val is copied, and an element whose val is NULL is there
+ * Adds an element to the end of a vector. type is the BRO_TYPE_* of what val
+ * points to, and type_name the name of that type in the peer's scripts where it
+ * goes by one, which an enum has to, and NULL otherwise. val is copied with all
+ * that it holds and remains the caller's. When val is NULL the element is there
  * but not set. A vector in Bro has elements of one type; that they agree is not
- * checked here. Returns TRUE, or FALSE with the vector as it was.
+ * checked here. Returns TRUE, or FALSE with the vector as it was: when vec is
+ * NULL, the value is not valid (see bro_record_add_val()), containers nest
+ * deeper than 64 levels, or memory is short.
  */
 int bro_vector_add_val(BroVector *vec, int type, const char *type_name, const void *val);
 
 /**
- * Returns the element at position num, which counts from 0. type and the result
- * are as with bro_record_get_nth_val(): the value stays the vector's and is good
- * until the element is replaced or the vector freed. NULL when there is no such
- * element, or it is not set or of another type than *type asks for.
+ * Returns the element at position num, which counts from 0.
+ *
+ * type is read and written: unless it is NULL or points to BRO_TYPE_UNKNOWN,
+ * the element must be of that type. If there is such an element *type is its
+ * type afterwards, BRO_TYPE_UNKNOWN for one that is not set.
+ *
+ * The value stays the vector's: do not free or change it. It is good until the
+ * element is replaced or the vector freed. NULL when there is no such element,
+ * it is not set or of another type, or vec is NULL.
  */
 void *bro_vector_get_nth_val(BroVector *vec, int num, int *type);
 
 /**
- * Replaces the element at position num, whatever type it had. The arguments are
- * as with bro_vector_add_val(), only that val must not be NULL. Pointers to the
- * old value are no longer good. Returns TRUE, or FALSE with the vector as it
- * was, also when there is no such element.
+ * Replaces the element at position num, which counts from 0, whatever type it
+ * had. type and type_name have the meaning that they have for
+ * bro_vector_add_val(). val is copied with all that it holds and remains the
+ * caller's; it must not be NULL. Pointers to the old value are no longer good.
+ * Returns TRUE, or FALSE with the vector as it was: when there is no such
+ * element, vec or val is NULL, the value is not valid, containers nest deeper
+ * than 64 levels, or memory is short.
  */
 int bro_vector_set_nth_val(BroVector *vec, int num, int type, const char *type_name,
                            const void *val);
@@ -978,25 +1028,28 @@ int bro_buf_append(BroBuf *buf, void *data, int data_len);
 /**
  * Removes what is before the content pointer, which is 0 afterwards: what was
  * read is no longer needed. Pointers into the buffer then point to other bytes.
+ * Nothing happens when buf is NULL.
  */
 void bro_buf_consume(BroBuf *buf);
 
 /**
  * Empties the buffer and sets the content pointer to 0. The memory is kept for
- * what comes next.
+ * what comes next. Nothing happens when buf is NULL.
  */
 void bro_buf_reset(BroBuf *buf);
 
 /**
  * Returns the start of the buffer's contents, of which the first
  * bro_buf_get_used_size() bytes are in use. The memory is the buffer's, and the
- * pointer is good until something is added. NULL when buf is NULL.
+ * pointer is good until something is added or the buffer freed. NULL when buf
+ * is NULL.
  */
 uchar *bro_buf_get(BroBuf *buf);
 
 /**
  * Returns the end of the used part, that is, a pointer to the first byte behind
- * it, or NULL when buf is NULL. It is good as long as that of bro_buf_get().
+ * it, or NULL when buf is NULL. The memory is the buffer's, and the pointer is
+ * good until the buffer is changed or freed.
  */
 uchar *bro_buf_get_end(BroBuf *buf);
 
@@ -1014,7 +1067,8 @@ uint bro_buf_get_used_size(BroBuf *buf);
 
 /**
  * Returns the place in the contents where the content pointer is, or NULL when
- * buf is NULL. It is good as long as that of bro_buf_get().
+ * buf is NULL. The memory is the buffer's, and the pointer is good until the
+ * buffer is changed or freed.
  */
 uchar *bro_buf_ptr_get(BroBuf *buf);
 
@@ -1050,7 +1104,9 @@ int bro_buf_ptr_read(BroBuf *buf, void *data, int size);
  * Writes size bytes from data at the content pointer, over what is there, and
  * moves it behind them; the buffer grows when they reach beyond its end. data
  * must not be in the buffer itself. Returns TRUE, or FALSE with the buffer as it
- * was, for the reasons of bro_buf_append().
+ * was: when an argument is NULL, size is negative, the buffer would get larger
+ * than an int can say, or memory is short. Writing 0 bytes always succeeds,
+ * unless buf is NULL.
  */
 int bro_buf_ptr_write(BroBuf *buf, void *data, int size);
 
@@ -1068,34 +1124,36 @@ int bro_buf_ptr_write(BroBuf *buf, void *data, int size);
  * BROCCOLI_CONFIG_FILE names in the environment, ~/.broccoli.conf, and the file
  * that the library was installed with. The first two must be regular files of
  * the user's own that nobody else may read; a program that runs with more
- * rights than its user does not look at them. These functions may be called
- * from any thread.
+ * rights than its user does not look at them. Any thread may call this,
+ * also while others read the configuration.
  */
 void bro_conf_set_domain(const char *domain);
 
 /**
  * Stores the integer that the configuration has for the key val_name in *val.
- * It is looked for in the current domain, then in the default one. yes, on and
- * true are 1, and no, off and false are 0; a number with a point or in quotes
- * is no integer. Returns TRUE, or FALSE with *val as it was when there is none
- * or an argument is NULL.
+ * It is looked for in the domain that bro_conf_set_domain() chose, then in the
+ * default one. yes, on and true are 1, and no, off and false are 0; a number with
+ * a point or in quotes is no integer. Returns TRUE, or FALSE with *val as it was
+ * when there is none or an argument is NULL. Any thread may call this.
  */
 int bro_conf_get_int(const char *val_name, int *val);
 
 /**
  * Stores the floating-point number that the configuration has for the key
- * val_name in *val. It is looked for as by bro_conf_get_int(), and must be
- * written with a point and digits on both sides of it. Returns TRUE, or FALSE
- * with *val as it was when there is none or an argument is NULL.
+ * val_name in *val. It is looked for in the domain that bro_conf_set_domain()
+ * chose, then in the default one, and must be written with a point and digits on
+ * both sides of it, whatever the locale. Returns TRUE, or FALSE with *val as it
+ * was when there is none or an argument is NULL. Any thread may call this.
  */
 int bro_conf_get_dbl(const char *val_name, double *val);
 
 /**
  * Returns the string that the configuration has for the key val_name, or NULL
- * when there is none or val_name is NULL. It is looked for as by
- * bro_conf_get_int(); what is written without quotes and reads as a number or
- * as yes or no is no string. The string is the library's and good as long as
- * the process lives.
+ * when there is none or val_name is NULL. It is looked for in the domain that
+ * bro_conf_set_domain() chose, then in the default one; what is written without
+ * quotes and reads as a number or as yes or no is no string. The string is the
+ * library's, not to be freed, and good as long as the process lives. Any thread
+ * may call this.
  */
 const char *bro_conf_get_str(const char *val_name);
 
@@ -1103,39 +1161,48 @@ const char *bro_conf_get_str(const char *val_name);
 
 /**
  * Sets the link type (DLT_* of libpcap) of the packets that are sent over the
- * connection.
+ * connection from now on. Not while another thread sends packets over it.
+ * Nothing happens when bc is NULL.
  */
 void bro_conn_set_packet_ctxt(BroConn *bc, int link_type);
 
 /**
- * Tells the link type of the packets that are sent over the connection, -1 when
- * none was set.
+ * Stores the link type (DLT_* of libpcap) of the packets that are sent over the
+ * connection in *link_type, -1 when none was set. Nothing is stored when an
+ * argument is NULL.
  */
 void bro_conn_get_packet_ctxt(BroConn *bc, int *link_type);
 
 /**
- * Makes a packet of a copy of the hdr->caplen bytes at data. tag, which may be
- * NULL, is for the receiver. The caller frees it with bro_packet_free().
- * Returns NULL for arguments that are NULL or a caplen above 1 MiB.
+ * Makes a packet of copies of *hdr, in host byte order, and of the hdr->caplen
+ * bytes at data. tag, which is for the receiver and may be NULL, is copied too.
+ * The caller frees the packet with bro_packet_free(), also after sending it.
+ * Returns NULL when hdr or data is NULL, caplen is above 1 MiB, or memory is
+ * short.
  */
 BroPacket *bro_packet_new(const struct pcap_pkthdr *hdr, const unsigned char *data,
                           const char *tag);
 
 /**
- * Makes a copy of a packet, to be freed with bro_packet_free().
+ * Makes a copy of a packet, with a copy of its bytes; the caller frees it with
+ * bro_packet_free(). Returns NULL when packet is NULL or memory is short.
  */
 BroPacket *bro_packet_clone(const BroPacket *packet);
 
 /**
- * Frees a packet.
+ * Frees a packet that bro_packet_new() or bro_packet_clone() returned, with its
+ * bytes. NULL is allowed.
  */
 void bro_packet_free(BroPacket *packet);
 
 /**
  * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
- * Never blocks; returns as bro_event_send() does, and FALSE when the link type
- * was not set or is not one of BSD loopback, Ethernet, FDDI, raw IP and
- * Linux cooked. The packet stays the caller's.
+ * The packet is copied and stays the caller's. Never blocks: TRUE means that it
+ * was accepted and will be written in the background. FALSE means that it was
+ * not: an argument is NULL, the link type was not set or is not one of BSD
+ * loopback, Ethernet, FDDI, raw IP and Linux cooked, memory is short, the queue
+ * is full, or the state of the connection does not allow it, by the rules of
+ * bro_event_send(). Several threads may send packets over one connection.
  */
 int bro_packet_send(BroConn *bc, BroPacket *packet);
 

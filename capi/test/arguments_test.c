@@ -1,9 +1,6 @@
 /*
  * The arguments of an event that comes in, as its handlers get them.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../conn.h"
 
 #include "fake_core.h"

@@ -2,9 +2,6 @@
  * The configuration. A process reads it once, so that each test is a process of
  * its own, with its own environment and its own standard error.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../conf.h"
 
 #include <fcntl.h>
@@ -53,7 +50,7 @@ said(void)
     ssize_t n;
 
     fflush(stderr);
-    n = read(fd, buf, sizeof(buf) - 1);
+    n = read(fd, buf, sizeof buf - 1);
     buf[n > 0 ? n : 0] = '\0';
     close(fd);
     return buf;
@@ -185,7 +182,7 @@ complained(int line)
 {
     char where[128];
 
-    snprintf(where, sizeof(where), "libbroccoli: %s:%d: ", installed, line);
+    snprintf(where, sizeof where, "libbroccoli: %s:%d: ", installed, line);
     return strstr(said(), where) != NULL;
 }
 
@@ -417,7 +414,7 @@ copy_file(const char *from, const char *to, uid_t owner, mode_t mode)
 {
     char cmd[256];
 
-    snprintf(cmd, sizeof(cmd), "cp %s %s", from, to);
+    snprintf(cmd, sizeof cmd, "cp %s %s", from, to);
     return system(cmd) == 0 && chown(to, owner, (gid_t)-1) == 0 && chmod(to, mode) == 0;
 }
 
@@ -428,7 +425,7 @@ test_secure(void)
     int status = -1;
     pid_t pid;
 
-    snprintf(program, sizeof(program), "%s/setuid", dir);
+    snprintf(program, sizeof program, "%s/setuid", dir);
     if (geteuid() != 0 || !copy_file(own_program, program, NOBODY_UID, 04755)) {
         printf("not root: no test of a setuid program\n");
         return;
@@ -456,7 +453,7 @@ test_other_owner(void)
     char own[256] = "";
 
     if (pw)
-        snprintf(own, sizeof(own), "%s/.broccoli.conf", pw->pw_dir);
+        snprintf(own, sizeof own, "%s/.broccoli.conf", pw->pw_dir);
     if (geteuid() != 0 || access(own, F_OK) == 0)
         return;
     three_files(0600, 0600);
@@ -495,7 +492,7 @@ in_child(void (*test)(void), int as_root, int out)
     test();
     counts[0] = check_passed;
     counts[1] = check_failed;
-    if (write(out, counts, sizeof(counts)) != (ssize_t)sizeof(counts))
+    if (write(out, counts, sizeof counts) != (ssize_t)sizeof counts)
         _exit(126);
     exit(0);
 }
@@ -518,7 +515,7 @@ run(void (*test)(void), int as_root)
     if (pid == 0)
         in_child(test, as_root, ends[1]);
     close(ends[1]);
-    if (read(ends[0], counts, sizeof(counts)) < 0)
+    if (read(ends[0], counts, sizeof counts) < 0)
         counts[1] = 1;
     close(ends[0]);
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -544,10 +541,10 @@ main(int argc, char **argv)
     if (!mkdtemp(dir) || chmod(dir, 0777) < 0)
         return 1;
     own_program = argv[0];
-    snprintf(installed, sizeof(installed), "%s/installed.conf", dir);
-    snprintf(chosen, sizeof(chosen), "%s/chosen.conf", dir);
-    snprintf(at_home, sizeof(at_home), "%s/.broccoli.conf", dir);
-    snprintf(said_path, sizeof(said_path), "%s/stderr", dir);
+    snprintf(installed, sizeof installed, "%s/installed.conf", dir);
+    snprintf(chosen, sizeof chosen, "%s/chosen.conf", dir);
+    snprintf(at_home, sizeof at_home, "%s/.broccoli.conf", dir);
+    snprintf(said_path, sizeof said_path, "%s/stderr", dir);
     run(test_values, FALSE);
     run(test_domains, FALSE);
     run(test_malformed, FALSE);

@@ -3,9 +3,6 @@
  * there. Nothing is connected; BRO_CFLAG_ALWAYS_QUEUE makes the ring. An
  * argument is the seed of the random events.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../conn.h"
 
 #include <arpa/inet.h>
@@ -14,6 +11,7 @@
 #include <string.h>
 
 #include "../flat.h"
+#include "../hash.h"
 #include "../ring.h"
 #include "../val.h"
 #include "check.h"

@@ -4,9 +4,6 @@
  * leaves everything sound; the sanitizers look for what is lost. Linked so that
  * the front's allocations come here (see the Makefile).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../conn.h"
 
 #include <stdlib.h>

@@ -1,7 +1,4 @@
 /* The rings. An argument is the seed of what is random. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../ring.h"
 
 #include <pthread.h>

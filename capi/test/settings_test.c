@@ -1,9 +1,6 @@
 /*
  * Settings that are numbers, and the queue that they bound.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../settings.h"
 
 #include <stdlib.h>

@@ -3,9 +3,6 @@
  * objects of the front, so that it sees what the library hides. An argument is
  * the seed of the random values; "bench" measures instead.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "../val.h"
 
 #include <limits.h>
@@ -16,6 +13,7 @@
 
 #include "../debug.h"
 #include "../flat.h"
+#include "../hash.h"
 #include "../link.h"
 #include "check.h"
 
@@ -63,7 +61,7 @@ ipv4(uint8 a, uint8 b, uint8 c, uint8 d)
     uint8 bytes[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d};
     BroAddr addr;
 
-    memcpy(&addr, bytes, sizeof(addr));
+    memcpy(&addr, bytes, sizeof addr);
     return addr;
 }
 
@@ -75,7 +73,7 @@ test_string_set(void)
     BroString str;
     uchar bytes[] = {'a', 0, 0xff};
 
-    memset(&str, 0xee, sizeof(str)); /* need not be initialized, so nothing may be freed */
+    memset(&str, 0xee, sizeof str); /* need not be initialized, so nothing may be freed */
     CHECK(bro_string_set(&str, "hello") == TRUE);
     CHECK(is_text(&str, "hello"));
     CHECK(bro_string_get_length(&str) == 5);
@@ -159,7 +157,7 @@ test_util(void)
     CHECK(bro_util_timeval_to_double(NULL) == 0.0);
     CHECK(fabs(now - (double)time(NULL)) < 2);
     CHECK(bro_util_is_v4_addr(&v4) == TRUE);
-    memset(&v6, 0, sizeof(v6));
+    memset(&v6, 0, sizeof v6);
     CHECK(bro_util_is_v4_addr(&v6) == FALSE);
     CHECK(bro_util_is_v4_addr(NULL) == FALSE);
     CHECK(memcmp(&v4, BRO_IPV4_MAPPED_PREFIX, 12) == 0);
@@ -188,8 +186,8 @@ test_buf_append(void)
     CHECK(memcmp(bro_buf_get(buf), "hello world", 11) == 0);
     CHECK(bro_buf_get_end(buf) == bro_buf_get(buf) + 11);
     for (i = 0; i < 1000; i++) {
-        memset(block, i & 0xff, sizeof(block));
-        ok = ok && bro_buf_append(buf, block, sizeof(block));
+        memset(block, i & 0xff, sizeof block);
+        ok = ok && bro_buf_append(buf, block, sizeof block);
     }
     CHECK(ok && bro_buf_get_used_size(buf) == 1000011);
     CHECK(bro_buf_get_size(buf) >= bro_buf_get_used_size(buf));
@@ -305,13 +303,13 @@ test_types(void)
     CHECK(is_text(bro_record_get_nth_val(rec, 9, NULL), "s"));
     CHECK(((BroPort *)bro_record_get_nth_val(rec, 10, NULL))->port_num == 443);
     CHECK(((BroPort *)bro_record_get_nth_val(rec, 10, NULL))->port_proto == IPPROTO_TCP);
-    CHECK(memcmp(bro_record_get_nth_val(rec, 11, NULL), &addr, sizeof(addr)) == 0);
-    CHECK(memcmp(bro_record_get_nth_val(rec, 12, NULL), &net, sizeof(net)) == 0);
+    CHECK(memcmp(bro_record_get_nth_val(rec, 11, NULL), &addr, sizeof addr) == 0);
+    CHECK(memcmp(bro_record_get_nth_val(rec, 12, NULL), &net, sizeof net) == 0);
     CHECK(is_text(bro_record_get_nth_val(rec, 13, NULL), ""));
     type = BRO_TYPE_ENUM;
     CHECK(bro_record_get_named_val(rec, "e", &type) != NULL);
 
-    for (i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+    for (i = 0; i < sizeof refused / sizeof *refused; i++) {
         CHECK(!bro_record_add_val(rec, "x", refused[i], NULL, &str));
         CHECK(!bro_record_add_val(rec, "x", refused[i], NULL, NULL));
         CHECK(!bro_record_set_nth_val(rec, 0, refused[i], NULL, &str));
@@ -342,7 +340,7 @@ test_ranges(void)
     CHECK(bro_record_add_val(rec, "", BRO_TYPE_SUBNET, NULL, &net));
     net.sn_width = 33;
     CHECK(!bro_record_add_val(rec, "", BRO_TYPE_SUBNET, NULL, &net));
-    memset(&net.sn_net, 0x20, sizeof(net.sn_net));
+    memset(&net.sn_net, 0x20, sizeof net.sn_net);
     net.sn_width = 128;
     CHECK(bro_record_add_val(rec, "", BRO_TYPE_SUBNET, NULL, &net));
     net.sn_width = 129;
@@ -754,7 +752,7 @@ test_table_keys(void)
     size_t i;
     int n = 1;
 
-    for (i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+    for (i = 0; i < sizeof keys / sizeof *keys; i++) {
         BroTable *tbl = bro_table_new();
 
         CHECK(bro_table_insert(tbl, keys[i].type, keys[i].key, BRO_TYPE_BOOL, &n));
@@ -931,7 +929,7 @@ test_flat_refused(void)
     size_t i;
 
     CHECK(flat_put(&f, BRO_TYPE_COUNT, NULL, &n) && f.len == 16);
-    for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+    for (i = 0; i < sizeof types / sizeof *types; i++)
         CHECK(!flat_put(&f, types[i], NULL, &str) && f.len == 16);
     CHECK(!flat_put(&f, BRO_TYPE_COUNT, NULL, NULL));
     CHECK(!flat_put(&f, BRO_TYPE_STRING, NULL, &broken));
@@ -1053,7 +1051,7 @@ random_scalar(struct val *v, int type)
     size_t i;
     const void *data = &bits;
 
-    for (i = 0; i < sizeof(bytes); i++)
+    for (i = 0; i < sizeof bytes; i++)
         bytes[i] = (uchar)next_random();
     if (type == BRO_TYPE_STRING || type == BRO_TYPE_PATTERN)
         data = &str;
@@ -1079,7 +1077,7 @@ random_record(int depth, int min, int optional)
         struct val v;
 
         val_init(&v);
-        snprintf(name, sizeof(name), "f%d", below(10000));
+        snprintf(name, sizeof name, "f%d", below(10000));
         if (!optional || below(4))
             random_val(&v, random_type(depth - 1), depth - 1);
         CHECK(record_add(rec, name, optional ? strlen(name) : 0, &v));

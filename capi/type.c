@@ -1,0 +1,27 @@
+#include "type.h"
+
+/* A type that is not here is of CLASS_NONE. */
+/* clang-format off */
+const unsigned char type_classes[BRO_TYPE_MAX] = {
+    [BRO_TYPE_BOOL] = CLASS_BOOL,
+    [BRO_TYPE_INT] = CLASS_INT,
+    [BRO_TYPE_COUNT] = CLASS_INT,
+    [BRO_TYPE_COUNTER] = CLASS_INT,
+    [BRO_TYPE_ENUM] = CLASS_INT,
+    [BRO_TYPE_DOUBLE] = CLASS_REAL,
+    [BRO_TYPE_TIME] = CLASS_REAL,
+    [BRO_TYPE_INTERVAL] = CLASS_REAL,
+    [BRO_TYPE_STRING] = CLASS_TEXT,
+    [BRO_TYPE_PATTERN] = CLASS_TEXT,
+    [BRO_TYPE_FILE] = CLASS_NAME,
+    [BRO_TYPE_FUNC] = CLASS_NAME,
+    [BRO_TYPE_PORT] = CLASS_PORT,
+    [BRO_TYPE_IPADDR] = CLASS_ADDR,
+    [BRO_TYPE_SUBNET] = CLASS_SUBNET,
+    [BRO_TYPE_RECORD] = CLASS_RECORD,
+    [BRO_TYPE_LIST] = CLASS_RECORD,
+    [BRO_TYPE_TABLE] = CLASS_TABLE,
+    [BRO_TYPE_SET] = CLASS_TABLE,
+    [BRO_TYPE_VECTOR] = CLASS_VECTOR,
+};
+/* clang-format on */

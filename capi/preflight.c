@@ -334,12 +334,32 @@ try_tgkill(struct scratch *s)
     return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0;
 }
 
+/* The C library ends the process when it cannot register a new thread. */
+static int
+try_rseq(struct scratch *s)
+{
+#ifdef SYS_rseq
+    const unsigned *registered = dlsym(RTLD_DEFAULT, "__rseq_size");
+
+    if (registered && *registered) {
+        int known = syscall(SYS_rseq, NULL, 0, 0, 0) == -1 && errno == EINVAL; /* of a wrong size */
+
+        if (known)
+            errno = 0;
+        return known;
+    }
+#endif
+    (void)s;
+    return TRUE;
+}
+
 /* In this order: some need what those before have made. */
 static const struct {
     const char *name;
     int (*works)(struct scratch *s);
 } calls[] = {
     {"futex", try_futex},
+    {"rseq", try_rseq},
     {"rt_sigprocmask", try_sigprocmask},
     {"rt_sigaction", try_sigaction},
     {"sigaltstack", try_sigaltstack},

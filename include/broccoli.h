@@ -111,6 +111,10 @@
 #ifndef BROCCOLI_H
 #define BROCCOLI_H
 
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ != 8
+#error "libbroccoli is for 64-bit systems: amd64 and arm64"
+#endif
+
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -82,6 +82,18 @@ func TestEffectsAreDocumented(t *testing.T) {
 	}
 }
 
+// What is put into the standard library compiles, for each processor.
+func TestCompiles(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, run("", dir))
+	for _, arch := range []string{"amd64", "arm64"} {
+		cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "runtime", "syscall")
+		cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "for %s: %s", arch, out)
+	}
+}
+
 // A Go that reads otherwise is refused, and nothing is written for it.
 func TestUnknownGo(t *testing.T) {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()

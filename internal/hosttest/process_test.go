@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func left(t *testing.T, when string, lines []string) (expected map[string]int, r
 	t.Helper()
 	expected = map[string]int{}
 	fault := regexp.MustCompile(`^[-+] signal (7|8|11) `)
-	descriptor := regexp.MustCompile(`^\+ descriptor \d+ cloexec=1 (anon_inode:\[event\w+\]|socket):?`)
+	descriptor := regexp.MustCompile(`^\+ descriptor (\d+) cloexec=1 (anon_inode:\[event\w+\]|socket):?`)
 	open := regexp.MustCompile(`^\+ open (\d+)$`)
 	for _, line := range lines {
 		line, ok := strings.CutPrefix(line, when+" ")
@@ -41,7 +42,11 @@ func left(t *testing.T, when string, lines []string) (expected map[string]int, r
 				expected["handler of "+fault.FindStringSubmatch(line)[1]]++
 			}
 		case descriptor.MatchString(line):
-			expected[descriptor.FindStringSubmatch(line)[1]]++
+			m := descriptor.FindStringSubmatch(line)
+			expected[m[2]]++
+			if n, err := strconv.Atoi(m[1]); err == nil && n < 1024 {
+				expected["low"]++
+			}
 		case line == "+ thread broccoli":
 		case open.MatchString(line) && slices.Contains(mayBeOpen, open.FindStringSubmatch(line)[1]):
 			expected["open "+open.FindStringSubmatch(line)[1]]++
@@ -113,6 +118,9 @@ func TestProcess(t *testing.T) {
 				assert.Equal(t, e["open 33"], e["open 11"], "each thread has these open")
 				assert.Equal(t, 1, e["anon_inode:[eventpoll]"])
 			}
+			if strings.HasPrefix(h.what, "nothing") {
+				assert.Equal(t, 2, expected["low"], "the handle's own")
+			}
 			assert.Equal(t, 1, expected["socket"])
 			assert.Zero(t, ended["socket"])
 			assert.Equal(t, 1, ended["anon_inode:[eventfd]"], "the runtime's own")
@@ -123,7 +131,7 @@ func TestProcess(t *testing.T) {
 func summary(m map[string]int) string {
 	var parts []string
 	for what, n := range m {
-		if !strings.HasPrefix(what, "open ") {
+		if !strings.HasPrefix(what, "open ") && what != "low" {
 			parts = append(parts, fmt.Sprintf("%s: %d", what, n))
 		}
 	}

@@ -94,6 +94,19 @@ func TestCompiles(t *testing.T) {
 	}
 }
 
+// All signals are all but 32 and 33: a thread that waits to enter Go has blocked them.
+// How a thread that blocks these holds up setuid() is too rare to wait for.
+func TestSetOfAllSignals(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, run("", dir))
+	cmd := exec.Command("go", "run", "-overlay", filepath.Join(dir, "overlay.json"),
+		"-ldflags=-checklinkname=0", "./testdata/sigset")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, "7fffffff fffffffe\n", string(out))
+}
+
 // A Go that reads otherwise is refused, and nothing is written for it.
 func TestUnknownGo(t *testing.T) {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()

@@ -305,16 +305,32 @@ static struct state before, connected, ended;
 static char *address;
 static char **arguments;
 
+static BroConn *bc;
+static int ok;
+
 static void *
-use(void *unused)
+try_to_connect(void *unused)
 {
-    BroConn *bc;
-    int ok;
+    ok = bro_conn_connect(bc);
+    return unused;
+}
+
+/* With a stack of so many bytes for the thread that connects, if that is not 0. */
+static int
+use(size_t stack)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
 
     bro_init(NULL);
     look(&before, arguments);
     bc = bro_conn_new_str(address, BRO_CFLAG_NONE);
-    ok = bro_conn_connect(bc);
+    pthread_attr_init(&attr);
+    if (stack == 0)
+        try_to_connect(NULL);
+    else if (pthread_attr_setstacksize(&attr, stack) || pthread_create(&thread, &attr, try_to_connect, NULL) ||
+             pthread_join(thread, NULL))
+        return 2;
     usleep(300 * 1000); /* the runtime starts threads by and by */
     look(&connected, arguments);
     bro_conn_delete(bc);
@@ -323,7 +339,7 @@ use(void *unused)
     dprintf(REPORT, "%s\n", ok ? "TRUE" : "FALSE");
     compare("connect", &before, &connected);
     compare("delete", &before, &ended);
-    return unused;
+    return 0;
 }
 
 static void *
@@ -419,18 +435,12 @@ main(int argc, char **argv)
         mlockall(MCL_CURRENT | MCL_FUTURE);
     } else if (!strcmp(what, "stacks")) { /* all threads that do not say otherwise */
         pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 16384);
-        pthread_setattr_default_np(&attr);
+        if (pthread_attr_setstacksize(&attr, 16384) || pthread_setattr_default_np(&attr))
+            return 3;
     } else if (!strcmp(what, "thread")) { /* the caller has little */
-        pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 49152);
-        if (pthread_create(&thread, &attr, use, NULL))
-            return 2;
-        pthread_join(thread, NULL);
-        return 0;
+        return use(strtoul(value, NULL, 0));
     } else {
         set_limit(what, value);
     }
-    use(NULL);
-    return 0;
+    return use(0);
 }

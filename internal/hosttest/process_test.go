@@ -70,7 +70,7 @@ func TestProcess(t *testing.T) {
 		{"handlers of its own", nil, []string{"handlers"}, "TRUE"},
 		{"closed 0, 1 and 2", nil, []string{"closed"}, "TRUE"},
 		{"small default stacks", nil, []string{"stacks"}, "TRUE"},
-		{"a small stack of the caller", nil, []string{"thread", "24576"}, "TRUE"},
+		{"a small stack of the caller", nil, []string{"thread", "16384"}, "TRUE"},
 		{"mlockall", nil, []string{"mlockall"}, "TRUE"},
 		{"another title", nil, []string{"title"}, "TRUE"},
 		{"cleared environment, 3", []string{"A=1"}, []string{"environ"}, "TRUE"},

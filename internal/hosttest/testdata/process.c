@@ -229,7 +229,47 @@ descriptors(struct state *s)
         closedir(dir);
 }
 
-/* The threads that are not the host's: the signals that are open there, and their names. */
+/* How large the mapping is that a stack pointer points into. */
+static unsigned long
+mapping(unsigned long sp)
+{
+    FILE *f = fopen("/proc/self/maps", "re");
+    unsigned long from, to, size = 0;
+    char line[512];
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= sp && sp < to)
+            size = to - from;
+    if (f)
+        fclose(f);
+    return size;
+}
+
+/* The stack of a thread that waits in a system call; 0 if nobody says. */
+static unsigned long
+stack_of(const char *tid)
+{
+    char path[512], line[512];
+    const char *p = NULL;
+    unsigned long sp = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/syscall", tid);
+    f = fopen(path, "re");
+    if (f && fgets(line, sizeof line, f) && strncmp(line, "running", 7)) {
+        p = strrchr(line, ' '); /* ... SP PC */
+        while (p && p > line && p[-1] != ' ')
+            p--;
+    }
+    if (p)
+        sp = strtoul(p, NULL, 0);
+    if (f)
+        fclose(f);
+    return sp ? mapping(sp) : 0;
+}
+
+/* The threads that are not the host's: the signals that are open there, their names,
+ * and whether their stacks are of the size that we give them. */
 static void
 threads(struct state *s)
 {
@@ -255,6 +295,9 @@ threads(struct state *s)
         if (!name[0])
             continue; /* it has ended */
         put(s, "thread %s", name);
+        n = (int)(stack_of(entry->d_name) >> 10);
+        if (n > 0 && n < 256)
+            put(s, "small stack %d KiB", n);
         for (n = 1; n <= SIGNALS; n++)
             if (!(blocked >> (n - 1) & 1))
                 put(s, "open %d", n);

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -128,6 +129,24 @@ func TestUnknownGo(t *testing.T) {
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		assert.Empty(t, left)
+	}
+}
+
+// The core that was built asks the C library for no names and no users: that loads
+// modules into the host, and waits.
+func TestCoreLooksNothingUp(t *testing.T) {
+	build := os.Getenv("ROMANESCO_BUILD")
+	if build == "" {
+		t.Skip("ROMANESCO_BUILD does not say where the built library is: use make test")
+	}
+	f, err := elf.Open(filepath.Join(build, "lib", "libbroccoli-core.so"))
+	require.NoError(t, err)
+	defer f.Close()
+	symbols, err := f.ImportedSymbols()
+	require.NoError(t, err)
+	require.NotEmpty(t, symbols)
+	for _, s := range symbols {
+		assert.NotRegexp(t, `^(getaddrinfo|getnameinfo|res_|getpw|getgr|getgrouplist)`, s.Name)
 	}
 }
 

@@ -85,9 +85,6 @@ struct link_raw {
 struct link_far {
     struct link_record rec;
     struct link_record *at;
-#if __SIZEOF_POINTER__ == 4
-    uint32_t reserved;
-#endif
 };
 
 /*

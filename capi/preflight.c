@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,37 +101,32 @@ files(char *text, size_t size)
     return !failed;
 }
 
-/* Ends as the kernel has it. The C library, refused that, tries again for ever. */
-static void *
-exit_at_once(void *refused)
+/* In a process of its own, with our memory. */
+static int
+end_at_once(void *refused)
 {
     syscall(SYS_exit, 0);
-    __atomic_store_n((int *)refused, TRUE, __ATOMIC_RELEASE);
+    *(volatile int *)refused = TRUE;
     for (;;)
-        pause();
-    return NULL;
+        syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+    return 0;
 }
 
+/* Whether threads can end: the C library, refused that, tries again for ever. To try
+ * with a thread would leave behind what the C library has not cleared. */
 static int
-threads_can_end(char *text, size_t size)
+exits(char *text, size_t size)
 {
-    static int refused; /* its reader may be there for ever */
-    struct timespec moment = {0, 1000000};
-    pthread_t thread;
-    int failed = thread_start(&thread, exit_at_once, &refused);
+    _Alignas(16) char stack[8192];
+    volatile int refused = FALSE;
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES; /* and no SIGCHLD at its end */
+    pid_t pid = clone(end_at_once, stack + sizeof stack, flags, (void *)&refused);
 
-    if (failed) {
-        snprintf(text, size, PREFIX "cannot start a thread: %s", strerror(failed));
-        return FALSE;
-    }
-    while (pthread_tryjoin_np(thread, NULL) != 0) {
-        if (__atomic_load_n(&refused, __ATOMIC_ACQUIRE)) {
-            snprintf(text, size, PREFIX "the system call exit does not work");
-            return FALSE;
-        }
-        nanosleep(&moment, NULL);
-    }
-    return TRUE;
+    if (pid > 0)
+        waitpid(pid, NULL, __WALL);
+    if (refused)
+        snprintf(text, size, PREFIX "the system call exit does not work");
+    return !refused;
 }
 
 static void *
@@ -334,12 +331,32 @@ try_tgkill(struct scratch *s)
     return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0;
 }
 
+/* The C library ends the process when it cannot register a new thread. */
+static int
+try_rseq(struct scratch *s)
+{
+#ifdef SYS_rseq
+    const unsigned *registered = dlsym(RTLD_DEFAULT, "__rseq_size");
+
+    if (registered && *registered) {
+        int known = syscall(SYS_rseq, NULL, 0, 0, 0) == -1 && errno == EINVAL; /* of a wrong size */
+
+        if (known)
+            errno = 0;
+        return known;
+    }
+#endif
+    (void)s;
+    return TRUE;
+}
+
 /* In this order: some need what those before have made. */
 static const struct {
     const char *name;
     int (*works)(struct scratch *s);
 } calls[] = {
     {"futex", try_futex},
+    {"rseq", try_rseq},
     {"rt_sigprocmask", try_sigprocmask},
     {"rt_sigaction", try_sigaction},
     {"sigaltstack", try_sigaltstack},
@@ -391,5 +408,5 @@ int
 preflight(char *text, size_t size)
 {
     return c_library(text, size) && system_calls(text, size) && memory(text, size) &&
-           files(text, size) && threads_can_end(text, size) && threads(text, size);
+           files(text, size) && exits(text, size) && threads(text, size);
 }

@@ -78,9 +78,22 @@ func (c *conn) closeSpool() {
 	p.running.Wait()
 	p.confirmed()
 	p.leaveOrphan()
-	if err := p.own.Close(); err != nil {
+	if err := onDisk(p.own.Close); err != nil {
 		c.logf("%v", err)
 	}
+}
+
+// disk bounds how many goroutines are in calls that wait for a disk. Each takes a
+// thread there; the host may not allow new ones, and then the runtime ends the process.
+var disk = make(chan struct{}, diskMax)
+
+// One less than the threads that settle() has started to spare.
+const diskMax = spareThreads - 1
+
+func onDisk(do func() error) error {
+	disk <- struct{}{}
+	defer func() { <-disk }()
+	return do()
 }
 
 func signal(ch chan struct{}) {
@@ -168,7 +181,7 @@ func (p *spooler) batch(t *translator) (bool, error) {
 func (p *spooler) store(b *spool.Batch) bool {
 	var whole *spool.Batch // a copy, since this one is used again
 	for {
-		err := p.own.Append(b)
+		err := onDisk(func() error { return p.own.Append(b) })
 		p.tell(err)
 		if err == nil {
 			return true

@@ -70,7 +70,12 @@ func (s *session) feed() (bool, error) {
 	if s.full() {
 		return false, nil
 	}
-	log, index := p.next(&b)
+	var log *spool.Log
+	var index uint64
+	_ = onDisk(func() error {
+		log, index = p.next(&b)
+		return nil
+	})
 	if log == nil {
 		return false, nil
 	}

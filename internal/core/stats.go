@@ -78,15 +78,20 @@ func (c *conn) tell() {
 		c.logf("%s", c.counters())
 		return
 	}
+	_ = onDisk(c.writeStats)
+}
+
+func (c *conn) writeStats() error {
 	c.openStats()
 	if c.stats.file == nil {
-		return
+		return nil
 	}
 	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, os.Getpid(), c.set.peer, c.counters())
 	// One write: several processes append to the file.
 	if _, err := c.stats.file.WriteString(line); err != nil {
 		c.logf("stats_file: %v", err)
 	}
+	return nil
 }
 
 type counter struct {

@@ -1,12 +1,15 @@
 package hosttest
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +29,7 @@ func left(t *testing.T, when string, lines []string) (expected map[string]int, r
 	t.Helper()
 	expected = map[string]int{}
 	fault := regexp.MustCompile(`^[-+] signal (7|8|11) `)
-	descriptor := regexp.MustCompile(`^\+ descriptor \d+ cloexec=1 (anon_inode:\[event\w+\]|socket):?`)
+	descriptor := regexp.MustCompile(`^\+ descriptor (\d+) cloexec=1 (anon_inode:\[event\w+\]|socket):?`)
 	open := regexp.MustCompile(`^\+ open (\d+)$`)
 	for _, line := range lines {
 		line, ok := strings.CutPrefix(line, when+" ")
@@ -39,7 +42,11 @@ func left(t *testing.T, when string, lines []string) (expected map[string]int, r
 				expected["handler of "+fault.FindStringSubmatch(line)[1]]++
 			}
 		case descriptor.MatchString(line):
-			expected[descriptor.FindStringSubmatch(line)[1]]++
+			m := descriptor.FindStringSubmatch(line)
+			expected[m[2]]++
+			if n, err := strconv.Atoi(m[1]); err == nil && n < 1024 {
+				expected["low"]++
+			}
 		case line == "+ thread broccoli":
 		case open.MatchString(line) && slices.Contains(mayBeOpen, open.FindStringSubmatch(line)[1]):
 			expected["open "+open.FindStringSubmatch(line)[1]]++
@@ -63,7 +70,7 @@ func TestProcess(t *testing.T) {
 		{"handlers of its own", nil, []string{"handlers"}, "TRUE"},
 		{"closed 0, 1 and 2", nil, []string{"closed"}, "TRUE"},
 		{"small default stacks", nil, []string{"stacks"}, "TRUE"},
-		{"a small stack of the caller", nil, []string{"thread"}, "TRUE"},
+		{"a small stack of the caller", nil, []string{"thread", "16384"}, "TRUE"},
 		{"mlockall", nil, []string{"mlockall"}, "TRUE"},
 		{"another title", nil, []string{"title"}, "TRUE"},
 		{"cleared environment, 3", []string{"A=1"}, []string{"environ"}, "TRUE"},
@@ -111,6 +118,9 @@ func TestProcess(t *testing.T) {
 				assert.Equal(t, e["open 33"], e["open 11"], "each thread has these open")
 				assert.Equal(t, 1, e["anon_inode:[eventpoll]"])
 			}
+			if strings.HasPrefix(h.what, "nothing") {
+				assert.Equal(t, 2, expected["low"], "the handle's own")
+			}
 			assert.Equal(t, 1, expected["socket"])
 			assert.Zero(t, ended["socket"])
 			assert.Equal(t, 1, ended["anon_inode:[eventfd]"], "the runtime's own")
@@ -121,7 +131,7 @@ func TestProcess(t *testing.T) {
 func summary(m map[string]int) string {
 	var parts []string
 	for what, n := range m {
-		if !strings.HasPrefix(what, "open ") {
+		if !strings.HasPrefix(what, "open ") && what != "low" {
 			parts = append(parts, fmt.Sprintf("%s: %d", what, n))
 		}
 	}
@@ -160,4 +170,78 @@ func TestRefusedCalls(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, `^FALSE \d+ TRUE \d+\n$`, string(out))
 	t.Log(strings.TrimSpace(string(out)))
+}
+
+// TestMemory: the core's reservations do not become resident where a host has locked
+// its memory, and a child of fork() does not keep the core's heap.
+func TestMemory(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := run(t, "memory", addr).Output()
+	require.NoError(t, err, "%s: mlockall() may need a higher RLIMIT_MEMLOCK", out)
+	var resident, left int
+	_, err = fmt.Sscanf(string(out), "resident %d\nleft %d\n", &resident, &left)
+	require.NoError(t, err, "%s", out)
+	assert.Less(t, resident, 24<<10)
+	assert.Greater(t, left, 30<<10)
+	t.Logf("resident %d KiB more, a child has %d KiB less", resident, left)
+}
+
+// TestNobodyBlocksTheCLibrary: setuid() and the like wait for all threads, and none of
+// ours may wait with the signal for that blocked.
+func TestNobodyBlocksTheCLibrary(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	for _, threads := range []string{"4", "8"} {
+		out, err := run(t, "storm", addr, "60", threads).Output()
+		require.NoError(t, err)
+		require.Equal(t, "end\n", string(out))
+	}
+}
+
+// TestBrokenStandardError: what the core has to say costs nobody his life.
+func TestBrokenStandardError(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := run(t, "brokenerr", addr).Output()
+	require.NoError(t, err)
+	require.Equal(t, "connect 1\nend\n", string(out))
+}
+
+// TestConstructorOfPlugin: a first connect while dlopen() runs, which has the lock
+// that loading the core needs.
+func TestConstructorOfPlugin(t *testing.T) {
+	plugin := built(t, "cc", "plugin", "-shared", "-fPIC", "-L"+build+"/lib", "-lbroccoli")
+	loader := built(t, "cc", "plugin", "-DHOST", "-ldl")
+	addr, stop := collector(t, "tick")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, loader, plugin)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib", "PEER="+addr,
+		"BROCCOLI_CONFIG_FILE="+emptyConfiguration(t))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "connect 1\nloaded\n", string(out))
+	require.Equal(t, map[string]int{"tick[]": 1}, stop())
+}
+
+// TestLeakSanitizer: a host that is built with it finds nothing of ours to complain of.
+func TestLeakSanitizer(t *testing.T) {
+	bin := built(t, "cc", "host", "-fsanitize=address", "-L"+build+"/lib", "-lbroccoli", "-pthread")
+	addr, stop := collector(t, "last")
+	defer stop()
+	cmd := exec.CommandContext(t.Context(), bin, "connect", addr)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib", "BROCCOLI_CONFIG_FILE="+emptyConfiguration(t),
+		"ASAN_OPTIONS=detect_leaks=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "LeakSanitizer")
+	require.Contains(t, string(out), "TRUE")
+}
+
+func emptyConfiguration(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "broccoli.conf")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	return name
 }

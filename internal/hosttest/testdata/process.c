@@ -229,7 +229,47 @@ descriptors(struct state *s)
         closedir(dir);
 }
 
-/* The threads that are not the host's: the signals that are open there, and their names. */
+/* How large the mapping is that a stack pointer points into. */
+static unsigned long
+mapping(unsigned long sp)
+{
+    FILE *f = fopen("/proc/self/maps", "re");
+    unsigned long from, to, size = 0;
+    char line[512];
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= sp && sp < to)
+            size = to - from;
+    if (f)
+        fclose(f);
+    return size;
+}
+
+/* The stack of a thread that waits in a system call; 0 if nobody says. */
+static unsigned long
+stack_of(const char *tid)
+{
+    char path[512], line[512];
+    const char *p = NULL;
+    unsigned long sp = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/syscall", tid);
+    f = fopen(path, "re");
+    if (f && fgets(line, sizeof line, f) && strncmp(line, "running", 7)) {
+        p = strrchr(line, ' '); /* ... SP PC */
+        while (p && p > line && p[-1] != ' ')
+            p--;
+    }
+    if (p)
+        sp = strtoul(p, NULL, 0);
+    if (f)
+        fclose(f);
+    return sp ? mapping(sp) : 0;
+}
+
+/* The threads that are not the host's: the signals that are open there, their names,
+ * and whether their stacks are of the size that we give them. */
 static void
 threads(struct state *s)
 {
@@ -255,6 +295,9 @@ threads(struct state *s)
         if (!name[0])
             continue; /* it has ended */
         put(s, "thread %s", name);
+        n = (int)(stack_of(entry->d_name) >> 10);
+        if (n > 0 && n < 256)
+            put(s, "small stack %d KiB", n);
         for (n = 1; n <= SIGNALS; n++)
             if (!(blocked >> (n - 1) & 1))
                 put(s, "open %d", n);
@@ -305,16 +348,32 @@ static struct state before, connected, ended;
 static char *address;
 static char **arguments;
 
+static BroConn *bc;
+static int ok;
+
 static void *
-use(void *unused)
+try_to_connect(void *unused)
 {
-    BroConn *bc;
-    int ok;
+    ok = bro_conn_connect(bc);
+    return unused;
+}
+
+/* With a stack of so many bytes for the thread that connects, if that is not 0. */
+static int
+use(size_t stack)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
 
     bro_init(NULL);
     look(&before, arguments);
     bc = bro_conn_new_str(address, BRO_CFLAG_NONE);
-    ok = bro_conn_connect(bc);
+    pthread_attr_init(&attr);
+    if (stack == 0)
+        try_to_connect(NULL);
+    else if (pthread_attr_setstacksize(&attr, stack) || pthread_create(&thread, &attr, try_to_connect, NULL) ||
+             pthread_join(thread, NULL))
+        return 2;
     usleep(300 * 1000); /* the runtime starts threads by and by */
     look(&connected, arguments);
     bro_conn_delete(bc);
@@ -323,7 +382,7 @@ use(void *unused)
     dprintf(REPORT, "%s\n", ok ? "TRUE" : "FALSE");
     compare("connect", &before, &connected);
     compare("delete", &before, &ended);
-    return unused;
+    return 0;
 }
 
 static void *
@@ -419,18 +478,12 @@ main(int argc, char **argv)
         mlockall(MCL_CURRENT | MCL_FUTURE);
     } else if (!strcmp(what, "stacks")) { /* all threads that do not say otherwise */
         pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 16384);
-        pthread_setattr_default_np(&attr);
+        if (pthread_attr_setstacksize(&attr, 16384) || pthread_setattr_default_np(&attr))
+            return 3;
     } else if (!strcmp(what, "thread")) { /* the caller has little */
-        pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 49152);
-        if (pthread_create(&thread, &attr, use, NULL))
-            return 2;
-        pthread_join(thread, NULL);
-        return 0;
+        return use(strtoul(value, NULL, 0));
     } else {
         set_limit(what, value);
     }
-    use(NULL);
-    return 0;
+    return use(0);
 }

@@ -68,7 +68,7 @@ var effects = []effect{
 	{
 		"runtime/signal_unix.go",
 		"Dies of SIGPIPE when standard output or standard error is a pipe without a reader, though the host ignores that",
-		[]change{{"func os_sigpipe(", "systemstack(sigpipe)", ""}},
+		[]change{{"func os_sigpipe(", "systemstack(sigpipe)", "_ = sigpipe"}},
 	},
 	{
 		"runtime/signal_unix.go",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -82,6 +83,31 @@ func TestEffectsAreDocumented(t *testing.T) {
 	}
 }
 
+// What is put into the standard library compiles, for each processor.
+func TestCompiles(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, run("", dir))
+	for _, arch := range []string{"amd64", "arm64"} {
+		cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "runtime", "syscall")
+		cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "for %s: %s", arch, out)
+	}
+}
+
+// All signals are all but 32 and 33: a thread that waits to enter Go has blocked them.
+// How a thread that blocks these holds up setuid() is too rare to wait for.
+func TestSetOfAllSignals(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, run("", dir))
+	cmd := exec.Command("go", "run", "-overlay", filepath.Join(dir, "overlay.json"),
+		"-ldflags=-checklinkname=0", "./testdata/sigset")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, "7fffffff fffffffe\n", string(out))
+}
+
 // A Go that reads otherwise is refused, and nothing is written for it.
 func TestUnknownGo(t *testing.T) {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
@@ -103,6 +129,24 @@ func TestUnknownGo(t *testing.T) {
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		assert.Empty(t, left)
+	}
+}
+
+// The core that was built asks the C library for no names and no users: that loads
+// modules into the host, and waits.
+func TestCoreLooksNothingUp(t *testing.T) {
+	build := os.Getenv("ROMANESCO_BUILD")
+	if build == "" {
+		t.Skip("ROMANESCO_BUILD does not say where the built library is: use make test")
+	}
+	f, err := elf.Open(filepath.Join(build, "lib", "libbroccoli-core.so"))
+	require.NoError(t, err)
+	defer f.Close()
+	symbols, err := f.ImportedSymbols()
+	require.NoError(t, err)
+	require.NotEmpty(t, symbols)
+	for _, s := range symbols {
+		assert.NotRegexp(t, `^(getaddrinfo|getnameinfo|res_|getpw|getgr|getgrouplist)`, s.Name)
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * Loads a Go library as the front does, from a thread that blocks every
- * signal, and reports what the process is like then:
+ * Loads a Go library, from a thread on which all signals are open, and reports what
+ * the process is like then:
  *
  *   open N      signal N is open on a thread that the library started
  *   handler N   the library took over signal N, or what it did before
@@ -26,10 +26,6 @@ own_handler(int sig)
 static void *
 load(void *name)
 {
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
     if (!dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
         fprintf(stderr, "%s\n", dlerror());
         exit(1);

@@ -45,6 +45,7 @@ conn_alloc(int flags)
     pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
     handles_add(bc);
+    log_deliver(); /* what is wrong with the settings */
     return bc;
 }
 
@@ -290,8 +291,10 @@ bro_conn_delete(BroConn *bc)
     held = conn_take_turn(bc);
     conn_close(bc, FLUSH_TIMEOUT_MS);
     pthread_mutex_unlock(&bc->turn);
+    log_collect(bc);
     conn_free(bc);
     cancel_release(held);
+    log_deliver();
     return TRUE;
 }
 
@@ -301,7 +304,11 @@ bro_conn_delete(BroConn *bc)
 BRO_API int
 bro_conn_alive(const BroConn *bc)
 {
-    return conn_is(bc, LINK_IN(LINK_UP));
+    int up = conn_is(bc, LINK_IN(LINK_UP));
+
+    if (bc)
+        log_hand_over((BroConn *)bc);
+    return up;
 }
 
 /**
@@ -314,9 +321,12 @@ bro_conn_alive(const BroConn *bc)
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
+    int fd;
+
     if (!bc)
         return -1;
     fork_own(bc);
-    return conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host
-                                                                                   : -1;
+    fd = conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host : -1;
+    log_hand_over(bc);
+    return fd;
 }

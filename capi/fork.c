@@ -86,6 +86,7 @@ after_fork_in_child(void)
         leave_to_child(bc);
     generation++;
     core_forget();
+    log_forget();
     pthread_mutex_init(&handles.lock, NULL);
 }
 
@@ -126,7 +127,7 @@ renew(int *fd)
         return;
     fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fresh < 0)
-        DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
+        LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
     if (fresh >= 0 && is_eventfd(*fd, fresh) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
         close(fresh);
     else
@@ -166,6 +167,7 @@ take_over(BroConn *bc)
 {
     leave_link(bc);
     leave_spool(bc);
+    errors_forget(bc);
     renew(&bc->to_core);
     renew(&bc->to_host);
 }
@@ -191,12 +193,12 @@ own(BroConn *bc, int reopen)
     if (!fork_owns(bc)) { /* no other thread has been quicker */
         reopen = reopen && was_wanted(bc);
         take_over(bc);
-        if (reopen && !conn_open(bc, FALSE) && conn_state(bc) != LINK_RETRY)
-            DEBUG("cannot connect again after fork(): %s",
-                  bc->link ? bc->link->error : "no memory");
+        if (reopen)
+            conn_open(bc, FALSE); /* if that fails, it says so */
         __atomic_store_n(&bc->generation, generation, __ATOMIC_RELEASE);
     }
     conn_end_turn(bc, held);
+    log_deliver();
 }
 
 void

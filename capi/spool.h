@@ -7,6 +7,7 @@
 #ifndef ROMANESCO_SPOOL_H
 #define ROMANESCO_SPOOL_H
 
+#include "error.h"
 #include "link.h"
 
 #include <stddef.h>
@@ -18,8 +19,8 @@ struct spool {
     size_t size; /* of map */
 };
 
-/* Makes a folder in dir, with a ring of that size; NULL with the reason told. */
-struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes);
+/* Makes a folder in dir, with a ring of that size; NULL, and why not. */
+struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *why);
 
 /* Removes the folder if nothing is left in it; otherwise it stays for others. */
 void spool_leave(struct spool *s);

@@ -291,10 +291,9 @@ bro_conn_delete(BroConn *bc)
     held = conn_take_turn(bc);
     conn_close(bc, FLUSH_TIMEOUT_MS);
     pthread_mutex_unlock(&bc->turn);
-    log_collect(bc);
+    log_hand_over(bc); /* the host's function may look at it */
     conn_free(bc);
     cancel_release(held);
-    log_deliver();
     return TRUE;
 }
 

@@ -80,7 +80,7 @@ make_descriptors(BroConn *bc, struct reason *why)
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     if (bc->to_core < 0 || bc->to_host < 0)
-        return reason_set(why, "no descriptor is left: %s", strerror(errno));
+        return reason_set(why, "cannot make a descriptor: %s", strerror(errno));
     return TRUE;
 }
 

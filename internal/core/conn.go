@@ -43,6 +43,7 @@ type conn struct {
 	explained bool
 	told      string
 	toldAt    time.Time
+	lostAt    time.Time // when a loss was told last
 
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
@@ -264,7 +265,7 @@ func (c *conn) supervise(p connection) {
 			}
 			failures = max(fruitless-patience, 0)
 			c.explain(err)
-			c.warnf("connection lost: %v", err)
+			c.tellLoss(err, fruitless > 1)
 			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss
 		}

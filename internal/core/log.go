@@ -72,6 +72,16 @@ func (c *conn) explain(err error) {
 // failureEach is how often the failure of attempts is worth a line at the most.
 const failureEach = time.Minute
 
+// tellLoss tells why a connection is lost; again: it was of no use, as the one before it.
+func (c *conn) tellLoss(err error, again bool) {
+	if again && time.Since(c.lostAt) < failureEach {
+		c.logf("connection lost: %v", err)
+		return
+	}
+	c.lostAt = time.Now()
+	c.warnf("connection lost: %v", err)
+}
+
 // tellFailure tells why an attempt has failed: the first one since the connection
 // was up, and later ones that fail in another way.
 func (c *conn) tellFailure(err error) {

@@ -26,5 +26,7 @@ struct pcap_pkthdr {
 #include "broccoli.h"
 
 #define BRO_API __attribute__((visibility("default")))
+/* The same for what romanesco.h has, which is written by hand. */
+#define ROMANESCO_API __attribute__((visibility("default")))
 
 #endif

@@ -231,7 +231,7 @@ free_item(struct item *it)
 static void
 complain(const struct parser *ps, const char *what)
 {
-    debug_say("%s:%d: %s", ps->path, ps->line, what);
+    log_later(BRO_LOG_WARNING, "%s:%d: %s", ps->path, ps->line, what);
 }
 
 static void
@@ -343,13 +343,13 @@ parse_file(FILE *file, const char *path)
     size_t cap = 0;
     ssize_t len;
 
-    DEBUG("configuration from %s", path);
+    LOG_LATER(BRO_LOG_DEBUG, "configuration from %s", path);
     while ((len = getline(&line, &cap, file)) >= 0) {
         ps.line++;
         parse_line(&ps, line, (size_t)len);
     }
     if (ferror(file))
-        debug_say("%s: %s", path, strerror(errno));
+        log_later(BRO_LOG_WARNING, "%s: %s", path, strerror(errno));
     free(line);
 }
 
@@ -375,11 +375,12 @@ read_file(const char *path, int own, int by_name)
 
     if (fd < 0) {
         if (by_name || (errno != ENOENT && errno != ENOTDIR))
-            debug_say("%s: %s; not used", path, strerror(errno));
+            log_later(BRO_LOG_WARNING, "%s: %s; not used", path, strerror(errno));
         return FALSE;
     }
     if (own && (fstat(fd, &st) < 0 || !is_private(&st))) {
-        debug_say("%s is not used: it must be a regular file of your own, and closed to "
+        log_later(BRO_LOG_WARNING,
+                  "%s is not used: it must be a regular file of your own, and closed to "
                   "everybody else (-rw------- or -r--------)",
                   path);
         close(fd);

@@ -44,6 +44,7 @@ conn_alloc(int flags)
     pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
     handles_add(bc);
+    log_deliver(); /* what is wrong with the settings */
     return bc;
 }
 
@@ -300,6 +301,7 @@ bro_conn_delete(BroConn *bc)
     held = conn_take_turn(bc);
     conn_close(bc, FLUSH_TIMEOUT_MS);
     pthread_mutex_unlock(&bc->turn);
+    log_hand_over(bc); /* the host's function may look at it */
     conn_free(bc);
     cancel_release(held);
     return TRUE;
@@ -311,7 +313,11 @@ bro_conn_delete(BroConn *bc)
 BRO_API int
 bro_conn_alive(const BroConn *bc)
 {
-    return conn_is(bc, LINK_IN(LINK_UP));
+    int up = conn_is(bc, LINK_IN(LINK_UP));
+
+    if (bc)
+        log_hand_over((BroConn *)bc);
+    return up;
 }
 
 /**
@@ -324,9 +330,12 @@ bro_conn_alive(const BroConn *bc)
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
+    int fd;
+
     if (!bc)
         return -1;
     fork_own(bc);
-    return conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host
-                                                                                   : -1;
+    fd = conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host : -1;
+    log_hand_over(bc);
+    return fd;
 }

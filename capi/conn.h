@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "descriptor.h"
+#include "error.h"
 #include "link.h"
 #include "zeek.h"
 
@@ -77,6 +78,7 @@ struct bro_conn {
     int link_type;                   /* of packets */
     uint64_t stalled_at;             /* where the ring was when a flush ran out of time */
     char peer_class[LINK_CLASS_MAX]; /* what bro_conn_get_peer_class() has returned */
+    struct errors errors;
 
     /* Changed under the lock, by the thread in bro_conn_process_input: */
     int running;       /* it is there */
@@ -96,8 +98,9 @@ uint32_t conn_state(const BroConn *bc);
 /* Whether it is one of a set: LINK_IN(...) | LINK_IN(...). */
 int conn_is(const BroConn *bc, uint32_t states);
 
-/* Makes the link, if it is not there: there, events may wait. Under the lock. */
-int conn_make_link(BroConn *bc);
+/* Makes the link, if it is not there: there, events may wait. FALSE, and why not.
+ * Under the lock. */
+int conn_make_link(BroConn *bc, struct reason *why);
 
 /* Until it has ended its turn, no other thread connects or ends this connection,
  * and none cancels the caller: what the first returns is for the second. */
@@ -120,8 +123,8 @@ void conn_wake_core(BroConn *bc);
 void conn_flush(BroConn *bc, uint32_t timeout_ms);
 
 /* Puts a record, whose first bytes are struct link_record, into the outbound
- * ring, copying it. FALSE when there is no room for it. */
-int conn_put(BroConn *bc, const void *rec, size_t size);
+ * ring, copying it. Returns REFUSED_NOT, or why there is no room for it. */
+enum refusal conn_put(BroConn *bc, const void *rec, size_t size);
 
 /* The same for an event in either form: refused when nobody will ever take it. */
 int conn_put_event(BroConn *bc, const void *rec, size_t size);
@@ -140,5 +143,25 @@ void registry_dispatch(BroConn *bc, const struct link_event *ev, int held);
 char *registry_names(BroConn *bc, uint32_t *len);
 void registry_free(BroConn *bc);
 void attachments_free(BroConn *bc);
+
+/* How often the connection has come up; what follows tells an attempt that has
+ * failed from what comes after it by that. */
+uint64_t errors_ups(BroConn *bc);
+
+/* Notes why an attempt has failed that the caller has waited for. */
+void errors_unconnected(BroConn *bc, uint64_t ups, const struct reason *why);
+
+/* Notes why an event of that size was refused. Under the lock. */
+void errors_refuse(BroConn *bc, enum refusal why, uint64_t size);
+
+/* The same without it; FALSE, for the caller to return. */
+int errors_refuse_unlocked(BroConn *bc, enum refusal why, uint64_t size);
+int errors_refuse_for(BroConn *bc, const struct reason *why);
+
+/* Counts an event that the queue had no room for, and tells it now and then. Under the lock. */
+void errors_full(BroConn *bc);
+
+/* In a child of fork(): they are the parent's. */
+void errors_forget(BroConn *bc);
 
 #endif

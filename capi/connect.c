@@ -15,6 +15,7 @@
 #include "settings.h"
 #include "spool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,27 +35,33 @@
 /* The link, and the spool if there is to be one. A socket that was given leads to
  * nobody to whom another process could send what is left. */
 static struct link *
-new_link(BroConn *bc)
+new_link(BroConn *bc, struct reason *why)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
     size_t bytes = link_ring_bytes(bc->queue_bytes);
+    struct link *l;
 
     if (dir && !bc->spool)
-        bc->spool = spool_new(dir, bc->peer, bytes);
-    return !dir || bc->spool ? link_new(bytes, bc->spool) : NULL;
+        bc->spool = spool_new(dir, bc->peer, bytes, why);
+    if (dir && !bc->spool)
+        return NULL;
+    l = link_new(bytes, bc->spool);
+    if (!l)
+        reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
+    return l;
 }
 
 int
-conn_make_link(BroConn *bc)
+conn_make_link(BroConn *bc, struct reason *why)
 {
     int held;
 
     if (bc->link)
         return TRUE;
     if (exit_has_begun())
-        return FALSE;
+        return reason_set(why, "exit() has begun");
     held = cancel_hold();
-    __atomic_store_n(&bc->link, new_link(bc), __ATOMIC_RELEASE);
+    __atomic_store_n(&bc->link, new_link(bc, why), __ATOMIC_RELEASE);
     cancel_release(held);
     return bc->link != NULL;
 }
@@ -69,7 +76,7 @@ check_descriptor(int *fd, const struct descriptor_id *id)
 
 /* Makes what wakes core and host. */
 static int
-make_descriptors(BroConn *bc)
+make_descriptors(BroConn *bc, struct reason *why)
 {
     check_descriptor(&bc->to_core, &bc->to_core_id);
     check_descriptor(&bc->to_host, &bc->to_host_id);
@@ -79,22 +86,23 @@ make_descriptors(BroConn *bc)
         bc->to_host = descriptor_event(&bc->to_host_id);
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
-    return bc->to_core >= 0 && bc->to_host >= 0;
+    if (bc->to_core < 0 || bc->to_host < 0)
+        return reason_set(why, "cannot make a descriptor: %s", strerror(errno));
+    return TRUE;
 }
 
 /* Whether there is all that the core needs, and the connection may be made. */
 static int
-prepare(BroConn *bc)
+prepare(BroConn *bc, struct reason *why)
 {
     int ok;
 
     pthread_mutex_lock(&bc->lock);
-    ok = conn_make_link(bc) && make_descriptors(bc);
+    ok = conn_make_link(bc, why) && make_descriptors(bc, why);
     if (ok && (LINK_IN(conn_state(bc)) & (LINK_IN(LINK_NEW) | LINK_IN(LINK_DOWN))))
-        link_move(&bc->link->state, LINK_OPENING); /* from UP and RETRY the core does, when it lets go of these */
+        link_move(&bc->link->state,
+                  LINK_OPENING); /* from UP and RETRY the core does, when it lets go of these */
     pthread_mutex_unlock(&bc->lock);
-    if (!ok)
-        DEBUG("cannot prepare a connection to %s", bc->peer ? bc->peer : "a socket");
     return ok;
 }
 
@@ -130,7 +138,8 @@ conn_close(BroConn *bc, uint32_t timeout_ms)
 {
     conn_stop(bc);
     if (conn_state(bc) == LINK_CLOSING && !core_close(&bc->link, 1, timeout_ms))
-        DEBUG("not everything that was accepted has been written");
+        LOG_LATER(BRO_LOG_WARNING, "[%s] not everything that was accepted has been written",
+                  bc->peer ? bc->peer : "");
     if (bc->link)
         link_move(&bc->link->state, LINK_CLOSED);
 }
@@ -141,16 +150,15 @@ conn_close(BroConn *bc, uint32_t timeout_ms)
  * the clear.
  */
 static int
-tls_config(struct link_config *cfg)
+tls_config(struct link_config *cfg, struct reason *why)
 {
     const char *use_ssl = conf_str("/broccoli/use_ssl", NULL);
     int wish = conf_int("/broccoli/use_ssl", -1);
 
     cfg->host_cert = conf_str("/broccoli/host_cert", NULL);
-    if (use_ssl && wish < 0) {
-        DEBUG("use_ssl %s: neither yes nor no, which are written without quotes", use_ssl);
-        return FALSE;
-    }
+    if (use_ssl && wish < 0)
+        return reason_set(why, "use_ssl %s: neither yes nor no, which are written without quotes",
+                          use_ssl);
     /* A certificate without use_ssl asks for TLS too, as it always has. */
     cfg->use_tls = use_ssl ? wish != 0 : cfg->host_cert != NULL;
     cfg->tls_rsa_key_exchange = conf_int("/broccoli/tls_rsa_key_exchange", FALSE) == 1;
@@ -163,7 +171,7 @@ tls_config(struct link_config *cfg)
 }
 
 static enum link_result
-connect_with(BroConn *bc, int anew, const char *requests, uint32_t len)
+connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct reason *why)
 {
     struct link_config cfg = {
         .peer = bc->peer,
@@ -183,11 +191,11 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len)
         .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
+        .log = &log_to_host,
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
-    enum link_result result;
 
-    if (!tls_config(&cfg) || !zeek_config(bc->says, &cfg))
+    if (!tls_config(&cfg, why) || !zeek_config(bc->says, &cfg, why))
         return LINK_REFUSED;
     if (bc->spool) {
         snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
@@ -197,10 +205,7 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len)
             setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
         cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
     }
-    result = core_connect(bc->link, &cfg);
-    if (result == LINK_REFUSED || (result == LINK_TRYING && !cfg.background))
-        DEBUG("%s", bc->link->error);
-    return result;
+    return core_connect(bc->link, &cfg, why->text);
 }
 
 /* A descriptor that nothing will ever make readable is none. */
@@ -216,21 +221,50 @@ refused(BroConn *bc)
     pthread_mutex_unlock(&bc->lock);
 }
 
-int
-conn_open(BroConn *bc, int anew)
+static enum link_result
+make_attempt(BroConn *bc, int anew, struct reason *why)
 {
     enum link_result result = LINK_REFUSED;
     uint32_t len;
     char *requests;
 
-    if (!prepare(bc))
-        return FALSE;
+    if (!prepare(bc, why))
+        return LINK_REFUSED;
     requests = registry_names(bc, &len);
     if (requests)
-        result = connect_with(bc, anew, requests, len);
+        result = connect_with(bc, anew, requests, len, why);
+    else
+        reason_set(why, "no memory");
     free(requests);
     if (result == LINK_REFUSED)
         refused(bc);
+    return result;
+}
+
+/* A host that tries again and again, while the reason is the same, is told once. */
+static void
+tell(BroConn *bc, const struct reason *why)
+{
+    int known;
+
+    pthread_mutex_lock(&bc->lock);
+    known = strcmp(bc->errors.last.text, why->text) == 0;
+    pthread_mutex_unlock(&bc->lock);
+    LOG_LATER(known ? BRO_LOG_DEBUG : BRO_LOG_WARNING, "[%s] %s", bc->peer ? bc->peer : "",
+              why->text);
+}
+
+int
+conn_open(BroConn *bc, int anew)
+{
+    struct reason why = {""};
+    uint64_t ups = errors_ups(bc);
+    enum link_result result = make_attempt(bc, anew, &why);
+
+    if (result == LINK_REFUSED || (result == LINK_TRYING && !(bc->flags & BRO_CFLAG_BACKGROUND))) {
+        tell(bc, &why);
+        errors_unconnected(bc, ups, &why);
+    }
     return result == LINK_CONNECTED;
 }
 
@@ -252,8 +286,12 @@ connect_in_turn(BroConn *bc, int anew)
     case LINK_CLOSED:
         return FALSE;
     }
-    if (!bc->peer && bc->socket < 0)
-        return FALSE; /* the parent of a fork() has the socket */
+    if (!bc->peer && bc->socket < 0) {
+        static const struct reason why = {"the socket that the handle was made of is the parent's"};
+
+        errors_unconnected(bc, errors_ups(bc), &why);
+        return FALSE;
+    }
     return conn_open(bc, anew);
 }
 
@@ -268,14 +306,16 @@ attempt(BroConn *bc, int anew)
     held = conn_take_turn(bc);
     ok = connect_in_turn(bc, anew);
     conn_end_turn(bc, held);
+    log_hand_over(bc);
     return ok;
 }
 
 /**
  * Connects to the peer and does the handshake; asks for the events that are
  * registered. Waits, for at most 10 seconds; a peer that refuses is known at
- * once. Returns TRUE when the connection is up, or was already. With
- * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * once. Returns TRUE when the connection is up, or was already;
+ * bro_conn_error() (romanesco.h) has the reason of a FALSE, which goes to standard
+ * error too with bro_debug_messages set.
  * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
  * in the background, and does so whenever the connection is lost;
  * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first

@@ -19,6 +19,7 @@ struct errand {
     int n;
     const struct link_config *cfg; /* NULL: close */
     uint32_t timeout_ms;
+    char *error; /* of LINK_ERROR_MAX bytes: why there was no core to call */
     int result;
     int done;
 };
@@ -53,7 +54,7 @@ static int
 carry_out(struct errand *e)
 {
     struct link *first = e->links[0];
-    const struct core *core = load_core(first->error, sizeof first->error);
+    const struct core *core = load_core(e->error, LINK_ERROR_MAX);
 
     if (!core)
         return FALSE;
@@ -174,23 +175,28 @@ run(struct errand *e)
     }
     cancel_release(held);
     if (failed)
-        snprintf(e->links[0]->error, sizeof e->links[0]->error, "cannot start a thread: %s",
-                 strerror(failed));
+        snprintf(e->error, LINK_ERROR_MAX, "cannot start a thread: %s", strerror(failed));
     return e->result;
 }
 
 enum link_result
-core_connect(struct link *l, const struct link_config *cfg)
+core_connect(struct link *l, const struct link_config *cfg, char *error)
 {
-    struct errand e = {.links = &l, .n = 1, .cfg = cfg};
+    struct errand e = {.links = &l, .n = 1, .cfg = cfg, .error = error};
+    enum link_result result;
 
-    return (enum link_result)run(&e);
+    error[0] = '\0';
+    result = (enum link_result)run(&e);
+    if (result != LINK_CONNECTED && !error[0])
+        snprintf(error, LINK_ERROR_MAX, "%s", l->error);
+    return result;
 }
 
 int
 core_close(struct link **links, int n, uint32_t timeout_ms)
 {
-    struct errand e = {.links = links, .n = n, .timeout_ms = timeout_ms};
+    char error[LINK_ERROR_MAX];
+    struct errand e = {.links = links, .n = n, .timeout_ms = timeout_ms, .error = error};
 
     return couriers.loaded ? run(&e) : nothing_waits(links, n);
 }

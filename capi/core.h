@@ -8,8 +8,8 @@
 
 #include "link.h"
 
-/* Connects, or refuses with the reason in l->error. */
-enum link_result core_connect(struct link *l, const struct link_config *cfg);
+/* Connects, or does not with the reason in error, which has LINK_ERROR_MAX bytes. */
+enum link_result core_connect(struct link *l, const struct link_config *cfg, char *error);
 
 /* Writes what n connections have accepted, for at most timeout_ms in all, and ends
  * these. FALSE: something is left. */

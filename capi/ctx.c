@@ -1,9 +1,9 @@
 #include "api.h"
 #include "conf.h"
 #include "init.h"
+#include "log.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +15,7 @@ require_init(const char *function)
     if (__atomic_load_n(&initialised, __ATOMIC_ACQUIRE))
         return;
     /* What the original does, and what its callers know. */
-    fprintf(stderr, "libbroccoli: %s() called before bro_init(): call bro_init(NULL) first\n",
-            function);
+    log_now(BRO_LOG_ERROR, "%s() called before bro_init(): call bro_init(NULL) first", function);
     exit(-1);
 }
 
@@ -33,6 +32,7 @@ bro_init(const BroCtx *ctx)
 {
     (void)ctx;
     conf_init();
+    log_deliver(); /* what is wrong with the configuration */
     __atomic_store_n(&initialised, TRUE, __ATOMIC_RELEASE);
     return TRUE;
 }

@@ -1,5 +1,6 @@
 #include "api.h"
 #include "conn.h"
+#include "debug.h"
 #include "flat.h"
 #include "init.h"
 
@@ -139,18 +140,27 @@ bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, co
  * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
  * former the events wait for the next connection once the first connect has
  * been called, with the latter always. Or the peer is a Zeek, and has no
- * counterpart of a value. The event stays the caller's. May be called from
- * several threads.
+ * counterpart of a value. bro_event_error() (romanesco.h) has the reason. The event
+ * stays the caller's. May be called from several threads.
  */
 BRO_API int
 bro_event_send(BroConn *bc, BroEvent *be)
 {
-    if (!bc || !be || be->rec.len > LINK_EVENT_MAX)
+    struct reason why;
+
+    if (!bc)
         return FALSE;
+    if (!be)
+        return errors_refuse_unlocked(bc, REFUSED_NO_EVENT, 0);
+    if (be->rec.len > LINK_EVENT_MAX)
+        return errors_refuse_unlocked(bc, REFUSED_TOO_LARGE, be->rec.len);
     head(be)->rec.size = (uint32_t)be->rec.len;
     head(be)->rec.kind = LINK_EVENT;
-    if (bc->zeek && !zeek_takes(head(be)))
+    if (bc->zeek && !zeek_takes(head(be), &why)) {
+        errors_refuse_for(bc, &why);
+        DEBUG("%s", why.text);
         return FALSE;
+    }
     return conn_put_event(bc, be->rec.data, be->rec.len);
 }
 
@@ -169,13 +179,17 @@ bro_event_send_raw(BroConn *bc, const uchar *data, int data_len)
     struct link_raw *raw;
     int ok;
 
-    if (!bc || !data || data_len < 0 || (unsigned)data_len > LINK_EVENT_MAX)
+    if (!bc)
         return FALSE;
+    if (!data || data_len < 0)
+        return errors_refuse_unlocked(bc, REFUSED_NO_EVENT, 0);
+    if ((unsigned)data_len > LINK_EVENT_MAX)
+        return errors_refuse_unlocked(bc, REFUSED_TOO_LARGE, (unsigned)data_len);
     if (data_len == 0)
         return TRUE;
     raw = flat_grow(&rec, sizeof *raw + 1 + (size_t)data_len);
     if (!raw)
-        return FALSE;
+        return errors_refuse_unlocked(bc, REFUSED_MEMORY, (unsigned)data_len);
     raw->rec.size = (uint32_t)rec.len;
     raw->rec.kind = LINK_RAW;
     raw->len = 1 + (uint64_t)data_len;

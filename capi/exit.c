@@ -157,12 +157,13 @@ exit_close_all(void)
         take_all_turns(&c, deadline);
     left = deadline - now_ms();
     if (c.n && !core_close(c.links, c.n, left > 0 ? (uint32_t)left : 0))
-        DEBUG("not everything that was accepted has been written");
+        LOG_LATER(BRO_LOG_WARNING, "exit(): not everything that was accepted has been written");
     for (i = 0; i < c.n; i++)
         leave(c.handles[i]);
     free(c.handles);
     free(c.links);
     cancel_release(held);
+    log_deliver();
 }
 
 __attribute__((destructor)) static void

@@ -59,6 +59,7 @@ fork_settle(int clean)
     for (bc = handles_first(); bc; bc = handles_older(bc))
         leave_to_child(bc);
     core_forget(clean);
+    log_forget();
     pthread_mutex_init(&handles.lock, NULL);
 }
 
@@ -87,7 +88,7 @@ renew(int *fd, struct descriptor_id *id)
         return;
     fresh = descriptor_event(&fresh_id);
     if (fresh < 0)
-        DEBUG("cannot replace a descriptor after fork(): %s", strerror(errno));
+        LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
     if (fresh >= 0 && descriptor_is(*fd, id) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
         close(fresh);
     else
@@ -128,6 +129,7 @@ take_over(BroConn *bc)
 {
     leave_link(bc);
     leave_spool(bc);
+    errors_forget(bc);
     renew(&bc->to_core, &bc->to_core_id);
     renew(&bc->to_host, &bc->to_host_id);
 }
@@ -141,25 +143,6 @@ was_wanted(const BroConn *bc)
 
     return bc->peer &&
            (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
-}
-
-/* Why there is no connection; NULL when nobody has refused one. */
-static const char *
-refusal(const BroConn *bc)
-{
-    if (!bc->link)
-        return "no memory";
-    return bc->link->error[0] ? bc->link->error : NULL;
-}
-
-/* Opens again what the parent had open. */
-static void
-reopen_own(BroConn *bc)
-{
-    const char *reason;
-
-    if (!conn_open(bc, FALSE) && (reason = refusal(bc)))
-        DEBUG("cannot connect again after fork(): %s", reason);
 }
 
 static void
@@ -176,10 +159,11 @@ own(BroConn *bc, int reopen)
         reopen = reopen && was_wanted(bc);
         take_over(bc);
         if (reopen)
-            reopen_own(bc);
+            conn_open(bc, FALSE); /* if that fails, it says so */
         __atomic_store_n(&bc->generation, generation, __ATOMIC_RELEASE);
     }
     conn_end_turn(bc, held);
+    log_deliver();
 }
 
 void

@@ -51,7 +51,7 @@ quiet(BroConn *bc)
     uint64_t count;
 
     if (bc->to_host >= 0 && read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
-        DEBUG("cannot read the descriptor: %s", strerror(errno));
+        LOG_LATER(BRO_LOG_DEBUG, "cannot read the descriptor: %s", strerror(errno));
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -203,8 +203,10 @@ bro_conn_process_input(BroConn *bc)
         return FALSE;
     held = cancel_hold();
     fork_own(bc);
+    log_collect(bc);
     if (enter(bc, __builtin_frame_address(0))) /* FALSE: called from a handler */
         some = run_in_turn(bc, held);
     cancel_release(held);
+    log_deliver();
     return some;
 }

@@ -26,9 +26,11 @@
 /* Events that may wait in the outbound ring, unless configured. */
 #define LINK_QUEUE_MAX 16384u
 
-/* Longest peer class and longest error text, with the final NUL. */
+/* Longest peer class and longest error text or message, with the final NUL. */
 #define LINK_CLASS_MAX 256
 #define LINK_ERROR_MAX 512
+/* Messages of the core that may wait for the host. */
+#define LINK_MESSAGES 16
 
 /*
  * A ring has one producer and one consumer. head and tail count bytes since
@@ -136,6 +138,31 @@ struct link_private {
 #define LINK_ADOPTED LINK_SOCKETS
 #define LINK_PRIVATES (LINK_SOCKETS + 1)
 
+/*
+ * Why a connection is not up, as far as the core has found out while nobody
+ * waited: the first cause since it was up. The core writes one of two, counts
+ * begun before that and published after it, so that the host can copy the other
+ * at any time, and tell when that was too slow. The text goes by words.
+ */
+struct link_cause {
+    uint64_t ups; /* how often the connection has come up before */
+    uint64_t text[LINK_ERROR_MAX / 8];
+};
+
+/* What the core has to tell the host: a ring of lines. What has no room is dropped. */
+struct link_message {
+    uint32_t level; /* BRO_LOG_* */
+    char text[LINK_ERROR_MAX];
+};
+
+struct link_log {
+    uint32_t head; /* counts messages; written by the core, after the message */
+    uint32_t tail; /* written by the host, after it has copied the message */
+    uint32_t dropped;
+    uint32_t reserved;
+    struct link_message messages[LINK_MESSAGES];
+};
+
 struct link {
     struct link_ring *out; /* from host to core: own_out, or the spool's */
     struct link_ring own_out;
@@ -163,9 +190,15 @@ struct link {
     uint32_t flushers; /* threads of the host that wait for that, on: */
     uint32_t progress; /* a futex; counts what they may be waiting for */
 
-    /* The core's before the state becomes LINK_UP or LINK_DOWN, the host's after. */
+    /* The core's before the state becomes LINK_UP, the host's after. */
     char peer_class[LINK_CLASS_MAX];
+    /* Why a connect has failed: the core's during that call, the caller's after it. */
     char error[LINK_ERROR_MAX];
+
+    struct link_cause causes[2]; /* where "published" is odd, the second */
+    uint32_t cause_begun;
+    uint32_t cause_published;
+    struct link_log log;
 };
 
 /* The bit of a state in a set of states. */
@@ -227,7 +260,7 @@ struct link_config {
     const char *requests;   /* event names, each with its NUL, one after another */
     uint32_t requests_len;
     uint32_t use_cache;  /* let the peer refer to objects that it sent before */
-    uint32_t debug;      /* tell stderr what happens */
+    uint32_t debug;      /* tell stderr what happens, or the link's log */
     uint32_t reconnect;  /* keep trying when the peer is lost or cannot be reached */
     uint32_t background; /* the same, and do not wait for the first attempt */
     uint32_t anew;       /* end a connection that is up, and connect again */
@@ -235,6 +268,7 @@ struct link_config {
     uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
     uint32_t retry_ms;   /* longest pause between two attempts */
     uint32_t silence_ms; /* how long a peer may give no sign of life; 0: for ever */
+    const uint32_t *log; /* while this is not 0, messages go into the link's log */
 
     uint32_t use_tls; /* what follows is for TLS only; texts are NULL when not set */
     uint32_t tls_rsa_key_exchange;

@@ -154,16 +154,20 @@ bro_packet_send(BroConn *bc, BroPacket *packet)
     unsigned char *p;
     int ok;
 
-    if (!bc || !packet || link_header_size(bc->link_type) < 0)
+    if (!bc)
         return FALSE;
+    if (!packet)
+        return errors_refuse_unlocked(bc, REFUSED_NO_EVENT, 0);
+    if (link_header_size(bc->link_type) < 0)
+        return errors_refuse_unlocked(bc, REFUSED_LINK_TYPE, 0);
     hdr = &packet->pkt_pcap_hdr;
     tag_len = strlen(packet->pkt_tag);
     len = 1 + 6 * sizeof(uint32_t) + tag_len + hdr->caplen;
     if (len > LINK_EVENT_MAX)
-        return FALSE;
+        return errors_refuse_unlocked(bc, REFUSED_TOO_LARGE, len);
     raw = flat_grow(&rec, sizeof *raw + len);
     if (!raw)
-        return FALSE;
+        return errors_refuse_unlocked(bc, REFUSED_MEMORY, len);
     raw->rec.size = (uint32_t)rec.len;
     raw->rec.kind = LINK_RAW;
     raw->len = len;

@@ -30,7 +30,7 @@ conn_wake_core(BroConn *bc)
         return;
     held = cancel_hold();
     if (write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN)
-        DEBUG("cannot wake the core: %s", strerror(errno));
+        LOG_LATER(BRO_LOG_DEBUG, "cannot wake the core: %s", strerror(errno));
     cancel_release(held);
 }
 
@@ -40,7 +40,7 @@ queued(const BroConn *bc)
     return bc->link->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
 }
 
-int
+enum refusal
 conn_put(BroConn *bc, const void *rec, size_t size)
 {
     int is_event = ((const struct link_record *)rec)->kind != LINK_REQUEST;
@@ -48,27 +48,23 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     uint64_t head;
     void *at;
 
-    if (bc->spool && size > bc->link->out->size / 2) {
-        DEBUG("an event of %zu bytes is more than half of the queue: raise queue_max_bytes, or do "
-              "without spool_dir",
-              size);
-        return FALSE;
-    }
+    if (bc->spool && size > bc->link->out->size / 2)
+        return REFUSED_SPOOL;
     if (size > LINK_NEAR_MAX && !bc->spool) {
         uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
 
         if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
-            return FALSE;
+            return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
         far.at = malloc(size);
         if (!far.at)
-            return FALSE;
+            return REFUSED_MEMORY;
         memcpy(far.at, rec, size);
         rec = &far;
     }
     at = ring_reserve(bc->link->out, far.at ? sizeof far : size, &head);
     if (!at) {
         free(far.at);
-        return FALSE;
+        return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_RING;
     }
     memcpy(at, rec, far.at ? sizeof far : size);
     if (far.at)
@@ -77,55 +73,71 @@ conn_put(BroConn *bc, const void *rec, size_t size)
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
     ring_commit(bc->link->out, head);
     conn_wake_core(bc);
-    return TRUE;
+    return REFUSED_NOT;
 }
 
 /* Whether an event may wait, by the table of conn.h. */
-static int
-may_queue(BroConn *bc)
+static enum refusal
+may_queue(BroConn *bc, uint32_t state)
 {
-    switch (conn_state(bc)) {
+    switch (state) {
     case LINK_UP:
     case LINK_RETRY:
-        return TRUE;
+        return REFUSED_NOT;
     case LINK_OPENING:
         if (bc->peer && bc->flags & BRO_CFLAG_RECONNECT)
-            return TRUE;
+            return REFUSED_NOT;
         break;
     case LINK_CLOSING:
     case LINK_CLOSED:
-        return FALSE;
+        return REFUSED_ENDING;
     }
-    return bc->flags & BRO_CFLAG_ALWAYS_QUEUE && conn_make_link(bc);
+    if (!(bc->flags & BRO_CFLAG_ALWAYS_QUEUE))
+        return REFUSED_UNCONNECTED;
+    return conn_make_link(bc, &bc->errors.reason) ? REFUSED_NOT : REFUSED_REASON;
 }
 
 /* Whether the queue has room as configured; the rings have bounds of their own.
  * A single event always has room. */
-static int
+static enum refusal
 has_room(const BroConn *bc, size_t size)
 {
     uint64_t waiting;
 
     if (queued(bc) >= bc->queue_events)
-        return FALSE;
+        return REFUSED_QUEUE_EVENTS;
     waiting = ring_used(bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
-    return !bc->queue_bytes || !waiting || waiting + size <= bc->queue_bytes;
+    if (bc->queue_bytes && waiting && waiting + size > bc->queue_bytes)
+        return REFUSED_QUEUE_BYTES;
+    return REFUSED_NOT;
 }
 
 int
 conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
-    int ok = FALSE;
+    enum refusal why;
+    uint32_t state;
 
     fork_own(bc);
     pthread_mutex_lock(&bc->lock);
-    if (may_queue(bc)) {
-        ok = has_room(bc, size) && conn_put(bc, rec, size);
-        if (!ok)
+    state = conn_state(bc);
+    why = may_queue(bc, state);
+    if (why) {
+        errors_refuse(bc, why, size);
+    } else {
+        why = has_room(bc, size);
+        if (!why)
+            why = conn_put(bc, rec, size);
+        if (why) {
             __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
+            errors_refuse(bc, why, size);
+            errors_full(bc);
+        }
     }
     pthread_mutex_unlock(&bc->lock);
-    return ok;
+    if (why || state != LINK_UP) /* what is sent over a connection costs no look for messages */
+        log_hand_over(bc);
+    return !why;
 }
 
 /* --- Flushing ------------------------------------------------------------------------------- */
@@ -228,7 +240,12 @@ bro_event_queue_length_max(BroConn *bc)
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
 {
+    int n;
+
     if (bc && fork_owns(bc))
         conn_flush(bc, FLUSH_TIMEOUT_MS);
-    return bro_event_queue_length(bc);
+    n = bro_event_queue_length(bc);
+    if (bc)
+        log_hand_over(bc);
+    return n;
 }

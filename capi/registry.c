@@ -179,12 +179,15 @@ bro_event_registry_request(BroConn *bc)
         raw->len = len;
         memcpy(raw + 1, names, len);
         pthread_mutex_lock(&bc->lock);
-        if (!conn_put(bc, rec.data, rec.len))
-            DEBUG("no room in the queue for a request of events; ask again later");
+        if (conn_put(bc, rec.data, rec.len) != REFUSED_NOT)
+            LOG_LATER(BRO_LOG_WARNING,
+                      "[%s] no room in the queue for a request of events; ask again later",
+                      bc->peer ? bc->peer : "");
         pthread_mutex_unlock(&bc->lock);
     }
     flat_free(&rec);
     free(names);
+    log_hand_over(bc);
 }
 
 char *
@@ -260,8 +263,9 @@ call(BroConn *bc, const struct handler *h, BroEvMeta *meta, int held)
             call_expanded(bc, h, meta->ev_args, (uint32_t)meta->ev_numargs);
         cancel_hold();
     } else
-        DEBUG("event %s has %d arguments, a callback takes %d: register a compact one",
-              meta->ev_name, meta->ev_numargs, MAX_ARGS);
+        LOG(BRO_LOG_WARNING,
+            "event %s has %d arguments, a callback takes %d: register a compact one", meta->ev_name,
+            meta->ev_numargs, MAX_ARGS);
 }
 
 /* Every argument as C wants it: where it lies in the record if it has that form
@@ -340,14 +344,16 @@ registry_dispatch(BroConn *bc, const struct link_event *ev, int held)
         p = read_args(ev, a.args, a.vals);
     }
     if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
-        BroEvMeta meta = {.ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)a.n, .ev_args = a.args};
+        BroEvMeta meta = {
+            .ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)a.n, .ev_args = a.args};
 
         meta.ev_start = (uchar *)p;
         meta.ev_end = (uchar *)p + ev->raw_len;
         call_all(bc, first, &meta, held);
     } else {
-        DEBUG("event %s is lost: not enough memory, or a table of mixed types, which C has no "
-              "form for",
-              name);
+        LOG(BRO_LOG_WARNING,
+            "event %s is lost: not enough memory, or a table of mixed types, which C has no "
+            "form for",
+            name);
     }
 }

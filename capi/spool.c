@@ -1,7 +1,6 @@
 #include "spool.h"
 
 #include "api.h"
-#include "debug.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -28,25 +27,25 @@ _Static_assert(sizeof(struct link_spool) <= LINK_SPOOL_DATA, "the header has its
  * ours, and others' are left alone.
  */
 static int
-dir_is_safe(const char *dir)
+dir_is_safe(const char *dir, struct reason *why)
 {
     struct stat st;
 
-    if (dir[0] != '/') {
-        DEBUG("spool_dir %s: it must be a full path", dir);
-    } else if (stat(dir, &st) < 0) {
-        DEBUG("spool_dir %s: %s", dir, strerror(errno));
-    } else if (!S_ISDIR(st.st_mode)) {
-        DEBUG("spool_dir %s: it is no directory", dir);
-    } else if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        DEBUG("spool_dir %s: it must belong to root or to the user of this process", dir);
-    } else if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX)) {
-        DEBUG("spool_dir %s: others can write to it; chmod go-w, or +t if several users share it",
-              dir);
-    } else {
-        return TRUE;
-    }
-    return FALSE;
+    if (dir[0] != '/')
+        return reason_set(why, "spool_dir %s: it must be a full path", dir);
+    if (stat(dir, &st) < 0)
+        return reason_set(why, "spool_dir %s: %s", dir, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return reason_set(why, "spool_dir %s: it is no directory", dir);
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return reason_set(
+            why, "spool_dir %s: it must belong to root or to the user of this process", dir);
+    if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
+        return reason_set(
+            why,
+            "spool_dir %s: others can write to it; chmod go-w, or +t if several users share it",
+            dir);
+    return TRUE;
 }
 
 /* A file in the folder that is ours from the beginning. */
@@ -166,19 +165,21 @@ remove_folder(struct spool *s)
 }
 
 struct spool *
-spool_new(const char *dir, const char *peer, size_t ring_bytes)
+spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *why)
 {
     struct spool *s;
 
-    if (!dir_is_safe(dir))
+    if (!dir_is_safe(dir, why))
         return NULL;
     s = calloc(1, sizeof *s);
-    if (!s)
+    if (!s) {
+        reason_set(why, "no memory");
         return NULL;
+    }
     s->lock = -1;
     s->size = LINK_SPOOL_DATA + ring_bytes;
     if (asprintf(&s->folder, "%s/" UNFINISHED "XXXXXX", dir) < 0 || !mkdtemp(s->folder)) {
-        DEBUG("spool_dir %s: cannot make a folder: %s", dir, strerror(errno));
+        reason_set(why, "spool_dir %s: cannot make a folder: %s", dir, strerror(errno));
         free(s->folder);
         free(s);
         return NULL;
@@ -190,7 +191,8 @@ spool_new(const char *dir, const char *peer, size_t ring_bytes)
         if (make_lock(s) && complete(s, dir))
             return s;
     }
-    DEBUG("spool_dir %s: cannot make a ring of %zu bytes: %s", dir, s->size, strerror(errno));
+    reason_set(why, "spool_dir %s: cannot make a ring of %zu bytes: %s", dir, s->size,
+               strerror(errno));
     remove_folder(s);
     spool_forget(s);
     return NULL;

@@ -8,6 +8,7 @@
 #define ROMANESCO_SPOOL_H
 
 #include "descriptor.h"
+#include "error.h"
 #include "link.h"
 
 #include <stddef.h>
@@ -20,8 +21,8 @@ struct spool {
     size_t size; /* of map */
 };
 
-/* Makes a folder in dir, with a ring of that size; NULL with the reason told. */
-struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes);
+/* Makes a folder in dir, with a ring of that size; NULL, and why not. */
+struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *why);
 
 /* Lets go of a parent's lock in a child. */
 void spool_unlock(struct spool *s);

@@ -2,7 +2,6 @@
 
 #include "api.h"
 #include "conf.h"
-#include "debug.h"
 #include "flat.h"
 #include "type.h"
 
@@ -56,20 +55,17 @@ zeek_wanted(enum zeek_peer says)
 }
 
 int
-zeek_config(enum zeek_peer says, struct link_config *cfg)
+zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
 {
     const char *transport = conf_str("/broccoli/transport", "bro");
 
-    if (strcmp(transport, "bro") != 0 && strcmp(transport, "zeek-websocket") != 0) {
-        DEBUG("transport %s: neither bro nor zeek-websocket", transport);
-        return FALSE;
-    }
+    if (strcmp(transport, "bro") != 0 && strcmp(transport, "zeek-websocket") != 0)
+        return reason_set(why, "transport %s: neither bro nor zeek-websocket", transport);
     cfg->zeek = (uint32_t)zeek_wanted(says);
-    if (says == ZEEK_CLEAR && cfg->use_tls) {
-        DEBUG("peer ws://%s is in the clear, but use_ssl or host_cert asks for TLS: wss://%s",
-              cfg->peer, cfg->peer);
-        return FALSE;
-    }
+    if (says == ZEEK_CLEAR && cfg->use_tls)
+        return reason_set(
+            why, "peer ws://%s is in the clear, but use_ssl or host_cert asks for TLS: wss://%s",
+            cfg->peer, cfg->peer);
     if (says == ZEEK_TLS)
         cfg->use_tls = TRUE;
     if (says == ZEEK_UNSAID && cfg->zeek && cfg->peer)
@@ -137,18 +133,17 @@ objection(const unsigned char *p, int depth)
 }
 
 int
-zeek_takes(const struct link_event *ev)
+zeek_takes(const struct link_event *ev, struct reason *why)
 {
     const unsigned char *p = (const unsigned char *)(ev + 1) + flat_pad((size_t)ev->name_len + 1);
     uint32_t i;
 
     for (i = 0; i < ev->num_args; i++) {
-        const char *why = objection(p, 0);
+        const char *no = objection(p, 0);
 
-        if (why) {
-            DEBUG("Zeek cannot be sent event %s, argument %u: %s", (const char *)(ev + 1), i, why);
-            return FALSE;
-        }
+        if (no)
+            return reason_set(why, "Zeek cannot be sent event %s, argument %u: %s",
+                              (const char *)(ev + 1), i, no);
         p += ((const struct flat_header *)p)->size;
     }
     return TRUE;

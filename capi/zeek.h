@@ -4,6 +4,7 @@
 #ifndef ROMANESCO_ZEEK_H
 #define ROMANESCO_ZEEK_H
 
+#include "error.h"
 #include "link.h"
 
 #include <stddef.h>
@@ -23,11 +24,11 @@ int zeek_wanted(enum zeek_peer says);
 
 /*
  * Completes a configuration for such a peer, after what it says of TLS. FALSE,
- * with the reason told, when it is not to be understood or contradicts itself.
+ * and why, when it is not to be understood or contradicts itself.
  */
-int zeek_config(enum zeek_peer says, struct link_config *cfg);
+int zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why);
 
-/* Whether Zeek has counterparts of all that an event holds; if not, the reason is told. */
-int zeek_takes(const struct link_event *ev);
+/* Whether Zeek has counterparts of all that an event holds; if not, why. */
+int zeek_takes(const struct link_event *ev, struct reason *why);
 
 #endif

@@ -4,7 +4,7 @@
  * The peer answers event ping(src_time: time, seq: count) with
  * pong(src_time: time, dst_time: time, seq: count).
  */
-#include <broccoli.h>
+#include <romanesco.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ send_ping(BroConn *conn, uint64 seq)
     bro_event_add_val(ev, BRO_TYPE_TIME, NULL, &now);
     bro_event_add_val(ev, BRO_TYPE_COUNT, NULL, &seq);
     if (!bro_event_send(conn, ev))
-        fprintf(stderr, "could not send ping %d\n", (int)seq);
+        fprintf(stderr, "could not send ping %d: %s\n", (int)seq, bro_event_error(conn));
     bro_event_free(ev);
 }
 
@@ -66,7 +66,7 @@ main(int argc, char **argv)
         return 1;
     bro_event_registry_add(conn, "pong", (BroEventFunc)on_pong, NULL);
     if (!bro_conn_connect(conn)) {
-        fprintf(stderr, "could not connect to %s\n", peer);
+        fprintf(stderr, "could not connect to %s: %s\n", peer, bro_conn_error(conn));
         return 1;
     }
     for (i = 0; i < count; i++) {

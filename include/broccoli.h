@@ -490,8 +490,9 @@ int bro_conn_get_fd(BroConn *bc);
 /**
  * Connects to the peer and does the handshake; asks for the events that are
  * registered. Waits, for at most 10 seconds; a peer that refuses is known at
- * once. Returns TRUE when the connection is up, or was already. With
- * bro_debug_messages set, the reason of a FALSE goes to standard error.
+ * once. Returns TRUE when the connection is up, or was already;
+ * bro_conn_error() (romanesco.h) has the reason of a FALSE, which goes to standard
+ * error too with bro_debug_messages set.
  * With BRO_CFLAG_RECONNECT, a FALSE is not the end: the library goes on trying
  * in the background, and does so whenever the connection is lost;
  * bro_conn_alive() tells. With BRO_CFLAG_BACKGROUND (romanesco.h) it does so from the first
@@ -575,8 +576,8 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
  * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
  * former the events wait for the next connection once the first connect has
  * been called, with the latter always. Or the peer is a Zeek, and has no
- * counterpart of a value. The event stays the caller's. May be called from
- * several threads.
+ * counterpart of a value. bro_event_error() (romanesco.h) has the reason. The event
+ * stays the caller's. May be called from several threads.
  */
 int bro_event_send(BroConn *bc, BroEvent *be);
 

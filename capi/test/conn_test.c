@@ -110,17 +110,19 @@ test_zeek_takes(void)
     BroEvent *be = bro_event_new("e");
     BroVector *inner = bro_vector_new(), *outer = bro_vector_new();
     double fine = 1.5, bad = 1e300;
+    struct reason why;
 
     bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &fine);
     bro_vector_add_val(outer, BRO_TYPE_VECTOR, NULL, inner);
     bro_event_add_val(be, BRO_TYPE_VECTOR, NULL, outer);
     ev = *(struct link_event **)be; /* the record is what an event begins with */
-    CHECK(zeek_takes(ev));
+    CHECK(zeek_takes(ev, &why));
     bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &bad);
     bro_vector_set_nth_val(outer, 0, BRO_TYPE_VECTOR, NULL, inner);
     bro_event_set_val(be, 0, BRO_TYPE_VECTOR, NULL, outer);
     ev = *(struct link_event **)be;
-    CHECK(!zeek_takes(ev));
+    CHECK(!zeek_takes(ev, &why));
+    CHECK(strstr(why.text, "event e, argument 0: a double is beyond") != NULL);
     bro_vector_free(inner);
     bro_vector_free(outer);
     bro_event_free(be);

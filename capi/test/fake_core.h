@@ -160,9 +160,10 @@ with_spool(void (*func)(BroConn *bc))
 {
     char dir[] = "/tmp/broccoli-spool-XXXXXX";
     BroConn *bc = queueing();
+    struct reason why;
 
     if (CHECK(mkdtemp(dir) != NULL))
-        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES);
+        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
     if (CHECK(bc->spool != NULL))
         func(bc);
     bro_conn_delete(bc);

@@ -37,6 +37,14 @@ type conn struct {
 	journal *peer.Journal // nil without confirmed delivery
 	spool   *spooler      // nil without a spool
 	stats   stats
+	out     messages
+
+	// Of a begin, and of the supervise that it starts: whether the host knows why
+	// the connection is not up; the failure of an attempt that was told last, and when.
+	explained bool
+	told      string
+	toldAt    time.Time
+	lostAt    time.Time // when a loss was told last
 
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
@@ -86,12 +94,14 @@ func openWith(l *link, s settings, j *peer.Journal) (*conn, error) {
 	}
 	if err := c.prepare(); err != nil {
 		l.refuse(err)
+		c.out.close()
 		return nil, err
 	}
 	err := c.begin()
 	if err != nil && !s.reconnect {
 		c.closeSpool()
 		c.closeFiles()
+		c.out.close()
 		return nil, err
 	}
 	c.startSpool()
@@ -126,6 +136,7 @@ func (c *conn) begin() error {
 	}
 	p, err := c.connect()
 	if err != nil {
+		c.explained = true
 		put(c.link.c.error[:], err.Error())
 		c.link.down(c.set.reconnect) // before anything else can change the state
 	}
@@ -198,6 +209,8 @@ func (c *conn) connect() (connection, error) {
 		return nil, fmt.Errorf("peer %s: %w", nc.RemoteAddr(), err)
 	}
 	c.stats.connects.Add(1)
+	c.explained, c.told = false, ""
+	c.infof("connected")
 	c.link.up(p.PeerClass())
 	return p, nil
 }
@@ -209,7 +222,7 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	}
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
-		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.set.logger(),
+		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.logger(),
 		Silence:    c.set.silence,
 		Unwritten:  c.unwritten,
 		BeforeRead: c.deliver,
@@ -270,7 +283,8 @@ func (c *conn) supervise(p connection) {
 				fruitless = 0
 			}
 			failures = max(fruitless-patience, 0)
-			c.logf("%v", err)
+			c.explain(err)
+			c.tellLoss(err, fruitless > 1)
 			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss
 		}
@@ -283,7 +297,8 @@ func (c *conn) supervise(p connection) {
 		}
 		if err := guard("connecting again", func() (err error) { p, err = c.connect(); return err }); err != nil {
 			p = nil
-			c.logf("%v", err)
+			c.explain(err)
+			c.tellFailure(err)
 		}
 	}
 }
@@ -419,6 +434,7 @@ func (c *conn) close(timeout time.Duration) bool {
 	c.stopStats()
 	c.closeSpool()
 	c.closeFiles()
+	c.out.close()
 	return c.wrote.Load() || c.spool == nil && !c.leftOver()
 }
 
@@ -471,12 +487,6 @@ func (c *conn) ask(more []string) {
 			known[name] = true
 			c.requests = append(c.requests, name)
 		}
-	}
-}
-
-func (c *conn) logf(format string, args ...any) {
-	if f := c.set.logger(); f != nil {
-		f(format, args...)
 	}
 }
 

@@ -286,6 +286,7 @@ func TestPanicWhileReconnecting(t *testing.T) {
 	f.link.c = nil // a fault of our own
 	c := &conn{link: f.link, set: f.set, ending: make(chan struct{}), late: make(chan struct{}), run: newRun()}
 	require.NoError(t, c.prepare())
+	c.explained = true // nothing else needs the link
 	go c.supervise(nil)
 	time.Sleep(100 * time.Millisecond) // the first attempt is made at once
 }

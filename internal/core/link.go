@@ -6,6 +6,7 @@ package main
 import "C"
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -100,13 +101,51 @@ func (l *link) up(class string) {
 	if C.GoString(&l.c.peer_class[0]) != class {
 		put(l.c.peer_class[:], class)
 	}
+	l.cause(1, "")
 	l.move(C.LINK_UP)
 }
 
-// refuse says why a connect failed.
+// refuse says why a connect failed. Only while the host waits for it: it reads
+// the text when the call has returned.
 func (l *link) refuse(err error) {
 	put(l.c.error[:], err.Error())
 	l.down(false)
+}
+
+// lost says why there is no connection, which the host may be asking at any time.
+func (l *link) lost(err error) { l.cause(0, err.Error()) }
+
+// cause publishes the other one of the two causes, with how often the connection
+// has come up: more is how much more often. One goroutine at a time calls it.
+func (l *link) cause(more uint64, s string) {
+	begun, published := word(&l.c.cause_begun), word(&l.c.cause_published)
+	n := atomic.LoadUint32(published)
+	ups := atomic.LoadUint64(long(&l.c.causes[n%2].ups)) + more
+	to := &l.c.causes[(n+1)%2]
+	var b [C.LINK_ERROR_MAX]byte
+	copy(b[:len(b)-1], s)
+	atomic.StoreUint32(begun, n+1)
+	atomic.StoreUint64(long(&to.ups), ups)
+	for i := range to.text {
+		atomic.StoreUint64(long(&to.text[i]), binary.NativeEndian.Uint64(b[8*i:]))
+	}
+	atomic.StoreUint32(published, n+1)
+}
+
+// say puts a message into the log for the host, and reports whether there was room.
+// One goroutine at a time calls it.
+func (l *link) say(level uint32, s string) bool {
+	log := &l.c.log
+	head := atomic.LoadUint32(word(&log.head))
+	if head-atomic.LoadUint32(word(&log.tail)) >= C.LINK_MESSAGES {
+		atomic.AddUint32(word(&log.dropped), 1)
+		return false
+	}
+	m := &log.messages[head%C.LINK_MESSAGES]
+	m.level = C.uint32_t(level)
+	put(m.text[:], s)
+	atomic.StoreUint32(word(&log.head), head+1)
+	return true
 }
 
 // down says that there is no connection, and whether somebody goes on trying.

@@ -161,6 +161,7 @@ type settings struct {
 	toCore, toHost int
 	requests       []byte
 	cache, debug   bool
+	log            *uint32 // while it is not 0, the host takes messages itself; may be nil
 	reconnect      bool
 	background     bool // do not wait for the first attempt
 	confirm        bool
@@ -180,6 +181,7 @@ func settingsOf(c *C.struct_link_config) settings {
 		requests:   C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
 		cache:      c.use_cache != 0,
 		debug:      c.debug != 0,
+		log:        (*uint32)(unsafe.Pointer(c.log)),
 		reconnect:  c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
 		background: c.background != 0 && c.socket < 0,
 		confirm:    c.confirm != 0,
@@ -215,16 +217,6 @@ func text(c *C.char) string {
 		return ""
 	}
 	return C.GoString(c)
-}
-
-// logger returns what writes to standard error, or nil without debugging.
-func (s *settings) logger() func(string, ...any) {
-	if !s.debug {
-		return nil
-	}
-	return func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "libbroccoli: [%s] %s\n", s.peer, fmt.Sprintf(format, args...))
-	}
 }
 
 // farRecord copies a record to memory that the host frees; nil when there is none.

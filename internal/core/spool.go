@@ -47,7 +47,7 @@ func openSpool(c *conn) (*spooler, error) {
 		return nil, errors.New("spool_dir keeps events in the form of Bro's protocol, and a Zeek takes none of these: use confirm")
 	}
 	own, err := spool.Open(c.set.spool.folder, c.link.spoolHeader(), spool.Options{
-		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.logf,
+		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf,
 	})
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (c *conn) closeSpool() {
 	p.confirmed()
 	p.leaveOrphan()
 	if err := onDisk(p.own.Close); err != nil {
-		c.logf("%v", err)
+		c.warnf("%v", err)
 	}
 }
 
@@ -118,7 +118,7 @@ func (p *spooler) run() {
 	if err == nil {
 		return
 	}
-	p.conn.logf("%v", err)
+	p.conn.warnf("%v", err)
 	if s := p.conn.current.Load(); s != nil {
 		s.end(err)
 	}
@@ -214,9 +214,9 @@ func (p *spooler) tell(err error) {
 		return
 	}
 	if p.failing = err != nil; p.failing {
-		p.conn.logf("%v; what is accepted is not safe from the end of the process any more", err)
+		p.conn.warnf("%v; what is accepted is not safe from the end of the process any more", err)
 	} else {
-		p.conn.logf("spool %s: can be written again", p.conn.set.spool.folder)
+		p.conn.infof("spool %s: can be written again", p.conn.set.spool.folder)
 	}
 }
 

@@ -135,9 +135,9 @@ func (p *spooler) adopt() bool {
 		return p.orphan != nil
 	}
 	dir := filepath.Dir(p.conn.set.spool.folder)
-	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.conn.link.ownAdopted, p.conn.logf)
+	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.conn.link.ownAdopted, p.conn.warnf)
 	if err != nil {
-		p.conn.logf("%v", err)
+		p.conn.warnf("%v", err)
 	}
 	p.looked = o == nil
 	if o == nil {
@@ -145,13 +145,13 @@ func (p *spooler) adopt() bool {
 	}
 	p.orphan = o
 	if err := guard("reading the ring of an orphan", p.finish); err != nil {
-		p.conn.logf("%v", err)
+		p.conn.warnf("%v", err)
 		p.looked = true // it will be no better before the next connection
 	}
 	p.mu.Lock()
 	p.adopted += o.Unconfirmed()
 	p.mu.Unlock()
-	p.conn.logf("spool: adopted %d bytes that a process has left", o.Unread())
+	p.conn.infof("spool: adopted %d bytes that a process has left", o.Unread())
 	return true
 }
 
@@ -192,7 +192,7 @@ func (p *spooler) leaveOrphan() {
 	p.lost += p.orphan.Lost()
 	p.mu.Unlock()
 	if err := p.orphan.Close(); err != nil {
-		p.conn.logf("%v", err)
+		p.conn.warnf("%v", err)
 	}
 	p.orphan = nil
 }

@@ -63,7 +63,7 @@ func (c *conn) openStats() {
 	f, err := os.OpenFile(c.set.statsFile, flags, 0o640)
 	if err != nil {
 		if c.stats.file == nil {
-			c.logf("stats_file: %v", err)
+			c.warnf("stats_file: %v", err)
 		}
 		return
 	}
@@ -75,7 +75,7 @@ func (c *conn) openStats() {
 
 func (c *conn) tell() {
 	if c.set.statsFile == "" {
-		c.logf("%s", c.counters())
+		c.infof("%s", c.counters())
 		return
 	}
 	_ = onDisk(c.writeStats)
@@ -89,7 +89,7 @@ func (c *conn) writeStats() error {
 	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, os.Getpid(), c.set.peer, c.counters())
 	// One write: several processes append to the file.
 	if _, err := c.stats.file.WriteString(line); err != nil {
-		c.logf("stats_file: %v", err)
+		c.warnf("stats_file: %v", err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	p, err := websocket.Open(ctx, nc, websocket.Config{
 		Host: c.zeekHost(nc), Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
-		Journal: c.journal, Logf: c.set.logger(),
+		Journal: c.journal, Logf: c.logger(),
 		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})

@@ -62,7 +62,7 @@ func TestLimits(t *testing.T) {
 			word := strings.TrimSpace(string(out))
 			said[word]++
 			if word == "FALSE" {
-				require.Contains(t, told.String(), "libbroccoli: cannot ", "a reason for %d %s", n, what)
+				require.Regexp(t, `libbroccoli: \[.*\] cannot `, told.String(), "a reason for %d %s", n, what)
 			}
 			t.Logf("%d %s: %s %s", n, what, word, strings.TrimSpace(told.String()))
 		}
@@ -85,7 +85,7 @@ func TestConnectInJail(t *testing.T) {
 	out, err := cmd.Output()
 	require.NoError(t, err, told.String())
 	require.Equal(t, "FALSE\n", string(out))
-	require.Regexp(t, `^libbroccoli: cannot load the core: .*No such file`, told.String())
+	require.Regexp(t, `^libbroccoli: \[.*\] cannot load the core: .*No such file`, told.String())
 	stop()
 }
 

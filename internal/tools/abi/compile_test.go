@@ -22,6 +22,8 @@ var programs = map[string]string{
 	"twice":    "#include \"broccoli.h\"\n#include \"broccoli.h\"\n",
 	"last":     "#include <sys/types.h>\n#include <sys/socket.h>\n#include <stdio.h>\n#include \"broccoli.h\"\n",
 	"features": "#undef _GNU_SOURCE\n#define _GNU_SOURCE\n#include \"broccoli.h\"\n",
+	"beyond": "#include \"romanesco.h\"\nconst char *why(BroConn *bc);\n" +
+		"const char *why(BroConn *bc) { bro_log_set(0, 0); return bro_conn_error(bc); }\n",
 	"own pkthdr": "#include <sys/time.h>\n" +
 		"struct pcap_pkthdr { struct timeval ts; unsigned int caplen, len; };\n" +
 		"#define BROCCOLI_HAVE_PCAP_PKTHDR\n#include \"broccoli.h\"\nstruct bro_packet packet;\n",

@@ -23,9 +23,13 @@ func built(t *testing.T, name string) string {
 	return filepath.Join(build, name)
 }
 
+// beyond is what is declared in romanesco.h, and was not in the interface.
+var beyond = []string{"bro_conn_error", "bro_event_error", "bro_log_set"}
+
 func assertNames(t *testing.T, got []string) {
 	t.Helper()
 	_, want := load(t).names()
+	want = append(want, beyond...)
 	assert.ElementsMatch(t, want, got)
 }
 

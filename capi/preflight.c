@@ -1,12 +1,12 @@
 #include "preflight.h"
 
 #include "api.h"
+#include "futex.h"
 #include "thread.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

@@ -6,11 +6,11 @@
 #include "cancel.h"
 #include "debug.h"
 #include "fork.h"
+#include "futex.h"
 #include "ring.h"
 #include "spool.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>

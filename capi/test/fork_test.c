@@ -494,10 +494,11 @@ test_found_until_closed(void)
 {
     char dir[] = "/tmp/broccoli-spool-XXXXXX";
     BroConn *bc = queueing();
+    struct reason why;
 
     if (!CHECK(mkdtemp(dir) != NULL))
         return;
-    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES);
+    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
     closing.conn = bc;
     closing.fd = bc->spool->lock;
     closing.found = FALSE;

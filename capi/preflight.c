@@ -99,7 +99,7 @@ files(char *text, size_t size)
     }
     /* The core's will be there. The kernel makes its table larger at once in a process
      * without threads, and waits for 10 ms later. */
-    if (!failed && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= 2 * HIGH) {
+    if (!failed && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > HIGH) {
         int high = fcntl(fds[0], F_DUPFD_CLOEXEC, HIGH);
 
         if (high >= 0)

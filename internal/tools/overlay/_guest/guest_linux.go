@@ -147,16 +147,15 @@ func guestHigh(fd int32) int32 {
 	if fd < 0 {
 		return fd
 	}
-	var limit struct{ cur, max uint64 }
-	_, _, err := linux.Syscall6(guestCall(302, 261) /* prlimit64 */, 0, guestLimit, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
-	if err != 0 {
-		return fd
+	high, errno := fcntl(fd, guestCopy, 1024)
+	if errno != 0 {
+		var limit struct{ cur, max uint64 }
+		_, _, err := linux.Syscall6(guestCall(302, 261) /* prlimit64 */, 0, guestLimit, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
+		if err != 0 {
+			return fd
+		}
+		high, errno = fcntl(fd, guestCopy, int32(limit.cur-limit.cur/4))
 	}
-	least := int32(1024)
-	if limit.cur < 2048 {
-		least = int32(limit.cur - limit.cur/4)
-	}
-	high, errno := fcntl(fd, guestCopy, least)
 	if errno != 0 {
 		return fd
 	}

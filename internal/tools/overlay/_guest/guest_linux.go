@@ -213,6 +213,16 @@ func guestPollLost() {
 	guestPollLock.Store(0)
 }
 
+// guestPollAdd registers a descriptor, with a new epoll if the host has closed ours.
+func guestPollAdd(fd int32, ev *linux.EpollEvent) uintptr {
+	errno := linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	if errno != 0 && !guestPollOurs() {
+		guestPollLost()
+		errno = linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	}
+	return errno
+}
+
 // guestPoll returns an epoll descriptor and an eventfd that is registered there.
 func guestPoll() (epoll, efd int32) {
 	epoll, errno := linux.EpollCreate1(linux.EPOLL_CLOEXEC)

@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,6 +35,7 @@
 
 #define PREFIX "cannot load the core: "
 #define SIGSET_BYTES 8 /* of the kernel's */
+#define FUTEX_WAKE_PRIVATE_OP 129 /* the kernel's headers are not there for each C library */
 
 /*
  * The core was built for glibc, and shares the host's: with another C library it
@@ -277,7 +277,7 @@ try_munmap(struct scratch *s)
 static int
 try_futex(struct scratch *s)
 {
-    return syscall(SYS_futex, &s->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0;
+    return syscall(SYS_futex, &s->word, FUTEX_WAKE_PRIVATE_OP, 1, NULL, NULL, 0) == 0;
 }
 
 static int

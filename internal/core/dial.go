@@ -122,7 +122,11 @@ func (s *socket) linger() {
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.
 func dupFile(fd int, name string) (*os.File, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, highDescriptor())
+	const selectable = 1024
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, selectable)
+	if err != nil {
+		n, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, upperQuarter())
+	}
 	if err != nil {
 		n, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	}
@@ -135,14 +139,13 @@ func dupFile(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(n), name), nil
 }
 
-// highDescriptor is where our descriptors begin: beyond what select() can wait for,
-// or in the upper quarter of what the limit allows, to leave the low numbers to the
-// host. The runtime of the core does the same with its own (internal/tools/overlay).
-func highDescriptor() int {
-	const selectable = 1024
+// upperQuarter is where our descriptors begin when the limit allows none beyond
+// what select() can wait for, to leave the low numbers to the host. The runtime of the
+// core does the same with its own (internal/tools/overlay).
+func upperQuarter() int {
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= 2*selectable {
-		return selectable
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 3
 	}
 	return int(limit.Cur - limit.Cur/4)
 }

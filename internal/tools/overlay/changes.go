@@ -107,6 +107,7 @@ var effects = []effect{
 		"Ends the process when the host has closed its descriptors, or waits for ever for one of them",
 		[]change{
 			{"func netpollinit(", "netpollEventFd = uintptr(efd)", "guestPollInode = guestInode(efd)\n\tnetpollEventFd = uintptr(efd)"},
+			{"func netpollopen(", "linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, int32(fd), &ev)", "guestPollAdd(int32(fd), &ev)"},
 			{"func netpollBreak(", "var one uint64 = 1", "if !guestPollOurs() {\n\t\tguestPollLost()\n\t\treturn\n\t}\n\tvar one uint64 = 1"},
 			{"func netpollBreak(", `println("runtime: netpollBreak write failed with", -n)`, "guestPollLost()"},
 			{"func netpollBreak(", `throw("runtime: netpollBreak write failed")`, "return"},

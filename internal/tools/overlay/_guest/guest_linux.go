@@ -147,16 +147,15 @@ func guestHigh(fd int32) int32 {
 	if fd < 0 {
 		return fd
 	}
-	var limit struct{ cur, max uint64 }
-	_, _, err := linux.Syscall6(guestCall(302, 261) /* prlimit64 */, 0, guestLimit, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
-	if err != 0 {
-		return fd
+	high, errno := fcntl(fd, guestCopy, 1024)
+	if errno != 0 {
+		var limit struct{ cur, max uint64 }
+		_, _, err := linux.Syscall6(guestCall(302, 261) /* prlimit64 */, 0, guestLimit, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
+		if err != 0 {
+			return fd
+		}
+		high, errno = fcntl(fd, guestCopy, int32(limit.cur-limit.cur/4))
 	}
-	least := int32(1024)
-	if limit.cur < 2048 {
-		least = int32(limit.cur - limit.cur/4)
-	}
-	high, errno := fcntl(fd, guestCopy, least)
 	if errno != 0 {
 		return fd
 	}
@@ -212,6 +211,16 @@ func guestPollLost() {
 	// Who waits on the old one does so until his time is up: another may wait.
 	sched.lastpoll.CompareAndSwap(0, nanotime())
 	guestPollLock.Store(0)
+}
+
+// guestPollAdd registers a descriptor, with a new epoll if the host has closed ours.
+func guestPollAdd(fd int32, ev *linux.EpollEvent) uintptr {
+	errno := linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	if errno != 0 && !guestPollOurs() {
+		guestPollLost()
+		errno = linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	}
+	return errno
 }
 
 // guestPoll returns an epoll descriptor and an eventfd that is registered there.

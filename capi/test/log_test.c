@@ -426,7 +426,8 @@ log_in_child(void)
     check_failed = 0;
     seen.n = 0;
     log_deliver();
-    CHECK(seen.n == 0); /* what waits is the parent's */
+    bro_conn_alive(conn);
+    CHECK(seen.n == 0); /* what waits is the parent's, and what its core has said */
     CHECK(bro_conn_process_input(conn) == 0 && seen.n == 0);
     log_now(BRO_LOG_INFO, "of the child");
     CHECK(seen.n == 1 && saw(0, BRO_LOG_INFO, "of the child") && seen.all[0].thread == getpid());

@@ -126,7 +126,8 @@ end_at_once(void *refused)
 }
 
 /* Whether threads can end: the C library, refused that, tries again for ever. To try
- * with a thread would leave behind what the C library has not cleared. */
+ * with a thread would leave behind what the C library has not cleared. Without a
+ * filter nobody refuses it, and valgrind knows no such clone(). */
 static int
 exits(char *text, size_t size)
 {

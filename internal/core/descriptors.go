@@ -157,6 +157,9 @@ func (c *conn) watch(r *run, toCore, toHost *bell) {
 	}
 }
 
+// disowned reports whether the host has closed our descriptors.
+func (c *conn) disowned() bool { return c.foreign.Load() || !c.toCore.id.ours() }
+
 func (c *conn) disown(s *socket) {
 	c.toCore.foreign.Store(true)
 	c.toHost.foreign.Store(true)

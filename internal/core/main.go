@@ -67,7 +67,7 @@ func connect(l *C.struct_link, v *link, s settings, anew bool) error {
 	var journal *peer.Journal
 	if found, ok := links.Load(l); ok {
 		c := found.(*conn)
-		if !c.foreign.Load() {
+		if !c.disowned() {
 			return c.again(s, anew)
 		}
 		links.Delete(l)

@@ -76,8 +76,6 @@ func guests() []guest {
 		{program: "hijack", args: "P1", prints: `child: send 1\nchild: 0 of 20 eventfds lost\nstatus 0\n`, arrives: map[string]string{"child": "1"}},
 		{program: "exitfork", args: "P1 PID1", limit: 20 * time.Second, prints: `exit\n(forked\n)?`},
 		{program: "header", prints: `Success, 1\n`},
-		{program: "alive", prints: `60 while alive, 0 after that\n`},
-		{program: "quickexit", prints: `30 arrived\n`},
 	}
 	for n := 3; n < 10; n++ {
 		env := []string{}

@@ -166,7 +166,7 @@ run(struct errand *e)
     int held = cancel_hold();
     int failed = 0;
 
-    if (load_here(e->links[0]->error, sizeof e->links[0]->error)) {
+    if (load_if_others_cannot(e->error, LINK_ERROR_MAX)) {
         pthread_mutex_lock(&couriers.lock);
         failed = hand_over(e);
         while (!failed && !e->done)

@@ -3,6 +3,7 @@
 #include "api.h"
 #include "faults.h"
 #include "preflight.h"
+#include "thread.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CORE_NAME "libbroccoli-core.so"
@@ -316,6 +319,75 @@ load_core(char *error, size_t size)
     return loaded;
 }
 
+/* --- Which thread loads it -------------------------------------------------------------------- */
+
+/* How long another thread may take to get an answer of the loader. */
+#define KNOCK_MS 100
+
+/* A question to the loader, by a thread of its own. */
+struct knock {
+    sem_t answered;
+    int holders; /* the thread and the one who has started it */
+};
+
+static void
+leave_knock(struct knock *k)
+{
+    if (__atomic_sub_fetch(&k->holders, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    sem_destroy(&k->answered);
+    free(k);
+}
+
+static void *
+ask_loader(void *arg)
+{
+    struct knock *k = arg;
+
+    dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
+    sem_post(&k->answered);
+    leave_knock(k);
+    return NULL;
+}
+
+static int
+await_answer(struct knock *k)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += KNOCK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (sem_timedwait(&k->answered, &until) != 0)
+        if (errno != EINTR)
+            return FALSE;
+    return TRUE;
+}
+
+/* Whether another thread gets an answer: not while this one is in a constructor that
+ * dlopen() runs. TRUE where that cannot be asked. */
+static int
+others_can_load(void)
+{
+    struct knock *k = malloc(sizeof *k);
+    pthread_t thread;
+    int answered = TRUE;
+
+    if (!k)
+        return TRUE;
+    sem_init(&k->answered, FALSE, 0);
+    k->holders = 2;
+    if (thread_start(&thread, ask_loader, k) == 0) {
+        pthread_detach(thread);
+        answered = await_answer(k);
+    } else {
+        leave_knock(k);
+    }
+    leave_knock(k);
+    return answered;
+}
+
 /* Whether the rest of the caller's stack is enough for loading a library. FALSE in
  * doubt: a stack that the C library knows nothing of may be any size. */
 static int
@@ -333,17 +405,28 @@ enough_stack(void)
     return known && &here >= lowest + LOAD_STACK && &here < lowest + size;
 }
 
-int
-load_here(char *error, size_t size)
+/* The runtime's first steps are then on this thread, before it has threads of its own. */
+static int
+load_on_this_thread(char *error, size_t size)
 {
     sigset_t all, before;
     int loaded;
 
-    if (__atomic_load_n(&core.handle, __ATOMIC_ACQUIRE) || !enough_stack())
-        return TRUE;
+    if (!enough_stack()) {
+        snprintf(error, size, "cannot load the core: a constructor that dlopen() runs has too small a stack");
+        return FALSE;
+    }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     loaded = load_core(error, size) != NULL;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return loaded;
+}
+
+int
+load_if_others_cannot(char *error, size_t size)
+{
+    if (__atomic_load_n(&core.handle, __ATOMIC_ACQUIRE))
+        return TRUE;
+    return preflight_alone(error, size) && (others_can_load() || load_on_this_thread(error, size));
 }

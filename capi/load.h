@@ -18,11 +18,11 @@ struct core {
 const struct core *load_core(char *error, size_t size);
 
 /*
- * The same on the thread of the caller, if its stack is large enough: in a constructor
- * that dlopen() runs no other thread can load anything until it returns. Signals wait
- * meanwhile. FALSE, with the reason in error, when there will be no core.
+ * Loads the core on the thread of the caller, signals waiting meanwhile, if no other
+ * could: in a constructor that dlopen() runs, the loader answers this thread alone.
+ * FALSE, with the reason in error, when there will be no core.
  */
-int load_here(char *error, size_t size);
+int load_if_others_cannot(char *error, size_t size);
 
 /* Gives back, the first time, the memory that the core needs for nothing but its start. */
 void load_release_pages(void);

@@ -8,8 +8,12 @@
 
 #include <stddef.h>
 
-/* FALSE with the reason in text when this process cannot have it: by its limits, by
- * what the kernel refuses to it, or by how it was linked. */
+/* FALSE with the reason in text when this process cannot have it: by what the kernel
+ * refuses to it, or by how it was linked. First, and without a thread of ours: the C
+ * library ends the process when it cannot start one. */
+int preflight_alone(char *text, size_t size);
+
+/* The same by its limits. */
 int preflight(char *text, size_t size);
 
 #endif

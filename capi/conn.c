@@ -4,9 +4,9 @@
 #include "conf.h"
 #include "core.h"
 #include "debug.h"
-#include "init.h"
 #include "fork.h"
 #include "handles.h"
+#include "init.h"
 #include "ring.h"
 #include "romanesco.h"
 #include "settings.h"
@@ -335,7 +335,8 @@ bro_conn_get_fd(BroConn *bc)
     if (!bc)
         return -1;
     fork_own(bc);
-    fd = conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host : -1;
+    fd =
+        conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host : -1;
     log_hand_over(bc);
     return fd;
 }

@@ -6,7 +6,8 @@
 #ifndef ROMANESCO_CORE_H
 #define ROMANESCO_CORE_H
 
-#include "link.h"
+#include "core_config.h"
+#include "shared.h"
 
 /* Connects, or does not with the reason in error, which has LINK_ERROR_MAX bytes. */
 enum link_result core_connect(struct link *l, const struct link_config *cfg, char *error);

@@ -5,7 +5,7 @@
 #ifndef ROMANESCO_ERROR_H
 #define ROMANESCO_ERROR_H
 
-#include "link.h"
+#include "shared.h"
 
 /* The text of a reason while it is being found. */
 struct reason {

@@ -5,7 +5,7 @@
 #include "flat.h"
 
 #include "debug.h"
-#include "link.h"
+#include "shared.h"
 #include "type.h"
 #include "val.h"
 

@@ -36,7 +36,8 @@ static void
 close_descriptor(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
-    if (conn_state(bc) == LINK_DOWN && bc->to_host >= 0) { /* and no other thread is connecting again */
+    if (conn_state(bc) == LINK_DOWN &&
+        bc->to_host >= 0) { /* and no other thread is connecting again */
         close(bc->to_host);
         bc->to_host = -1;
     }

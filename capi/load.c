@@ -2,8 +2,9 @@
 
 #include "api.h"
 #include "faults.h"
+#include "loader.h"
+#include "place.h"
 #include "preflight.h"
-#include "thread.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -11,18 +12,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CORE_NAME "libbroccoli-core.so"
 /* What preflight() and dlopen() need of a stack, with plenty to spare. */
 #define LOAD_STACK (128 << 10)
 
@@ -40,9 +36,6 @@ static struct {
     struct core functions;
     int settled; /* what only its start needed has been given back */
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Our own file, if the loader knows it by a name from the working directory. */
-static char *loaded_as;
 
 /* Nothing here waits or allocates. */
 void
@@ -71,61 +64,6 @@ note_dlerror(void)
 
     snprintf(core.error, sizeof core.error, "cannot load the core: %s",
              text ? text : "no reason given");
-}
-
-/* Whether we are in the program itself, and not in a library of our own. TRUE in doubt. */
-static int
-in_program(const Dl_info *us)
-{
-    Dl_info program;
-
-    return !dladdr((void *)getauxval(AT_PHDR), &program) || program.dli_fbase == us->dli_fbase;
-}
-
-/* A relative name is good as long as nobody has changed the folder. */
-__attribute__((constructor)) static void
-note_place(void)
-{
-    Dl_info us;
-    char *dir;
-
-    if (!dladdr((void *)&core, &us) || us.dli_fname[0] == '/' || in_program(&us))
-        return;
-    dir = getcwd(NULL, 0);
-    if (dir && asprintf(&loaded_as, "%s/%s", dir, us.dli_fname) < 0)
-        loaded_as = NULL;
-    free(dir);
-}
-
-/* The program's file as the kernel knows it, for what the loader knows is what
- * whoever started it has said. With more rights than its user's even the kernel
- * may have been led to a folder of the user's, by a hard link. */
-static int
-program_path(char *path)
-{
-    ssize_t n = getauxval(AT_SECURE) ? -1 : readlink("/proc/self/exe", path, PATH_MAX - 1);
-
-    path[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
-/* The path of the core in the folder that this library was loaded from. */
-static int
-beside_us(char *path, size_t size)
-{
-    char program[PATH_MAX];
-    const char *from, *slash;
-    Dl_info us;
-
-    if (!dladdr((void *)&core, &us))
-        return FALSE;
-    from = loaded_as ? loaded_as : us.dli_fname;
-    if (in_program(&us))
-        from = program_path(program) ? program : "";
-    slash = strrchr(from, '/');
-    if (from[0] != '/' || !slash)
-        return FALSE;
-    return (size_t)snprintf(path, size, "%.*s/%s", (int)(slash - from), from, CORE_NAME) < size;
 }
 
 static void *
@@ -212,7 +150,7 @@ open_core(void)
     void *handle = NULL;
 
     /* Never by a bare name: the search path of the host is not ours to trust. */
-    if (beside_us(path, sizeof path))
+    if (place_beside_us(path, sizeof path))
         handle = open_it(path);
     return handle ? handle : open_it(BROCCOLI_LIBDIR "/" CORE_NAME);
 }
@@ -321,73 +259,6 @@ load_core(char *error, size_t size)
 
 /* --- Which thread loads it -------------------------------------------------------------------- */
 
-/* How long another thread may take to get an answer of the loader. */
-#define KNOCK_MS 100
-
-/* A question to the loader, by a thread of its own. */
-struct knock {
-    sem_t answered;
-    int holders; /* the thread and the one who has started it */
-};
-
-static void
-leave_knock(struct knock *k)
-{
-    if (__atomic_sub_fetch(&k->holders, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    sem_destroy(&k->answered);
-    free(k);
-}
-
-static void *
-ask_loader(void *arg)
-{
-    struct knock *k = arg;
-
-    dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
-    sem_post(&k->answered);
-    leave_knock(k);
-    return NULL;
-}
-
-static int
-await_answer(struct knock *k)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += KNOCK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (sem_timedwait(&k->answered, &until) != 0)
-        if (errno != EINTR)
-            return FALSE;
-    return TRUE;
-}
-
-/* Whether another thread gets an answer: not while this one is in a constructor that
- * dlopen() runs. TRUE where that cannot be asked. */
-static int
-others_can_load(void)
-{
-    struct knock *k = malloc(sizeof *k);
-    pthread_t thread;
-    int answered = TRUE;
-
-    if (!k)
-        return TRUE;
-    sem_init(&k->answered, FALSE, 0);
-    k->holders = 2;
-    if (thread_start(&thread, ask_loader, k) == 0) {
-        pthread_detach(thread);
-        answered = await_answer(k);
-    } else {
-        leave_knock(k);
-    }
-    leave_knock(k);
-    return answered;
-}
-
 /* Whether the rest of the caller's stack is enough for loading a library. FALSE in
  * doubt: a stack that the C library knows nothing of may be any size. */
 static int
@@ -413,7 +284,8 @@ load_on_this_thread(char *error, size_t size)
     int loaded;
 
     if (!enough_stack()) {
-        snprintf(error, size, "cannot load the core: a constructor that dlopen() runs has too small a stack");
+        snprintf(error, size,
+                 "cannot load the core: a constructor that dlopen() runs has too small a stack");
         return FALSE;
     }
     sigfillset(&all);
@@ -428,5 +300,6 @@ load_if_others_cannot(char *error, size_t size)
 {
     if (__atomic_load_n(&core.handle, __ATOMIC_ACQUIRE))
         return TRUE;
-    return preflight_alone(error, size) && (others_can_load() || load_on_this_thread(error, size));
+    return preflight_alone(error, size) &&
+           (loader_answers_others() || load_on_this_thread(error, size));
 }

@@ -6,7 +6,8 @@
 #ifndef ROMANESCO_LOAD_H
 #define ROMANESCO_LOAD_H
 
-#include "link.h"
+#include "core_config.h"
+#include "shared.h"
 
 /* What the core does for us, on a thread of ours. */
 struct core {

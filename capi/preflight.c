@@ -1,7 +1,7 @@
 #include "preflight.h"
 
 #include "api.h"
-#include "futex.h"
+#include "preflight_calls.h"
 #include "thread.h"
 
 #include <dlfcn.h>
@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -34,10 +33,6 @@
 #define FILES 12
 #define HIGH 1024 /* where the core has its descriptors, if the limit allows */
 
-#define PREFIX "cannot load the core: "
-#define SIGSET_BYTES 8 /* of the kernel's */
-#define FUTEX_WAKE_PRIVATE_OP 129 /* the kernel's headers are not there for each C library */
-
 /*
  * The core was built for glibc, and shares the host's: with another C library it
  * would end the process, and a static program has none to share.
@@ -48,8 +43,8 @@ c_library(char *text, size_t size)
     if (dlsym(RTLD_DEFAULT, "gnu_get_libc_version"))
         return TRUE;
     snprintf(text, size,
-             PREFIX "this program does not use glibc as a shared library; "
-                    "link it to libc.so.6 (libbroccoli itself may be static)");
+             PREFLIGHT "this program does not use glibc as a shared library; "
+                       "link it to libc.so.6 (libbroccoli itself may be static)");
     return FALSE;
 }
 
@@ -66,7 +61,7 @@ static int
 memory(char *text, size_t size)
 {
     if (!can_map(SPACE_BYTES, PROT_NONE)) {
-        snprintf(text, size, PREFIX "it needs %zu MiB of address space: %s (RLIMIT_AS?)",
+        snprintf(text, size, PREFLIGHT "it needs %zu MiB of address space: %s (RLIMIT_AS?)",
                  SPACE_BYTES >> 20, strerror(errno));
         return FALSE;
     }
@@ -78,7 +73,7 @@ memory(char *text, size_t size)
         munlock(p, DATA_BYTES);
         ok = mprotect(p, DATA_BYTES, PROT_READ | PROT_WRITE) == 0;
         if (!ok)
-            snprintf(text, size, PREFIX "it needs %zu MiB of memory: %s (RLIMIT_DATA?)",
+            snprintf(text, size, PREFLIGHT "it needs %zu MiB of memory: %s (RLIMIT_DATA?)",
                      DATA_BYTES >> 20, strerror(errno));
         munmap(p, DATA_BYTES);
     }
@@ -116,7 +111,7 @@ files(char *text, size_t size)
         }
     }
     if (failed)
-        snprintf(text, size, PREFIX "it needs %d descriptors: %s (RLIMIT_NOFILE?)", FILES,
+        snprintf(text, size, PREFLIGHT "it needs %d descriptors: %s (RLIMIT_NOFILE?)", FILES,
                  strerror(failed));
     while (n-- > 0)
         close(fds[n]);
@@ -151,7 +146,7 @@ exits(char *text, size_t size)
     if (pid > 0)
         waitpid(pid, NULL, __WALL);
     if (refused)
-        snprintf(text, size, PREFIX "the system call exit does not work");
+        snprintf(text, size, PREFLIGHT "the system call exit does not work");
     return !refused;
 }
 
@@ -180,260 +175,15 @@ threads(char *text, size_t size)
     while (n-- > 0)
         pthread_join(started[n], NULL);
     if (failed)
-        snprintf(text, size, PREFIX "it needs %d threads: %s (RLIMIT_NPROC?)", THREADS,
+        snprintf(text, size, PREFLIGHT "it needs %d threads: %s (RLIMIT_NPROC?)", THREADS,
                  strerror(failed));
-    return !failed;
-}
-
-/*
- * System calls. Each is tried in a form that does nothing and always succeeds, so
- * that what fails is what a filter refuses. TRUE: it did what it should.
- */
-struct scratch {
-    int epoll, event;
-    unsigned char *page;
-    size_t page_bytes;
-    uint32_t word;
-};
-
-static int
-try_epoll_create(struct scratch *s)
-{
-    s->epoll = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
-    return s->epoll >= 0;
-}
-
-static int
-try_eventfd(struct scratch *s)
-{
-    s->event = (int)syscall(SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK);
-    return s->event >= 0;
-}
-
-static int
-try_epoll_ctl(struct scratch *s)
-{
-    struct epoll_event e = {.events = EPOLLIN};
-
-    return syscall(SYS_epoll_ctl, s->epoll, EPOLL_CTL_ADD, s->event, &e) == 0;
-}
-
-static int
-try_epoll_wait(struct scratch *s)
-{
-    struct epoll_event e;
-
-    return syscall(SYS_epoll_pwait, s->epoll, &e, 1, 0, NULL, SIGSET_BYTES) == 1;
-}
-
-static int
-try_read(struct scratch *s)
-{
-    uint64_t n;
-
-    return syscall(SYS_read, s->event, &n, sizeof n) == sizeof n;
-}
-
-static int
-try_write(struct scratch *s)
-{
-    uint64_t n = 1;
-
-    return syscall(SYS_write, s->event, &n, sizeof n) == sizeof n;
-}
-
-static int
-try_fcntl(struct scratch *s)
-{
-    return syscall(SYS_fcntl, s->event, F_GETFD) == FD_CLOEXEC;
-}
-
-static int
-try_close(struct scratch *s)
-{
-    int failed = syscall(SYS_close, s->event) != 0;
-
-    s->event = -1;
-    return !failed;
-}
-
-static int
-try_mmap(struct scratch *s)
-{
-    s->page = mmap(NULL, s->page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return s->page != MAP_FAILED;
-}
-
-static int
-try_mprotect(struct scratch *s)
-{
-    return mprotect(s->page, s->page_bytes, PROT_READ | PROT_WRITE) == 0;
-}
-
-static int
-try_madvise(struct scratch *s)
-{
-    return madvise(s->page, s->page_bytes, MADV_NORMAL) == 0;
-}
-
-static int
-try_munmap(struct scratch *s)
-{
-    int failed = munmap(s->page, s->page_bytes) != 0;
-
-    s->page = MAP_FAILED;
-    return !failed;
-}
-
-static int
-try_futex(struct scratch *s)
-{
-    return syscall(SYS_futex, &s->word, FUTEX_WAKE_PRIVATE_OP, 1, NULL, NULL, 0) == 0;
-}
-
-static int
-try_sigprocmask(struct scratch *s)
-{
-    uint64_t mask;
-
-    (void)s;
-    return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, SIGSET_BYTES) == 0;
-}
-
-static int
-try_sigaction(struct scratch *s)
-{
-    struct sigaction action;
-
-    (void)s;
-    return sigaction(SIGSEGV, NULL, &action) == 0;
-}
-
-static int
-try_sigaltstack(struct scratch *s)
-{
-    stack_t stack;
-
-    (void)s;
-    return sigaltstack(NULL, &stack) == 0;
-}
-
-static int
-try_nanosleep(struct scratch *s)
-{
-    struct timespec none = {0, 0};
-
-    (void)s;
-    return syscall(SYS_nanosleep, &none, NULL) == 0;
-}
-
-static int
-try_getrandom(struct scratch *s)
-{
-    unsigned char byte;
-
-    (void)s;
-    return syscall(SYS_getrandom, &byte, sizeof byte, 0) == sizeof byte;
-}
-
-static int
-try_sched_yield(struct scratch *s)
-{
-    (void)s;
-    return syscall(SYS_sched_yield) == 0;
-}
-
-static int
-try_gettid(struct scratch *s)
-{
-    (void)s;
-    return syscall(SYS_gettid) > 0;
-}
-
-static int
-try_tgkill(struct scratch *s)
-{
-    (void)s;
-    return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0;
-}
-
-/* The C library ends the process when it cannot register a new thread. */
-static int
-try_rseq(struct scratch *s)
-{
-#ifdef SYS_rseq
-    const unsigned *registered = dlsym(RTLD_DEFAULT, "__rseq_size");
-
-    if (registered && *registered) {
-        int known = syscall(SYS_rseq, NULL, 0, 0, 0) == -1 && errno == EINVAL; /* of a wrong size */
-
-        if (known)
-            errno = 0;
-        return known;
-    }
-#endif
-    (void)s;
-    return TRUE;
-}
-
-/* In this order: some need what those before have made. */
-static const struct {
-    const char *name;
-    int (*works)(struct scratch *s);
-} calls[] = {
-    {"futex", try_futex},
-    {"rseq", try_rseq},
-    {"rt_sigprocmask", try_sigprocmask},
-    {"rt_sigaction", try_sigaction},
-    {"sigaltstack", try_sigaltstack},
-    {"mmap", try_mmap},
-    {"mprotect", try_mprotect},
-    {"madvise", try_madvise},
-    {"munmap", try_munmap},
-    {"epoll_create1", try_epoll_create},
-    {"eventfd2", try_eventfd},
-    {"epoll_ctl", try_epoll_ctl},
-    {"epoll_pwait", try_epoll_wait},
-    {"read", try_read},
-    {"write", try_write},
-    {"fcntl", try_fcntl},
-    {"close", try_close},
-    {"nanosleep", try_nanosleep},
-    {"getrandom", try_getrandom},
-    {"sched_yield", try_sched_yield},
-    {"gettid", try_gettid},
-    {"tgkill", try_tgkill},
-};
-
-static int
-system_calls(char *text, size_t size)
-{
-    struct scratch s = {.epoll = -1, .event = -1, .page = MAP_FAILED};
-    size_t n;
-    int failed = 0;
-
-    s.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    for (n = 0; !failed && n < sizeof calls / sizeof *calls; n++) {
-        errno = 0;
-        if (calls[n].works(&s))
-            continue;
-        failed = TRUE;
-        snprintf(text, size, PREFIX "the system call %s does not work: %s", calls[n].name,
-                 errno ? strerror(errno) : "another result than expected");
-    }
-    if (s.epoll >= 0)
-        close(s.epoll);
-    if (s.event >= 0)
-        close(s.event);
-    if (s.page != MAP_FAILED)
-        munmap(s.page, s.page_bytes);
     return !failed;
 }
 
 int
 preflight_alone(char *text, size_t size)
 {
-    if (!c_library(text, size) || !system_calls(text, size))
+    if (!c_library(text, size) || !preflight_calls(text, size))
         return FALSE;
     grow_table();
     return TRUE;

@@ -103,8 +103,8 @@ bro_event_registry_add(BroConn *bc, const char *event_name, BroEventFunc func, v
 
 /**
  * Registers func for events of that name, as bro_event_registry_add() does. It is
- * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to hold
- * until the function returns.
+ * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to
+ * hold until the function returns.
  */
 BRO_API void
 bro_event_registry_add_compact(BroConn *bc, const char *event_name, BroCompactEventFunc func,

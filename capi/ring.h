@@ -1,11 +1,11 @@
 /*
- * The C end of the rings between host and core (link.h has the layout,
+ * The C end of the rings between host and core (shared.h has the layout,
  * internal/ring the Go end).
  */
 #ifndef ROMANESCO_RING_H
 #define ROMANESCO_RING_H
 
-#include "link.h"
+#include "shared.h"
 
 #include <stddef.h>
 

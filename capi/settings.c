@@ -28,7 +28,8 @@ setting(const char *name, uint64_t fallback, uint64_t least, uint64_t most)
         return fallback;
     if (number(text, &n) && n >= least && n <= most)
         return n;
-    LOG_LATER(BRO_LOG_WARNING, "%s %s: it must be a number from %" PRIu64 " to %" PRIu64 "; %" PRIu64 " is used", name,
-          text, least, most, fallback);
+    LOG_LATER(BRO_LOG_WARNING,
+              "%s %s: it must be a number from %" PRIu64 " to %" PRIu64 "; %" PRIu64 " is used",
+              name, text, least, most, fallback);
     return fallback;
 }

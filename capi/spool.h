@@ -9,7 +9,7 @@
 
 #include "descriptor.h"
 #include "error.h"
-#include "link.h"
+#include "shared.h"
 
 #include <stddef.h>
 

@@ -4,8 +4,9 @@
 #ifndef ROMANESCO_ZEEK_H
 #define ROMANESCO_ZEEK_H
 
+#include "core_config.h"
 #include "error.h"
-#include "link.h"
+#include "shared.h"
 
 #include <stddef.h>
 

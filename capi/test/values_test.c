@@ -14,7 +14,7 @@
 #include "../debug.h"
 #include "../flat.h"
 #include "../hash.h"
-#include "../link.h"
+#include "../shared.h"
 #include "check.h"
 
 /* --- Short forms ------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 package main
 
 /*
-#include "link.h"
+#include "shared.h"
 */
 import "C"
 

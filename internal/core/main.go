@@ -9,7 +9,8 @@ package main
 #cgo CFLAGS: -I${SRCDIR}/../../capi
 #cgo LDFLAGS: -Wl,--wrap=pthread_key_create
 #include <stdlib.h>
-#include "link.h"
+#include "core_config.h"
+#include "shared.h"
 
 static void *
 far_memory(size_t size)

@@ -1,5 +1,5 @@
 // Package flat translates events between their model (package event) and the
-// flat records in which front and core hand them to each other (capi/link.h,
+// flat records in which front and core hand them to each other (capi/shared.h,
 // capi/flat.h). It imports only package event.
 //
 // Records come from, and go to, memory of the same process, built by the same

@@ -1,5 +1,5 @@
 // Package ring is the Go end of the rings that carry records between host and
-// core (capi/link.h has the layout and the rules, capi/ring.c the C end). A
+// core (capi/shared.h has the layout and the rules, capi/ring.c the C end). A
 // ring has one producer and one consumer, in different threads of one process.
 // It imports nothing of this project.
 package ring

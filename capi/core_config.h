@@ -1,0 +1,59 @@
+/*
+ * What the front asks of the core, and what comes of it. Read by cgo too, as shared.h.
+ */
+#ifndef ROMANESCO_CORE_CONFIG_H
+#define ROMANESCO_CORE_CONFIG_H
+
+#include <stdint.h>
+
+/* What a connection is to be; the core copies it before its function returns. */
+struct link_config {
+    const char *peer; /* "host:port", or NULL when socket is given */
+    int socket;       /* connected stream socket to take a copy of, or -1 */
+    int to_core;      /* eventfds; the core takes copies of them */
+    int to_host;
+    const char *class_name; /* or NULL */
+    const char *requests;   /* event names, each with its NUL, one after another */
+    uint32_t requests_len;
+    uint32_t use_cache;  /* let the peer refer to objects that it sent before */
+    uint32_t debug;      /* tell stderr what happens, or the link's log */
+    uint32_t reconnect;  /* keep trying when the peer is lost or cannot be reached */
+    uint32_t background; /* the same, and do not wait for the first attempt */
+    uint32_t anew;       /* end a connection that is up, and connect again */
+    uint32_t confirm;    /* keep events until the peer has confirmed them */
+    uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
+    uint32_t retry_ms;   /* longest pause between two attempts */
+    uint32_t silence_ms; /* how long a peer may give no sign of life; 0: for ever */
+    const uint32_t *log; /* while this is not 0, messages go into the link's log */
+
+    uint32_t use_tls; /* what follows is for TLS only; texts are NULL when not set */
+    uint32_t tls_rsa_key_exchange;
+    const char *ca_cert;
+    const char *host_cert;
+    const char *host_key;
+    const char *host_pass;
+    const char *tls_min_version;
+    const char *peer_name;
+
+    const char *spool_folder; /* what link.spool is in; NULL without one */
+    uint64_t spool_max_bytes; /* that all spools beside it may take together */
+    uint32_t spool_sync_ms;   /* how long something may be there without being synced */
+
+    uint32_t stats_s;       /* seconds between two lines of statistics; 0: none */
+    const char *stats_file; /* where they go; NULL: where debugging goes */
+
+    uint32_t zeek; /* the peer speaks Zeek's WebSocket API; what follows is for that only */
+    uint32_t zeek_exact_time;   /* put the exact time beside each time */
+    const char *zeek_topic;     /* of what is sent */
+    const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
+    const char *zeek_types;     /* file of declarations, or NULL */
+};
+
+/* What came of a connect. */
+enum link_result {
+    LINK_REFUSED = 0, /* link.error says why */
+    LINK_CONNECTED = 1,
+    LINK_TRYING = 2 /* the same, but the core goes on in the background */
+};
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * Where the core is. No environment and no name of a program leads elsewhere.
+ */
+#ifndef ROMANESCO_PLACE_H
+#define ROMANESCO_PLACE_H
+
+#include <stddef.h>
+
+#define CORE_NAME "libbroccoli-core.so"
+
+/* The path of the core in the folder that this library was loaded from. FALSE: there
+ * is no such folder, or it is not to be trusted. */
+int place_beside_us(char *path, size_t size);
+
+#endif

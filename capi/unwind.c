@@ -16,8 +16,10 @@ struct context;
 typedef int personality(int version, int actions, uint64_t class, struct exception *exception,
                         struct context *context);
 
-personality __gcc_personality_v0 __attribute__((visibility("hidden")));
-void _Unwind_Resume(struct exception *exception) __attribute__((visibility("hidden")));
+/* ThreadSanitizer would have something to clean up in them. */
+#define OURS __attribute__((visibility("hidden"), no_sanitize_thread))
+personality __gcc_personality_v0 OURS;
+void _Unwind_Resume(struct exception *exception) OURS;
 
 static void *
 find(const char *name)

@@ -627,8 +627,8 @@ void bro_event_registry_add(BroConn *bc, const char *event_name, BroEventFunc fu
 
 /**
  * Registers func for events of that name, as bro_event_registry_add() does. It is
- * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to hold
- * until the function returns.
+ * called with all arguments and their types in a BroEvMeta. The BroEvMeta and what it points to
+ * hold until the function returns.
  */
 void bro_event_registry_add_compact(BroConn *bc, const char *event_name,
                                     BroCompactEventFunc func, void *user_data);

@@ -18,8 +18,8 @@
 /* By the state that a link is in: those that may follow. New, Opening, Up, Retry,
  * Down, closinG, Closed. */
 static const char *const moves[STATES] = {
-    [LINK_NEW] = "-O---G-",   [LINK_OPENING] = "--URDG-", [LINK_UP] = "-O-RDG-",
-    [LINK_RETRY] = "-OU-DG-", [LINK_DOWN] = "-O---G-",    [LINK_CLOSING] = "------C",
+    [LINK_NEW] = "-O---G-",    [LINK_OPENING] = "--URDG-", [LINK_UP] = "-O-RDG-",
+    [LINK_RETRY] = "-OU-DG-",  [LINK_DOWN] = "-O---G-",    [LINK_CLOSING] = "------C",
     [LINK_CLOSED] = "-------",
 };
 

@@ -81,9 +81,9 @@ make_descriptors(BroConn *bc, struct reason *why)
     check_descriptor(&bc->to_core, &bc->to_core_id);
     check_descriptor(&bc->to_host, &bc->to_host_id);
     if (bc->to_core < 0)
-        bc->to_core = descriptor_event(&bc->to_core_id);
+        bc->to_core = descriptor_event(&bc->to_core_id, descriptor_high());
     if (bc->to_host < 0) {
-        bc->to_host = descriptor_event(&bc->to_host_id);
+        bc->to_host = descriptor_event(&bc->to_host_id, STDERR_FILENO + 1);
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     if (bc->to_core < 0 || bc->to_host < 0)
@@ -214,10 +214,8 @@ refused(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
     link_move(&bc->link->state, LINK_DOWN); /* unless the core has done so */
-    if (ring_used(&bc->link->in) == 0) {
-        close(bc->to_host);
-        bc->to_host = -1;
-    }
+    if (ring_used(&bc->link->in) == 0)
+        descriptor_close(&bc->to_host, &bc->to_host_id);
     pthread_mutex_unlock(&bc->lock);
 }
 

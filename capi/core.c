@@ -2,12 +2,15 @@
 
 #include "api.h"
 #include "cancel.h"
+#include "futex.h"
 #include "load.h"
 #include "process.h"
 #include "ring.h"
 #include "thread.h"
 
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,7 +24,7 @@ struct errand {
     uint32_t timeout_ms;
     char *error; /* of LINK_ERROR_MAX bytes: why there was no core to call */
     int result;
-    int done;
+    uint32_t done; /* a futex */
 };
 
 /*
@@ -31,13 +34,12 @@ struct errand {
  */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t work, done;
+    pthread_cond_t work;
     struct errand *pending;
     int alive, idle;
     int loaded; /* a core is there */
 } couriers = {.lock = PTHREAD_MUTEX_INITIALIZER,
-              .work = PTHREAD_COND_INITIALIZER,
-              .done = PTHREAD_COND_INITIALIZER};
+              .work = PTHREAD_COND_INITIALIZER};
 
 void
 core_forget(int clean)
@@ -45,7 +47,6 @@ core_forget(int clean)
     memset(&couriers, 0, sizeof couriers);
     pthread_mutex_init(&couriers.lock, NULL);
     pthread_cond_init(&couriers.work, NULL);
-    pthread_cond_init(&couriers.done, NULL);
     load_forget(clean);
 }
 
@@ -73,6 +74,17 @@ next_errand(void)
     return e;
 }
 
+/* From here on the errand may be gone. Nothing is shared with those who wait for
+ * others: one may be below a signal handler that never returns. */
+static void
+finish(struct errand *e)
+{
+    uint32_t *done = &e->done;
+
+    __atomic_store_n(done, TRUE, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 static void *
 courier(void *arg)
 {
@@ -91,8 +103,7 @@ courier(void *arg)
         loaded = carry_out(e);
         pthread_mutex_lock(&couriers.lock);
         couriers.loaded |= loaded;
-        e->done = TRUE;
-        pthread_cond_broadcast(&couriers.done);
+        finish(e);
     }
     couriers.alive--;
     pthread_mutex_unlock(&couriers.lock);
@@ -145,33 +156,42 @@ nothing_waits(struct link **links, int n)
 #define LOOK_MS 200
 
 static void
-wait_for(struct errand *e, unsigned generation)
+wait_for(struct errand *e)
 {
-    struct timespec until;
+    static const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    unsigned generation = process_generation();
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&couriers.done, &couriers.lock, &until);
-    if (!process_is(generation))
-        e->done = TRUE;
+    while (!__atomic_load_n(&e->done, __ATOMIC_SEQ_CST) && process_is(generation))
+        syscall(SYS_futex, &e->done, FUTEX_WAIT_PRIVATE, FALSE, &look, NULL, 0);
+}
+
+/* No signal handler runs meanwhile: it may call exit(), which has errands too. */
+static int
+hand_over_undisturbed(struct errand *e)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&couriers.lock);
+    failed = hand_over(e);
+    pthread_mutex_unlock(&couriers.lock);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
 }
 
 /* Has an errand run and waits for it. */
 static int
 run(struct errand *e)
 {
-    unsigned generation = process_generation();
     int held = cancel_hold();
     int failed = 0;
 
     if (load_if_others_cannot(e->error, LINK_ERROR_MAX)) {
-        pthread_mutex_lock(&couriers.lock);
-        failed = hand_over(e);
-        while (!failed && !e->done)
-            wait_for(e, generation);
-        pthread_mutex_unlock(&couriers.lock);
+        failed = hand_over_undisturbed(e);
+        if (!failed)
+            wait_for(e);
     }
     cancel_release(held);
     if (failed)

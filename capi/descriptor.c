@@ -3,13 +3,16 @@
 #include "api.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* From here on select() cannot wait for a descriptor. */
+#define SELECTABLE 1024
 
 /* The number of an eventfd, which no other has as long as it is open, from 1; 0 if
  * this kernel does not tell (before 5.2) or /proc is not there. */
@@ -81,19 +84,47 @@ descriptor_close(int *fd, const struct descriptor_id *id)
     *fd = -1;
 }
 
+int
+descriptor_seems(int fd, const struct descriptor_id *id)
+{
+    return same_file(fd, id) && (!id->mark || fcntl(fd, F_GETSIG) == id->mark);
+}
+
+/* Moves a descriptor to the first free number from least on. Where that fails it stays. */
+static int
+move_up(int fd, int least)
+{
+    int moved = fd >= 0 && fd < least ? fcntl(fd, F_DUPFD_CLOEXEC, least) : -1;
+
+    if (moved < 0)
+        return fd;
+    close(fd);
+    return moved;
+}
+
+int
+descriptor_high(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > SELECTABLE)
+        return SELECTABLE;
+    return (int)(limit.rlim_cur - limit.rlim_cur / 4);
+}
+
 /*
  * The number of an eventfd that everybody has closed is given to another. So ours
  * carry a mark that others do not: which signal would tell of them, if they were
  * asked to send one.
  */
 int
-descriptor_event(struct descriptor_id *id)
+descriptor_event(struct descriptor_id *id, int least)
 {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = move_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), least);
 
     *id = descriptor_id(fd);
-    if (fd >= 0 && fcntl(fd, F_SETSIG, SIGRTMAX) == 0) {
-        id->mark = SIGRTMAX;
+    if (fd >= 0 && fcntl(fd, F_SETSIG, DESCRIPTOR_MARK) == 0) {
+        id->mark = DESCRIPTOR_MARK;
         id->event = event_number(fd);
     } else {
         id->inode = 0;

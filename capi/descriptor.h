@@ -5,6 +5,7 @@
 #ifndef ROMANESCO_DESCRIPTOR_H
 #define ROMANESCO_DESCRIPTOR_H
 
+#include <signal.h>
 #include <stdint.h>
 
 struct descriptor_id {
@@ -25,7 +26,17 @@ int descriptor_is_other(int fd, const struct descriptor_id *id);
 /* Closes it unless it is known to be another file's, and forgets the number. */
 void descriptor_close(int *fd, const struct descriptor_id *id);
 
-/* A new eventfd, that does not block and that no program inherits; -1 with errno set. */
-int descriptor_event(struct descriptor_id *id);
+/* The same, quickly: another eventfd that has our mark is not told apart. */
+int descriptor_seems(int fd, const struct descriptor_id *id);
+
+/* What fcntl(F_GETSIG) says of descriptors of ours, and of no others. */
+#define DESCRIPTOR_MARK SIGRTMAX
+
+/* A new eventfd from number least on, that does not block and that no program
+ * inherits; -1 with errno set. */
+int descriptor_event(struct descriptor_id *id, int least);
+
+/* From which number on the host is not in the way, nor we in its: the core does the same. */
+int descriptor_high(void);
 
 #endif

@@ -63,6 +63,30 @@ fork_settle(int clean)
     pthread_mutex_init(&handles.lock, NULL);
 }
 
+static int
+is_of_handle(int fd)
+{
+    const BroConn *bc;
+
+    for (bc = handles_first(); bc; bc = handles_older(bc))
+        if (fd == bc->to_core || fd == bc->to_host)
+            return TRUE;
+    return FALSE;
+}
+
+/* How far the core's descriptors may reach from where they begin. */
+#define CORE_DESCRIPTORS 4096
+
+void
+fork_close_core(void)
+{
+    int first = descriptor_high(), fd;
+
+    for (fd = first; fd < first + CORE_DESCRIPTORS; fd++)
+        if (fcntl(fd, F_GETSIG) == DESCRIPTOR_MARK && !is_of_handle(fd))
+            close(fd);
+}
+
 void
 fork_look(void)
 {
@@ -79,14 +103,14 @@ fork_owns(const BroConn *bc)
 
 /* An eventfd of our own, under the number that the host may be waiting on. */
 static void
-renew(int *fd, struct descriptor_id *id)
+renew(int *fd, struct descriptor_id *id, int least)
 {
     struct descriptor_id fresh_id;
     int fresh;
 
     if (*fd < 0)
         return;
-    fresh = descriptor_event(&fresh_id);
+    fresh = descriptor_event(&fresh_id, least);
     if (fresh < 0)
         LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
     if (fresh >= 0 && descriptor_is(*fd, id) && dup3(fresh, *fd, O_CLOEXEC) >= 0)
@@ -130,8 +154,8 @@ take_over(BroConn *bc)
     leave_link(bc);
     leave_spool(bc);
     errors_forget(bc);
-    renew(&bc->to_core, &bc->to_core_id);
-    renew(&bc->to_host, &bc->to_host_id);
+    renew(&bc->to_core, &bc->to_core_id, descriptor_high());
+    renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
 }
 
 /* Whether the parent had a connection, or was to have one. */

@@ -38,8 +38,7 @@ close_descriptor(BroConn *bc)
     pthread_mutex_lock(&bc->lock);
     if (conn_state(bc) == LINK_DOWN &&
         bc->to_host >= 0) { /* and no other thread is connecting again */
-        close(bc->to_host);
-        bc->to_host = -1;
+        descriptor_close(&bc->to_host, &bc->to_host_id);
     }
     pthread_mutex_unlock(&bc->lock);
 }
@@ -51,6 +50,8 @@ quiet(BroConn *bc)
 {
     uint64_t count;
 
+    if (bc->to_host >= 0 && !descriptor_seems(bc->to_host, &bc->to_host_id))
+        bc->to_host = -1; /* the host has closed it, and the number is another's */
     if (bc->to_host >= 0 && read(bc->to_host, &count, sizeof count) < 0 && errno != EAGAIN)
         LOG_LATER(BRO_LOG_DEBUG, "cannot read the descriptor: %s", strerror(errno));
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);

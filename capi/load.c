@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "faults.h"
+#include "fork.h"
 #include "loader.h"
 #include "place.h"
 #include "preflight.h"
@@ -131,6 +132,7 @@ unload_remains(void)
     if (!remains)
         return;
     core.remains = NULL; /* first: another thread may fork meanwhile */
+    fork_close_core();
     if (core.abandon)
         core.abandon();
     core.abandon = NULL;

@@ -121,6 +121,8 @@ after_fork_in_child(void)
 {
     if (!identity)
         return;
+    if (is_known(identity) && __atomic_load_n(&pid, __ATOMIC_ACQUIRE) == getpid())
+        return; /* a handler of the host's that ran before this one has used a handle */
     __atomic_store_n(&identity->generation, 0, __ATOMIC_RELAXED); /* whatever the kernel has done */
     __atomic_store_n(&identity->settler, 0, __ATOMIC_RELAXED);
     cleanly = getpid();

@@ -56,8 +56,8 @@ pretend(int flags)
     CHECK(bro_event_send(bc, ev));
     bro_event_free(ev);
     CHECK(core_takes(bc, 1) == 1);
-    bc->to_core = descriptor_event(&bc->to_core_id);
-    bc->to_host = descriptor_event(&bc->to_host_id);
+    bc->to_core = descriptor_event(&bc->to_core_id, 3);
+    bc->to_host = descriptor_event(&bc->to_host_id, 3);
     bc->link->state = LINK_UP;
     return bc;
 }

@@ -258,7 +258,7 @@ static void
 test_event_ids(void)
 {
     struct descriptor_id id, other;
-    int fd = descriptor_event(&id), again;
+    int fd = descriptor_event(&id, 3), again;
 
     CHECK(descriptor_is(fd, &id));
     other = id;

@@ -33,11 +33,12 @@ type conn struct {
 	run    *run
 	wrote  atomic.Bool // all that was accepted has been written
 
-	current atomic.Pointer[session]
-	journal *peer.Journal // nil without confirmed delivery
-	spool   *spooler      // nil without a spool
-	stats   stats
-	out     messages
+	current    atomic.Pointer[session]
+	publishing sync.Mutex    // of what waits in a session: there is one as long as it is held
+	journal    *peer.Journal // nil without confirmed delivery
+	spool      *spooler      // nil without a spool
+	stats      stats
+	out        messages
 
 	// Of a begin, and of the supervise that it starts: whether the host knows why
 	// the connection is not up; the failure of an attempt that was told last, and when.
@@ -53,11 +54,18 @@ type conn struct {
 
 // run is what goes on from one connect of the host's to the next.
 type run struct {
-	halt chan struct{} // closed when the host connects anew
-	done chan struct{} // closed when nothing of it runs any more
+	halt     chan struct{} // closed when the host connects anew
+	done     chan struct{} // closed when there will be no session any more
+	watching sync.WaitGroup
 }
 
 func newRun() *run { return &run{halt: make(chan struct{}), done: make(chan struct{})} }
+
+// wait waits until nothing of it runs any more.
+func (r *run) wait() {
+	<-r.done
+	r.watching.Wait()
+}
 
 func (r *run) halted() bool {
 	select {
@@ -183,7 +191,7 @@ func (c *conn) halt() {
 			s.end(errAnew)
 		}
 	}
-	<-c.run.done
+	c.run.wait()
 }
 
 func (c *conn) closeFiles() {
@@ -194,8 +202,11 @@ func (c *conn) closeFiles() {
 // connect makes one attempt, and publishes its success.
 func (c *conn) connect() (connection, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.set.timeout)
+	var hurrying sync.WaitGroup
+	defer hurrying.Wait() // it looks at the link, which may be gone later
 	defer cancel()
-	go c.hurry(ctx, c.run, cancel)
+	r := c.run
+	hurrying.Go(func() { c.hurry(ctx, r, cancel) })
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -270,7 +281,8 @@ const patience = 10
 func (c *conn) supervise(p connection) {
 	r := c.run
 	defer close(r.done)
-	go c.watch(r, c.toCore, c.toHost)
+	toCore, toHost := c.toCore, c.toHost
+	r.watching.Go(func() { c.watch(r, toCore, toHost) })
 	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
 			began, received := time.Now(), c.stats.received.Load()
@@ -296,6 +308,9 @@ func (c *conn) supervise(p connection) {
 			return
 		}
 		if err := guard("connecting again", func() (err error) { p, err = c.connect(); return err }); err != nil {
+			if r.halted() {
+				return // which is why it failed
+			}
 			p = nil
 			c.explain(err)
 			c.tellFailure(err)
@@ -354,7 +369,11 @@ func (c *conn) session(r *run, p connection) error {
 		_ = c.toCore.SetReadDeadline(time.Time{})
 	}
 	c.current.Store(s)
-	defer c.current.Store(nil)
+	defer func() {
+		c.publishing.Lock()
+		c.current.Store(nil)
+		c.publishing.Unlock()
+	}()
 	defer c.publishLoss()
 	switch { // close() and halt() have looked for a session before there was this one
 	case c.isLate():
@@ -390,8 +409,11 @@ func (c *conn) publishLoss() {
 func (c *conn) publishUnsent(bytes int) { atomic.StoreUint32(c.link.unsent(), uint32(bytes)) }
 
 // unwritten passes on what waits to be written in a session. The bytes of a
-// handshake are nothing that the host has sent.
+// handshake are nothing that the host has sent. A PING that waits for a peer may
+// outlast its session, and the link.
 func (c *conn) unwritten(bytes int) {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
 	if c.current.Load() != nil {
 		c.publishUnsent(bytes)
 	}
@@ -431,6 +453,7 @@ func (c *conn) close(timeout time.Duration) bool {
 		}
 		<-c.run.done
 	}
+	c.run.wait()
 	c.stopStats()
 	c.closeSpool()
 	c.closeFiles()

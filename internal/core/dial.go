@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -99,9 +100,9 @@ const (
 	quietFor  = 50 * time.Millisecond
 )
 
-// linger waits until the peer's kernel has acknowledged all that was written, if
-// the peer is sending: a socket that is closed before what comes in has been read
-// takes back what is not acknowledged.
+// linger reads until the peer ends too, or is quiet and its kernel has acknowledged
+// all that was written: a socket that is closed before what comes in has been read
+// resets the connection, and what the peer has not read is lost with it.
 func (s *socket) linger() {
 	raw, err := s.SyscallConn()
 	if err != nil {
@@ -112,9 +113,11 @@ func (s *socket) linger() {
 		return n
 	}
 	b := make([]byte, 64<<10)
-	for end := time.Now().Add(lingerMax); unacknowledged() > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(lingerMax); time.Now().Before(end); {
 		_ = s.SetReadDeadline(time.Now().Add(quietFor))
-		if _, err := s.Read(b); err != nil {
+		_, err := s.Read(b)
+		quiet := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && !quiet || quiet && unacknowledged() == 0 {
 			return
 		}
 	}

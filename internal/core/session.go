@@ -51,6 +51,7 @@ type session struct {
 	left chan struct{} // closed when it is to end with what it has taken written
 	over chan struct{} // closed at the end
 	sent uint64        // events that the host has not been told of yet
+	gone atomic.Uint64 // how far the ring has been written
 	got  uint64        // the same of those received
 
 	unsaid bool // the host may not have been told of what it could see
@@ -162,8 +163,17 @@ func (s *session) flush() error {
 	if err := s.peer.Flush(); err != nil {
 		return err
 	}
-	s.conn.link.wrote(taken)
+	s.gone.Store(taken)
+	s.publishWritten()
 	return nil
+}
+
+// publishWritten tells the host how far its ring is with the kernel, or with the peer
+// if that confirms.
+func (s *session) publishWritten() {
+	if gone := s.gone.Load(); s.unconfirmed() == 0 { // in this order
+		s.conn.link.wrote(gone)
+	}
 }
 
 func (s *session) full() bool { return s.conn.journal != nil && s.conn.journal.Full() }
@@ -351,6 +361,9 @@ func (s *session) show() {
 // that it is done for all that one read of the stream has brought.
 func (s *session) deliver() {
 	s.show()
+	if s.conn.spool == nil && s.conn.journal != nil && s.conn.link.flushing() {
+		s.publishWritten() // a receipt may have come
+	}
 	if s.unsaid {
 		s.unsaid = false
 		s.conn.signal()

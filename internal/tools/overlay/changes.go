@@ -57,7 +57,7 @@ var effects = []effect{
 		"Sets SA_ONSTACK on every handler of the host, and forgets the mask and the flags of those that it takes over",
 		[]change{
 			{"func initsig(", "setsigstack(i)", "_ = 0"},
-			{"func initsig(", "setsig(i, abi.FuncPCABIInternal(sighandler))", "guestSetsig(i)"},
+			{"func initsig(", "setsig(i, abi.FuncPCABIInternal(sighandler))", "guestTakeOver(i)"},
 		},
 	},
 	{

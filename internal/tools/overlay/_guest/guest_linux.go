@@ -29,13 +29,13 @@ const (
 	guestResetHand = 0x80000000
 )
 
-// guestSetsig takes a signal over for faults of Go's own threads. A handler of
+// guestTakeOver takes a signal over for faults of Go's own threads. A handler of
 // the host is run with the mask and the flags that it was installed with, but on
 // the alternate stack, if its thread has one: Go's threads need that.
 //
 //go:nosplit
 //go:nowritebarrierrec
-func guestSetsig(sig uint32) {
+func guestTakeOver(sig uint32) {
 	var before, sa sigactiont
 	sigaction(sig, nil, &before)
 	guestFlags[sig] = before.sa_flags
@@ -55,8 +55,11 @@ func guestSetsig(sig uint32) {
 //go:nosplit
 //go:nowritebarrierrec
 func guestSignal(sig uint32, info *siginfo, ctx unsafe.Pointer) bool {
-	if getg() != nil || sig >= _NSIG {
+	if sig >= _NSIG {
 		return false
+	}
+	if getg() != nil {
+		return guestPassOn(sig, info, ctx)
 	}
 	handler, flags := atomic.Loaduintptr(&fwdSig[sig]), guestFlags[sig]
 	if handler != _SIG_DFL && handler != _SIG_IGN {
@@ -79,6 +82,27 @@ func guestSignal(sig uint32, info *siginfo, ctx unsafe.Pointer) bool {
 	return true
 }
 
+// guestPassOn sends a signal to the process again that somebody has sent to it, and
+// that a thread of Go has got since the host's have it blocked, and reports whether it
+// was one. This thread blocks it from here on, and so at last do all.
+//
+//go:nosplit
+//go:nowritebarrierrec
+func guestPassOn(sig uint32, info *siginfo, ctx unsafe.Pointer) bool {
+	isFault := sig == _SIGSEGV || sig == _SIGBUS || sig == _SIGFPE
+	if !isFault || info.si_code > 0 {
+		return false
+	}
+	mask := (*uint64)(unsafe.Pointer(&(*ucontext)(ctx).uc_sigmask))
+	*mask |= 1 << (sig - 1)
+	pid, _, _ := linux.Syscall6(guestCall(39, 172) /* getpid */, 0, 0, 0, 0, 0, 0)
+	_, _, err := linux.Syscall6(guestCall(129, 138) /* rt_sigqueueinfo */, pid, uintptr(sig), uintptr(unsafe.Pointer(info)), 0, 0, 0)
+	if err != 0 { // of kill(), whose sender the kernel lets nobody imitate
+		linux.Syscall6(guestCall(62, 129) /* kill */, pid, uintptr(sig), 0, 0, 0, 0)
+	}
+	return true
+}
+
 // guestDefault gives a signal back its default action.
 //
 //go:nosplit
@@ -92,6 +116,8 @@ const (
 	guestDontFork = 10   // MADV_DONTFORK
 	guestLimit    = 7    // RLIMIT_NOFILE
 	guestCopy     = 1030 // F_DUPFD_CLOEXEC
+	guestSetsig   = 10   // F_SETSIG
+	guestMark     = 64   // DESCRIPTOR_MARK of capi/descriptor.h
 )
 
 // guestReserve maps memory that nothing is put into before it is touched, not even
@@ -160,6 +186,7 @@ func guestHigh(fd int32) int32 {
 		return fd
 	}
 	closefd(fd)
+	fcntl(high, guestSetsig, guestMark) // for a child to know it by
 	return high
 }
 

@@ -97,6 +97,8 @@ prepare(void)
     *p = (uintptr_t)setting("GOGC", gogc, sizeof gogc);
     p += *p != 0;
     *p = (uintptr_t)setting("GODEBUG", godebug, sizeof godebug);
+    if (*p && strncmp(godebug, "GODEBUG=cpu.", 12) != 0)
+        *p = 0; /* what is meant for others: it may print */
     p += *p != 0;
     *p++ = 0;
     put_auxiliary(p);

@@ -75,6 +75,22 @@ func guests() []guest {
 		},
 		{program: "hijack", args: "P1", prints: `child: send 1\nchild: 0 of 20 eventfds lost\nstatus 0\n`, arrives: map[string]string{"child": "1"}},
 		{program: "exitfork", args: "P1 PID1", limit: 20 * time.Second, prints: `exit\n(forked\n)?`},
+		{
+			program: "exitinside", args: "P1 12", limit: 90 * time.Second, prints: `12 ended\n`,
+			arrives: any0("tick"), twice: true,
+		},
+		{
+			program: "flushmany", args: "P1 10 1000", prints: `(\d+) accepted, 0 failed\n`,
+			arrives: map[string]string{"tick": "$1"},
+		},
+		{
+			name: "flushmany confirm", program: "flushmany", args: "P1 10 1000", conf: "/broccoli/confirm yes\n",
+			prints: `(\d+) accepted, 0 failed\n`, arrives: map[string]string{"tick": "$1"},
+		},
+		{
+			program: "atforkfirst", args: "P1 LIBRARY", prints: `connect 1\nstatus 0\n`,
+			arrives: map[string]string{"child": "1", "tick": "1"},
+		},
 		{program: "header", prints: `Success, 1\n`},
 	}
 	for n := 3; n < 10; n++ {
@@ -92,6 +108,16 @@ func guests() []guest {
 			name: "sendflush " + end, program: "sendflush", args: "P1 40 " + end,
 			prints: `0 failed\n`, arrives: map[string]string{"tick": "40"},
 		})
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE} {
+		for how, prints := range map[string]string{
+			"handler": `waits 1, handled 0\nhandled 1\n`, "wait": `waits 1, handled 0\ntaken 1\nhandled 0\n`,
+		} {
+			list = append(list, guest{
+				name: fmt.Sprintf("sent %d %s", int(sig), how), program: "sent",
+				args: fmt.Sprintf("P1 %d %s", int(sig), how), prints: prints,
+			})
+		}
 	}
 	for how, name := range []string{"fork", "_Fork", "clone"} {
 		list = append(list, guest{
@@ -153,7 +179,7 @@ func (g *guest) run(t *testing.T) {
 	uses := func(word string) bool {
 		return slices.ContainsFunc(all, func(w string) bool { return w == word || strings.HasSuffix(w, "="+word) })
 	}
-	words := []string{"DIR", guestPrograms(t), "SPOOL", t.TempDir()}
+	words := []string{"LIBRARY", build + "/lib/libbroccoli.so.5", "DIR", guestPrograms(t), "SPOOL", t.TempDir()}
 	var collectors []*collectorProcess
 	for _, n := range []string{"1", "2"} {
 		if uses("P"+n) || n == "1" && uses("PROXY") {
@@ -448,7 +474,7 @@ var compiledGuests = sync.OnceValues(func() (string, error) {
 		switch name {
 		case "plug":
 			args = append(args, "-shared", "-fPIC", "-L"+build+"/lib", "-lbroccoli", "-o", filepath.Join(dir, "plug.so"))
-		case "plughost": // the plugin brings the library along
+		case "plughost", "atforkfirst": // which load what brings the library along
 			args = append(args, "-o", filepath.Join(dir, name), "-ldl")
 		default:
 			args = append(args, "-o", filepath.Join(dir, name), "-L"+build+"/lib", "-lbroccoli")

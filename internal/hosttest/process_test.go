@@ -147,7 +147,11 @@ func TestClosedDescriptors(t *testing.T) {
 	for _, args := range [][]string{nil, {"idle"}} {
 		out, err := run(t, "closing", append([]string{addr, filepath.Join(t.TempDir(), "file")}, args...)...).Output()
 		require.NoError(t, err, "%s", out)
-		require.Equal(t, "alive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
+		// A send within the moment that it takes to notice wakes nobody, with 8 bytes.
+		require.Regexp(t, "^alive 0\nclosed 0\nwritten (0|8)\nagain 1\n$", string(out))
+		if args != nil {
+			require.Contains(t, string(out), "written 0")
+		}
 	}
 }
 

@@ -3,10 +3,12 @@
  * first, and sends an event:
  *
  *   line PEER N     prints of the first child and of the last: the cores that are mapped, the
- *                   number that pthread_key_create() gives, KiB mapped, and KiB in memory
+ *                   number that pthread_key_create() gives, KiB mapped, KiB in memory, and the
+ *                   descriptors
  */
 #include <broccoli.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,16 @@ cores(void)
              strspn(offset, "0") == strlen(offset);
     if (f)
         fclose(f);
+    return n;
+}
+
+static int
+descriptors(void)
+{
+    int fd, n = 0;
+
+    for (fd = 3; fd < 20000; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
     return n;
 }
 
@@ -84,7 +96,8 @@ main(int argc, char **argv)
             break;
         }
         if (i == 1 || i == n) {
-            printf("%d %d %d %d\n", cores(), next_key(), status("VmSize:"), status("VmRSS:"));
+            printf("%d %d %d %d %d\n", cores(), next_key(), status("VmSize:"), status("VmRSS:"),
+                   descriptors());
             fflush(stdout);
         }
         if (i == n || fork() != 0)

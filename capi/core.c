@@ -38,8 +38,7 @@ static struct {
     struct errand *pending;
     int alive, idle;
     int loaded; /* a core is there */
-} couriers = {.lock = PTHREAD_MUTEX_INITIALIZER,
-              .work = PTHREAD_COND_INITIALIZER};
+} couriers = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
 void
 core_forget(int clean)

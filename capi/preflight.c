@@ -27,7 +27,8 @@
  * something to spare; measured with limits lowered step by step (hosttest). Most of
  * the address space is never touched.
  */
-#define SPACE_BYTES ((size_t)2176 << 20) /* each thread that frees anything gets 64 MiB by glibc */
+#define SPACE_BYTES ((size_t)2176 << 20) /* each thread that frees anything gets 64 MiB by glibc \
+                                          */
 #define DATA_BYTES ((size_t)112 << 20)
 #define THREADS 12
 #define FILES 12

@@ -25,10 +25,10 @@
 /*
  * What the core takes at the most when it is loaded and has one connection, with
  * something to spare; measured with limits lowered step by step (hosttest). Most of
- * the address space is never touched.
+ * the address space is never touched: glibc reserves 64 MiB for each thread that frees
+ * anything.
  */
-#define SPACE_BYTES ((size_t)2176 << 20) /* each thread that frees anything gets 64 MiB by glibc \
-                                          */
+#define SPACE_BYTES ((size_t)2176 << 20)
 #define DATA_BYTES ((size_t)112 << 20)
 #define THREADS 12
 #define FILES 12

@@ -134,19 +134,26 @@ func (b *bell) Close() error {
 	return b.File.Close()
 }
 
-// watchEach is how often a connection looks after its descriptors.
-const watchEach = time.Second
+// watchEach is how often a connection looks after its descriptors: all of them at
+// the same moments, since each wakes an idle process.
+const watchEach = 5 * time.Second
+
+func untilWatch() time.Duration {
+	now := time.Now()
+	return now.Truncate(watchEach).Add(watchEach).Sub(now)
+}
 
 // watch ends the connection when its descriptors are not its own any more.
 func (c *conn) watch(r *run, toCore, toHost *bell) {
 	core, host := eventfdNumber(toCore.id.fd), eventfdNumber(toHost.id.fd)
-	each := time.NewTicker(watchEach)
-	defer each.Stop()
+	next := time.NewTimer(untilWatch())
+	defer next.Stop()
 	for {
 		select {
 		case <-r.done:
 			return
-		case <-each.C:
+		case <-next.C:
+			next.Reset(untilWatch())
 		}
 		s := c.sock.Load()
 		if toCore.is(core) && toHost.is(host) && (s == nil || s.gone.Load() || s.id.ours()) {

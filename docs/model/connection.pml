@@ -246,6 +246,9 @@ proctype core(byte h)
     :: atomic { is(UP) && !linked[h] -> state[h] = (reconnect -> RETRY : DOWN) }
 #endif
 
+    /* The host has closed the library's descriptors: the core gives up. */
+    :: atomic { is(UP) || is(RETRY) -> linked[h] = false; state[h] = DOWN }
+
     :: atomic { is(CLOSING) && !ring[h] && !journal[h] -> let_go[h] = true; break }
 
     /* The deadline. */

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -121,7 +122,10 @@ func TestChildKeepsNoSpoolLocked(t *testing.T) {
 	for _, lock := range folders {
 		f, err := os.Open(lock)
 		require.NoError(t, err)
-		require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), lock)
+		// The child may just be about to close it.
+		require.Eventually(t, func() bool {
+			return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+		}, 10*time.Second, 10*time.Millisecond, lock)
 		require.NoError(t, f.Close())
 	}
 	require.Len(t, deliver(t, l, dir, "deliver"), 501)

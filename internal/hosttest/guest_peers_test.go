@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,8 +170,8 @@ func inTurn(t *testing.T) (addr string, stop func(want int) []uint64) {
 // later and later.
 func cutting(t *testing.T, c *collectorProcess) string {
 	t.Helper()
-	var p *proxy
-	p = newProxy(t, func() string { return c.addr }, func() int64 { return 4000 + 500*p.cuts.Load() })
+	var lives atomic.Int64
+	p := newProxy(t, func() string { return c.addr }, func() int64 { return 4000 + 500*lives.Add(1) })
 	return p.addr
 }
 

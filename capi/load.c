@@ -6,6 +6,7 @@
 #include "loader.h"
 #include "place.h"
 #include "preflight.h"
+#include "thread.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -43,6 +44,7 @@ void
 load_forget(int clean)
 {
     pthread_mutex_init(&core.lock, NULL); /* a thread that is no more may have held it */
+    thread_forget();
     faults_give_back();
     if (core.image) {
         core.remains = core.image;
@@ -237,7 +239,9 @@ load(void)
     core.begun = TRUE; /* before: another thread may fork meanwhile */
     unload_remains();
     faults_note();
+    thread_hold();
     handle = open_core();
+    thread_release();
     note_image(handle);
     core.image = handle;
     core.begun = handle != NULL;

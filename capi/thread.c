@@ -43,6 +43,31 @@ begin(void *arg)
     return task.func(task.arg);
 }
 
+/*
+ * glibc locks itself up when one thread starts another, one loads a library with
+ * thread-local variables, and a third calls setuid(). So we never do the first two
+ * at a time.
+ */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+
+void
+thread_hold(void)
+{
+    pthread_mutex_lock(&starting);
+}
+
+void
+thread_release(void)
+{
+    pthread_mutex_unlock(&starting);
+}
+
+__attribute__((no_sanitize_thread)) void
+thread_forget(void)
+{
+    starting = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
 /* The thread inherits the mask. */
 static int
 create(pthread_t *thread, const pthread_attr_t *attr, struct task *task)
@@ -52,7 +77,9 @@ create(pthread_t *thread, const pthread_attr_t *attr, struct task *task)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_hold();
     failed = pthread_create(thread, attr, begin, task);
+    thread_release();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;
 }

@@ -10,4 +10,11 @@
 /* Starts a thread that is to be joined or detached. 0, or why it could not be started. */
 int thread_start(pthread_t *thread, void *(*func)(void *), void *arg);
 
+/* None is started in between: for who loads a library. */
+void thread_hold(void);
+void thread_release(void);
+
+/* After fork(), in the child: nobody holds it. */
+void thread_forget(void);
+
 #endif

@@ -396,11 +396,11 @@ soak: all
 
 .PHONY: test-fuzz
 test-fuzz: | prerequisites
-	$(TOOL)/fuzz -time 3s
+	$(GO) run ./internal/tools/fuzz -time 3s
 
 .PHONY: fuzz
 fuzz: | prerequisites
-	$(TOOL)/fuzz -time $(FUZZTIME)
+	$(GO) run ./internal/tools/fuzz -time $(FUZZTIME)
 
 .PHONY: lint
 lint: | prerequisites $(HEADER)

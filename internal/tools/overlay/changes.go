@@ -27,9 +27,18 @@ var threadStart = []change{
 	{"_cgo_sys_thread_start(", "pthread_attr_init(", "guest_attr_init("},
 }
 
+// So is what ends the process when there is no memory for a few bytes.
+var threadMemory = []change{
+	{"x_cgo_init(", "(uintptr*)malloc(2 * sizeof(uintptr))", "guest_bounds"},
+	{"x_cgo_init(", "free(pbounds)", "(void)0"},
+	{"threadentry(", "free(v)", "guest_start_free(v)"},
+}
+
 var declareGuest = change{
 	"", `#include "libcgo_unix.h"`, `#include "libcgo_unix.h"
+extern uintptr guest_bounds[2];
 void guest_attr_init(pthread_attr_t *);
+void guest_start_free(void *);
 int guest_first_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);`,
 }
 
@@ -147,9 +156,19 @@ var effects = []effect{
 		threadStart,
 	},
 	{
+		"runtime/cgo/gcc_linux_amd64.c",
+		"Ends the process when there is no memory for a few bytes",
+		threadMemory,
+	},
+	{
 		"runtime/cgo/gcc_linux_arm64.c",
 		"Starts threads with stacks of the size that the host has set for its own",
 		threadStart,
+	},
+	{
+		"runtime/cgo/gcc_linux_arm64.c",
+		"Ends the process when there is no memory for a few bytes",
+		threadMemory,
 	},
 	{
 		"runtime/cgo/gcc_libinit.c",
@@ -159,5 +178,21 @@ var effects = []effect{
 			{"x_cgo_sys_thread_create(", "pthread_attr_init(", "guest_attr_init("},
 			{"x_cgo_sys_thread_create(", "_cgo_try_pthread_create(", "guest_first_thread("},
 		},
+	},
+	{
+		"runtime/cgo/gcc_util.c",
+		"Ends the process when there is no memory to start a thread with",
+		[]change{
+			{"", `#include "libcgo.h"`, "#include \"libcgo.h\"\n\nThreadStart *guest_start_new(void);"},
+			{"x_cgo_thread_start(", "malloc(sizeof *ts)", "guest_start_new()"},
+		},
+	},
+	{
+		"runtime/cgo/gcc_stack_unix.c",
+		"Frees what was never allocated, when there is no memory to say where a stack is",
+		[]change{{
+			"x_cgo_getstackbound(", "pthread_getattr_np(pthread_self(), &attr);",
+			"if (pthread_getattr_np(pthread_self(), &attr) != 0) {\n\t\tbounds[0] = bounds[1] = 0; // the caller guesses\n\t\treturn;\n\t}",
+		}},
 	},
 }

@@ -127,11 +127,29 @@ const (
 //go:nosplit
 func guestReserve(v unsafe.Pointer, n uintptr) (unsafe.Pointer, int) {
 	p, err := mmap(v, n, _PROT_NONE, _MAP_ANON|_MAP_PRIVATE, -1, 0)
+	for try := uint32(1); guestRefused(err, try); try++ {
+		p, err = mmap(v, n, _PROT_NONE, _MAP_ANON|_MAP_PRIVATE, -1, 0)
+	}
 	if err == 0 {
 		linux.Syscall6(guestCall(150, 229) /* munlock */, uintptr(p), n, 0, 0, 0, 0)
 		madvise(p, n, guestDontFork)
 	}
 	return p, err
+}
+
+// guestTries is how often the kernel is asked for memory, and guestTries² / 2 for how
+// many milliseconds: the runtime ends the process when it gets none.
+const guestTries = 20
+
+// guestRefused reports whether to ask again, and pauses before that.
+//
+//go:nosplit
+func guestRefused(err int, try uint32) bool {
+	if err != _ENOMEM && err != _EAGAIN || try >= guestTries {
+		return false
+	}
+	usleep(try * 1000)
+	return true
 }
 
 // guestCall returns the number of a system call that the runtime does not know.
@@ -150,6 +168,9 @@ func guestCall(amd64, arm64 uintptr) uintptr {
 //go:nosplit
 func guestMap(v unsafe.Pointer, n uintptr) (unsafe.Pointer, int) {
 	_, err := mprotect(v, n, _PROT_READ|_PROT_WRITE)
+	for try := uint32(1); guestRefused(int(err), try); try++ {
+		_, err = mprotect(v, n, _PROT_READ|_PROT_WRITE)
+	}
 	return v, int(err)
 }
 

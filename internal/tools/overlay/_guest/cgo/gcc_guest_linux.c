@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include "libcgo.h"
 
 #define NAME "broccoli"
 /* What Go and the C functions that it calls need on a thread of ours. */
@@ -116,6 +119,32 @@ guest_attr_init(pthread_attr_t *attr)
 {
     pthread_attr_init(attr);
     pthread_attr_setstacksize(attr, (stack_bytes + 4095) & ~(size_t)4095);
+}
+
+/* The bounds of the first thread's stack. */
+uintptr_t guest_bounds[2];
+
+/* What a thread is started with, until it has taken that over. */
+#define STARTS 16
+static ThreadStart starts[STARTS];
+static atomic_flag start_taken[STARTS];
+
+/* Waits for a thread that has begun, if all are taken: needs no memory of the host. */
+ThreadStart *
+guest_start_new(void)
+{
+    for (int i = 0;; i = (i + 1) % STARTS) {
+        if (!atomic_flag_test_and_set(&start_taken[i]))
+            return &starts[i];
+        if (i == STARTS - 1)
+            sched_yield();
+    }
+}
+
+void
+guest_start_free(void *start)
+{
+    atomic_flag_clear(&start_taken[(ThreadStart *)start - starts]);
 }
 
 static void *(*first)(void *);

@@ -56,7 +56,7 @@ CHECK_FLAGS_thread   := -fsanitize=thread
 CHECK_RUN_thread     := TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
 # By the name of a test: it refuses memory, it does something before these are called.
 CHECK_LINK_memory    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
-CHECK_LINK_fork      := -Wl,--wrap=dlopen,--wrap=close
+CHECK_LINK_fork_threads := -Wl,--wrap=dlopen,--wrap=close
 CHECK_LINK_process   := -Wl,--wrap=madvise
 CHECK_LINK_input     := -Wl,--wrap=ring_next,--wrap=read
 CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full

@@ -1,6 +1,7 @@
 #include "descriptor.h"
 
 #include "api.h"
+#include "shared.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,9 +11,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* From here on select() cannot wait for a descriptor. */
-#define SELECTABLE 1024
 
 /* The number of an eventfd, which no other has as long as it is open, from 1; 0 if
  * this kernel does not tell (before 5.2) or /proc is not there. */
@@ -107,8 +105,8 @@ descriptor_high(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > SELECTABLE)
-        return SELECTABLE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > LINK_SELECTABLE)
+        return LINK_SELECTABLE;
     return (int)(limit.rlim_cur - limit.rlim_cur / 4);
 }
 

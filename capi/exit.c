@@ -5,6 +5,7 @@
 #include "exit.h"
 
 #include "cancel.h"
+#include "clock.h"
 #include "core.h"
 #include "debug.h"
 #include "fork.h"
@@ -25,15 +26,6 @@ int
 exit_has_begun(void)
 {
     return __atomic_load_n(&begun, __ATOMIC_SEQ_CST);
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* FALSE when somebody still has it at the deadline: no lock is worth more. It may

@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "preflight_calls.h"
+#include "shared.h"
 #include "thread.h"
 
 #include <dlfcn.h>
@@ -32,7 +33,6 @@
 #define DATA_BYTES ((size_t)112 << 20)
 #define THREADS 12
 #define FILES 12
-#define HIGH 1024 /* where the core has its descriptors, if the limit allows */
 
 /*
  * The core was built for glibc, and shares the host's: with another C library it
@@ -89,10 +89,10 @@ grow_table(void)
     struct rlimit limit;
     int fd, high;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= HIGH)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= LINK_SELECTABLE)
         return;
     fd = eventfd(0, EFD_CLOEXEC);
-    high = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, HIGH) : -1;
+    high = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, LINK_SELECTABLE) : -1;
     if (high >= 0)
         close(high);
     if (fd >= 0)

@@ -4,6 +4,7 @@
 #include "conn.h"
 
 #include "cancel.h"
+#include "clock.h"
 #include "debug.h"
 #include "fork.h"
 #include "futex.h"
@@ -143,15 +144,6 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
 }
 
 /* --- Flushing ------------------------------------------------------------------------------- */
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Waits until the core has got on, or for that long; progress is what was seen before. */
 static void

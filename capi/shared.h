@@ -29,6 +29,8 @@
 /* Longest peer class and longest error text or message, with the final NUL. */
 #define LINK_CLASS_MAX 256
 #define LINK_ERROR_MAX 512
+/* Descriptors from this number on select() cannot wait for: ours are there, if the limit allows. */
+#define LINK_SELECTABLE 1024
 /* Messages of the core that may wait for the host. */
 #define LINK_MESSAGES 16
 

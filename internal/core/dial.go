@@ -125,7 +125,6 @@ func (s *socket) linger() {
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.
 func dupFile(fd int, name string) (*os.File, error) {
-	const selectable = 1024
 	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, selectable)
 	if err != nil {
 		n, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, upperQuarter())

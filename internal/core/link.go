@@ -85,10 +85,11 @@ func publish(p *C.struct_link_private, fd uintptr) {
 // have been first.
 func (l *link) move(to C.uint32_t) { C.link_move(&l.c.state, to) }
 
-// States that the core looks at.
-const (
-	stateUp = C.LINK_UP
-)
+// stateUp is the state that the core looks at.
+const stateUp = C.LINK_UP
+
+// selectable is from where on the host is not in the way of our descriptors.
+const selectable = C.LINK_SELECTABLE
 
 // open says that an attempt begins for which the host waits.
 func (l *link) open() { l.move(C.LINK_OPENING) }

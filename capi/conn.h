@@ -162,6 +162,6 @@ int errors_refuse_for(BroConn *bc, const struct reason *why);
 void errors_full(BroConn *bc);
 
 /* In a child of fork(): they are the parent's. */
-void errors_forget(BroConn *bc);
+void errors_forget(BroConn *bc, int lost);
 
 #endif

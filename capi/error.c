@@ -90,10 +90,11 @@ errors_unconnected(BroConn *bc, uint64_t ups, const struct reason *why)
 }
 
 void
-errors_forget(BroConn *bc)
+errors_forget(BroConn *bc, int lost)
 {
     pthread_mutex_lock(&bc->lock);
     memset(&bc->errors, 0, sizeof bc->errors);
+    bc->errors.lost_before = lost;
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -120,6 +121,8 @@ explain_connection(const BroConn *bc, char *text, size_t size)
         snprintf(text, size, "exit() has begun, or the handle is being deleted");
     else if (state == LINK_RETRY)
         snprintf(text, size, "connecting in the background");
+    else if (e->lost_before && state == LINK_NEW)
+        snprintf(text, size, "it was lost before the fork()");
 }
 
 ROMANESCO_API const char *

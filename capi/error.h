@@ -40,6 +40,7 @@ struct errors {
     uint64_t ups;        /* how often it has been up before these */
     struct reason first; /* "": none has failed, or the core had a cause before */
     struct reason last;
+    int lost_before; /* the parent's connection, before the fork() that has made this process */
 
     enum refusal refusal;
     uint64_t size; /* of the event that was refused, in bytes */

@@ -151,9 +151,11 @@ leave_spool(BroConn *bc)
 static void
 take_over(BroConn *bc)
 {
+    int lost = conn_state(bc) == LINK_DOWN;
+
     leave_link(bc);
     leave_spool(bc);
-    errors_forget(bc);
+    errors_forget(bc, lost);
     renew(&bc->to_core, &bc->to_core_id, descriptor_high());
     renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
 }

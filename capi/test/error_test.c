@@ -303,8 +303,10 @@ ask_in_child(void)
 
     check_failed = 0;
     CHECK(says(bro_conn_error(of_parent), "") && says(bro_event_error(of_parent), ""));
-    CHECK(bro_event_send(of_parent, ev)); /* makes it the child's */
-    CHECK(says(bro_conn_error(of_parent), "") && says(bro_event_error(of_parent), ""));
+    of_parent->flags &= ~BRO_CFLAG_ALWAYS_QUEUE;
+    CHECK(!bro_event_send(of_parent, ev)); /* makes it the child's */
+    CHECK(says(bro_conn_error(of_parent), "before the fork()"));
+    CHECK(says(bro_event_error(of_parent), "before the fork()"));
     CHECK(!bro_conn_connect(of_parent) && says(bro_conn_error(of_parent), "cannot load the core"));
     CHECK(bro_conn_error(of_parent)[0] == 'c'); /* and not the parent's before it */
     bro_event_free(ev);

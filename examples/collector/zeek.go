@@ -64,7 +64,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
 		Receive: func(from string) hub.Receiver {
 			return &clientLog{z.log(log, false).Batch(from), known}
 		},

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/socket.h>
 
 #include "child.h"
@@ -109,7 +110,7 @@ test_zeek_takes(void)
     struct link_event *ev;
     BroEvent *be = bro_event_new("e");
     BroVector *inner = bro_vector_new(), *outer = bro_vector_new();
-    double fine = 1.5, bad = 1e300;
+    double fine = 1e300, bad = HUGE_VAL;
     struct reason why;
 
     bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &fine);

@@ -123,6 +123,20 @@ func TestTimeZone(t *testing.T) {
 	require.Equal(t, 1126645547.25, got, "a zone in the text counts")
 }
 
+// TestLoadZone: what is not there is told with what can be done.
+func TestLoadZone(t *testing.T) {
+	zone, err := LoadZone("")
+	require.NoError(t, err)
+	require.Nil(t, zone)
+	for _, name := range []string{"Nowhere/None", "../../etc/passwd", "/etc/localtime"} {
+		_, err = LoadZone(name)
+		require.ErrorContains(t, err, "tzdata")
+	}
+	zone, err = LoadZone("UTC")
+	require.NoError(t, err)
+	require.NotNil(t, zone)
+}
+
 // paired is an event as a Zeek writes it that was sent a time and the exact one.
 func paired(timestamp, timespan string) []byte {
 	return []byte(`{"type":"data-message","topic":"/sshd/events","@data-type":"vector","data":[` +

@@ -73,7 +73,7 @@ func (e *Encoder) AppendEvent(dst []byte, ev *event.Event) ([]byte, error) {
 
 // metadata appends the time of the event, if there is one.
 func (e *Encoder) metadata(b []byte, t float64) []byte {
-	if !(t > 0) {
+	if t <= 0 {
 		return b
 	}
 	start := len(b)

@@ -66,7 +66,7 @@ func (c *clock) append(b []byte, t float64, full bool) ([]byte, bool) {
 // whether that says all of the time sec + fraction. It rounds down, since nothing is
 // to happen in the future; but a number of which that time is the double is meant.
 func parts(fraction, sec, each float64) (n int64, whole bool) {
-	if round := math.Round(fraction * each); round < each && sec+round/each == sec+fraction {
+	if round := math.Round(fraction * each); sec+round/each == sec+fraction {
 		return int64(round), true
 	}
 	return int64(fraction * each), false

@@ -184,3 +184,16 @@ func TestTimeZoneIsTold(t *testing.T) {
 		require.InDelta(t, args[0].Float(), receive(t, client).Args[0].Float(), 0.001)
 	}
 }
+
+// TestExactTimesInAnyZone: beside the interval it does not matter which zone the
+// time of an old Zeek is in.
+func TestExactTimesInAnyZone(t *testing.T) {
+	client, server := pair(t, Config{Topic: "t", Subscribe: []string{"t"}, All: true, ExactTime: true},
+		Config{Topic: "t", All: true, ExactTime: true, Version: "7.2.0"})
+	args := values()[5:6]
+	send(t, client, &event.Event{Name: "e", Args: args})
+	require.Equal(t, args, receive(t, server).Args)
+	require.NoError(t, server.SendMessage([]byte(strings.ReplaceAll(string(server.Message()), "T21:05", "T17:05"))))
+	require.NoError(t, server.Flush())
+	require.Equal(t, args, receive(t, client).Args)
+}

@@ -26,7 +26,8 @@ type Dialect struct {
 	// FullTime: times are read with up to nine digits of fraction, and before
 	// 1970; without, with three and from 1970 on.
 	FullTime bool
-	// FullReal: reals are read up to the largest and down to the smallest.
+	// FullReal: reals are read up to the largest, and down to the smallest that
+	// have all their digits.
 	FullReal bool
 	// Unicode: strings are read with the escape \u.
 	Unicode bool

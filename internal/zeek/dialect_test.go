@@ -209,9 +209,9 @@ func readAsCAF(s string) float64 {
 
 // TestFullReals: Zeek reads all that is written to it as about what it was.
 func TestFullReals(t *testing.T) {
-	all := []float64{1e300, 1e-300, -1e300, -1e-300, 5e-324, 1.797e308, -1.797e308, 2.2250738585072014e-308, 1.5, 0}
+	all := []float64{1e300, 1e-300, -1e300, -1e-300, 1e-307, 1.797e308, -1.797e308, 1.5, 0}
 	for range 100_000 {
-		if f := math.Float64frombits(rand.Uint64()); math.Abs(f) <= maxFullReal {
+		if f := math.Float64frombits(rand.Uint64()); math.Abs(f) <= maxFullReal && math.Abs(f) >= minFullReal {
 			all = append(all, f)
 		}
 	}
@@ -220,11 +220,11 @@ func TestFullReals(t *testing.T) {
 		require.True(t, ok, "%v", f)
 		got := readAsCAF(string(b))
 		require.False(t, math.IsInf(got, 0), "%v", f)
-		require.InDelta(t, f, got, math.Abs(f)*1e-14+1e-322, "%v", f)
+		require.InDelta(t, f, got, math.Abs(f)*1e-14, "%v", f)
 		require.Equal(t, f == 0, got == 0, "%v", f)
 	}
 	require.True(t, math.IsInf(readAsCAF("1.7976931348623157e+308"), 1))
-	for _, f := range []float64{math.MaxFloat64, math.Inf(1), math.NaN()} {
+	for _, f := range []float64{math.MaxFloat64, math.Inf(1), math.NaN(), 5e-324, -2e-308} {
 		_, ok := Current.appendReal(nil, f)
 		require.False(t, ok)
 	}

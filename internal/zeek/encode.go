@@ -39,12 +39,14 @@ func NewEncoder(topic string, d Dialect) *Encoder {
 	return e
 }
 
-// What is read of reals: beyond, Broker makes them infinite or zero, and so does
-// Zeek of the very largest, which it rounds up digit by digit.
+// What is read of reals: beyond, Broker makes them infinite or zero. Zeek does so
+// with the very largest, which it rounds up digit by digit; and of what is smaller
+// than a double can say in full it makes any number, as 5e-324 becomes -1.6e299.
 const (
 	maxReal     = 1e290
 	minReal     = 1e-290
 	maxFullReal = 1.797e308
+	minFullReal = 1e-307
 )
 
 // maxDepth is how deep values may nest, so that Broker can read them: it stops
@@ -161,7 +163,7 @@ func describe(v *event.Value) any {
 func (d Dialect) appendReal(b []byte, f float64) ([]byte, bool) {
 	least, most := minReal, maxReal
 	if d.FullReal {
-		least, most = 0, maxFullReal
+		least, most = minFullReal, maxFullReal
 	}
 	if size := math.Abs(f); !(size <= most) || size != 0 && size < least {
 		return b, false

@@ -17,6 +17,9 @@ func FuzzDecode(f *testing.F) {
 		f.Add(bytesOf(r.Received), true)
 		f.Add(bytesOf(r.Error), false)
 	}
+	for _, r := range recordingOf(f, "zeek-8.2.2.jsonl") {
+		f.Add(bytesOf(r.Received), false)
+	}
 	f.Add([]byte(`["a","b\\"]`), false)
 	for _, s := range hostile() {
 		b, err := NewEncoder("/sshd/events", Current).AppendEvent(nil, &event.Event{Name: "e", Time: 1.5, Args: []event.Value{text(s)}})

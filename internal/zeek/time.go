@@ -100,13 +100,21 @@ func thousandths(b []byte) (milli int, ok bool) {
 	return milli, true
 }
 
-// appendSpan appends an interval, in seconds, as Zeek's timespan: a whole
-// number of nanoseconds. It reports false when there is none for it.
+// exactSpan is up to how many seconds a double has each nanosecond. Zeek reads the
+// number of a timespan as one, digit by digit: of more nanoseconds it makes others,
+// some hundred off; of microseconds it does not.
+const exactSpan = float64(1<<53) / 1e9
+
+// appendSpan appends an interval, in seconds, as Zeek's timespan: a whole number of
+// nanoseconds, or of microseconds. It reports false when there is none for it.
 func appendSpan(b []byte, seconds float64) ([]byte, bool) {
 	sec := math.Floor(seconds)
 	const most = math.MaxInt64 / int64(time.Second)
 	if !(sec > float64(-most) && sec < float64(most)) {
 		return b, false
+	}
+	if n, whole := parts(seconds-sec, sec, 1e6); whole && math.Abs(seconds) > exactSpan {
+		return append(strconv.AppendInt(b, int64(sec)*1e6+n, 10), "us"...), true
 	}
 	// In two parts: the product would not be exact.
 	n := int64(sec)*int64(time.Second) + int64(math.Round((seconds-sec)*1e9))

@@ -8,8 +8,9 @@
 #include <string.h>
 
 /* What the front refuses no Zeek takes; of what some take only the core knows, which
- * knows the version (internal/zeek). Reals beyond this are infinite to it. */
+ * knows the version (internal/zeek). Reals beyond these are infinite, or any number. */
 #define REAL_MAX 1.797e308
+#define REAL_MIN 1e-307
 /* Zeek has 64 bits of nanoseconds: from 1677 to 2262. */
 #define TIME_MAX 9223372036.0
 #define INTERVAL_MAX 9223372035.0
@@ -84,7 +85,7 @@ objection_to_real(const unsigned char *p, int type)
 
     memcpy(&x, p, sizeof x);
     if (type == BRO_TYPE_DOUBLE &&
-        !(x <= REAL_MAX && x >= -REAL_MAX))
+        (!(x <= REAL_MAX && x >= -REAL_MAX) || (x != 0 && x < REAL_MIN && x > -REAL_MIN)))
         return "a double is beyond what it reads";
     if (type == BRO_TYPE_TIME && !(x >= -TIME_MAX && x < TIME_MAX))
         return "a time is before 1677 or after 2262-04-11";

@@ -124,6 +124,13 @@ test_zeek_takes(void)
     ev = *(struct link_event **)be;
     CHECK(!zeek_takes(ev, &why));
     CHECK(strstr(why.text, "event e, argument 0: a double is beyond") != NULL);
+    bad = 5e-324;
+    bro_vector_set_nth_val(inner, 1, BRO_TYPE_DOUBLE, NULL, &bad);
+    bro_vector_set_nth_val(outer, 0, BRO_TYPE_VECTOR, NULL, inner);
+    bro_event_set_val(be, 0, BRO_TYPE_VECTOR, NULL, outer);
+    ev = *(struct link_event **)be;
+    CHECK(!zeek_takes(ev, &why));
+    CHECK(strstr(why.text, "event e, argument 0: a double is beyond") != NULL);
     bro_vector_free(inner);
     bro_vector_free(outer);
     bro_event_free(be);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	_ "embed"
 	"fmt"
 	"io"
 	"math"
@@ -99,16 +100,9 @@ func TestZeekValuesComeBack(t *testing.T) {
 }
 
 // zeekDeclarations are of the events that have records in them.
-const zeekDeclarations = `
-type B: record { c: string; };
-type R: record { a: count; b: B; };
-event echo(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
-	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
-	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
-event echoed(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
-	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
-	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
-`
+//
+//go:embed testdata/real.zeek
+var zeekDeclarations string
 
 // zeekValues are those that come through a Zeek as they were.
 func zeekValues() []event.Value {

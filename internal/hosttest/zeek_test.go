@@ -209,6 +209,10 @@ func TestZeekRefuses(t *testing.T) {
 		_, err := io.WriteString(nc, "HTTP/1.1 404 Not Found\r\n\r\n")
 		return err
 	})
+	closes := func() string {
+		addr, _ := accept(t, func(nc net.Conn) error { return nc.Close() })
+		return addr
+	}
 	secured := "/broccoli/ca_cert " + n.ca + "\n/broccoli/host_cert " + n.host + "\n"
 	for name, c := range map[string]struct{ conf, peer, reason string }{
 		"transport":     {"/broccoli/transport pigeon\n", clear, "neither bro nor zeek-websocket"},
@@ -218,6 +222,8 @@ func TestZeekRefuses(t *testing.T) {
 		"no Zeek":       {"", "ws://" + web, "status 404"},
 		"silent":        {"", "ws://" + bro, "no answer in time"},
 		"types":         {"/broccoli/zeek_types /nowhere/site.zeek\n", "ws://" + clear, "/nowhere/site.zeek"},
+		"full":          {"", "ws://" + closes(), "a Zeek takes 100 clients"},
+		"full, TLS":     {secured, "wss://" + closes(), "a Zeek takes 100 clients"},
 		"zone":          {"/broccoli/zeek_time_zone Nowhere/None\n", "ws://" + clear, "tzdata"},
 		"path":          {"", "ws://" + clear + "/v2", "v2"},
 	} {

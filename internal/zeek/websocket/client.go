@@ -135,6 +135,14 @@ func upgradeError(err error) error {
 	return fmt.Errorf("WebSocket upgrade (is it Zeek's WebSocket port?): %w", err)
 }
 
+// TLSError adds to why a TLS handshake with a Zeek has failed what may be behind it.
+func TLSError(err error) error {
+	if isClosed(err) {
+		return fmt.Errorf("it closed the connection (%w); %s; or is its port one without TLS?", err, tooMany)
+	}
+	return err
+}
+
 // isClosed reports whether the other side has closed: with a reset, if it had not
 // read what was written.
 func isClosed(err error) bool {

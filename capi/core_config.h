@@ -47,6 +47,7 @@ struct link_config {
     const char *zeek_topic;     /* of what is sent */
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
     const char *zeek_types;     /* file of declarations, or NULL */
+    const char *zeek_time_zone; /* that an old Zeek has times in, or NULL */
 };
 
 /* What came of a connect. */

@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-/* Reals beyond these are infinite or zero to Broker; see internal/zeek. */
-#define REAL_MAX 1e290
-#define REAL_MIN 1e-290
-/* The last second of the year 9999. */
-#define TIME_MAX 253402300799.0
-/* Zeek has 64 bits of nanoseconds. */
+/* What the front refuses no Zeek takes; of what some take only the core knows, which
+ * knows the version (internal/zeek). Reals beyond these are infinite, or any number. */
+#define REAL_MAX 1.797e308
+#define REAL_MIN 1e-307
+/* Zeek has 64 bits of nanoseconds: from 1677 to 2262. */
+#define TIME_MAX 9223372036.0
 #define INTERVAL_MAX 9223372035.0
 /* Deeper values are beyond what Broker's reader takes. */
 #define DEPTH_MAX 58
@@ -74,6 +74,7 @@ zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
     cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
     cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);
     cfg->zeek_types = conf_str("/broccoli/zeek_types", NULL);
+    cfg->zeek_time_zone = conf_str("/broccoli/zeek_time_zone", NULL);
     return TRUE;
 }
 
@@ -86,8 +87,8 @@ objection_to_real(const unsigned char *p, int type)
     if (type == BRO_TYPE_DOUBLE &&
         (!(x <= REAL_MAX && x >= -REAL_MAX) || (x != 0 && x < REAL_MIN && x > -REAL_MIN)))
         return "a double is beyond what it reads";
-    if (type == BRO_TYPE_TIME && !(x >= 0 && x <= TIME_MAX))
-        return "a time is before 1970 or after 9999";
+    if (type == BRO_TYPE_TIME && !(x >= -TIME_MAX && x < TIME_MAX))
+        return "a time is before 1677 or after 2262-04-11";
     if (type == BRO_TYPE_INTERVAL && !(x < INTERVAL_MAX && x > -INTERVAL_MAX))
         return "an interval is longer than 292 years";
     return NULL;

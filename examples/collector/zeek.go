@@ -24,6 +24,7 @@ type zeekOptions struct {
 	topic        string
 	types        string
 	exactTime    bool
+	timeZone     string
 }
 
 func (o *zeekOptions) register(f *flag.FlagSet) {
@@ -33,6 +34,7 @@ func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
 	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events")
 	f.BoolVar(&o.exactTime, "zeek-exact-time", false, "put the exact time behind each time, as an interval")
+	f.StringVar(&o.timeZone, "zeek-time-zone", "", "time `zone` of the Zeek of -zeek-forward, such as America/New_York, if that is older than 8.0")
 }
 
 // zeekPeers are the Zeek that events are forwarded to, and the WebSocket clients
@@ -64,7 +66,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
 		Receive: func(from string) hub.Receiver {
 			return &clientLog{z.log(log, false).Batch(from), known}
 		},
@@ -81,7 +83,12 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	if _, _, err := net.SplitHostPort(addr); !ok || scheme != "ws" && scheme != "wss" || err != nil {
 		return fmt.Errorf("not of the form ws://host:port or wss://host:port")
 	}
+	zone, err := zeek.LoadZone(o.timeZone)
+	if err != nil {
+		return err
+	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
+	z.forwarder.Application, z.forwarder.Zone = "broccoli-collector/"+version, zone
 	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf
 	if scheme == "ws" {
 		return nil

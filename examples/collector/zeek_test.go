@@ -104,6 +104,7 @@ func TestZeekOptionsThatAreWrong(t *testing.T) {
 		"ca_cert: not given":             {"-zeek-forward", "wss://127.0.0.1:9997"},
 		"-zeek-tls-listen: TLS":          {"-zeek-tls-listen", "127.0.0.1:0"},
 		"types of Zeek":                  {"-zeek-types", filepath.Join(t.TempDir(), "none"), "-zeek-listen", "127.0.0.1:0"},
+		"tzdata":                         {"-zeek-forward", "ws://127.0.0.1:9997", "-zeek-time-zone", "Nowhere/None"},
 		"for WebSocket clients":          {"-zeek-listen", "256.0.0.1:0"},
 	} {
 		out, err := exec.Command(program, append([]string{"-listen", "127.0.0.1:0"}, args...)...).CombinedOutput()

@@ -12,6 +12,14 @@ package main
 #include "core_config.h"
 #include "shared.h"
 
+static const char *
+release(void)
+{
+    extern const char romanesco_version[];
+
+    return romanesco_version;
+}
+
 static void *
 far_memory(size_t size)
 {
@@ -207,7 +215,7 @@ func settingsOf(c *C.struct_link_config) settings {
 	if c.zeek != 0 {
 		s.zeek = &zeekSettings{
 			topic: text(c.zeek_topic), subscribe: text(c.zeek_subscribe), types: text(c.zeek_types),
-			exactTime: c.zeek_exact_time != 0,
+			exactTime: c.zeek_exact_time != 0, zone: text(c.zeek_time_zone),
 		}
 	}
 	return s
@@ -219,6 +227,9 @@ func text(c *C.char) string {
 	}
 	return C.GoString(c)
 }
+
+// application is what a Zeek is told of the program, and of us.
+func application() string { return programName() + ":Romanesco/" + C.GoString(C.release()) }
 
 // farRecord copies a record to memory that the host frees; nil when there is none.
 func farRecord(rec []byte) unsafe.Pointer {

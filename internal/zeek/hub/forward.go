@@ -32,6 +32,9 @@ type Forwarder struct {
 	// Addr is the Zeek's host:port, TLS how to connect, if not in the clear.
 	Addr string
 	TLS  *tls.Config
+	// Application and Zone are those of websocket.Config.
+	Application string
+	Zone        *time.Location
 	// Topic, ExactTime and Types are those of package zeek.
 	Topic     string
 	ExactTime bool
@@ -138,7 +141,7 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 		nc = tls.Client(nc, f.TLS)
 	}
 	return websocket.Open(ctx, nc, websocket.Config{
-		Host: f.Addr, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
+		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
 		Journal: f.journal, Silence: f.Silence,
 		OnFailure: func(why *zeek.Failure) {
 			f.refused.Add(1)

@@ -13,7 +13,7 @@ import (
 
 func sevenArgs() *event.Event {
 	v4 := [16]byte{10: 255, 11: 255, 12: 192, 14: 2, 15: 1}
-	return &event.Event{Name: "sensor_sshd_conn_new", Args: []event.Value{
+	return &event.Event{Name: "sensor_sshd_conn_new", Time: 1126645547.123456, Args: []event.Value{
 		{Type: event.Time, Bits: math.Float64bits(1126645547.25)}, {Type: event.String, Bytes: []byte("sshd_22")},
 		{Type: event.Count, Bits: 1}, {Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 41000, Proto: event.ProtoTCP},
 		{Type: event.Addr, Addr: v4}, {Type: event.Port, Bits: 22, Proto: event.ProtoTCP},

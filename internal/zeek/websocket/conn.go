@@ -46,6 +46,10 @@ type Config struct {
 	Requests []string
 	// All makes Next return every event.
 	All bool
+	// Application is what the client calls itself: see applicationName.
+	Application string
+	// Zone is the time zone of a Zeek that has times in its own, if that is known.
+	Zone *time.Location
 	// ExactTime and Types are those of zeek.Encoder and zeek.Decoder.
 	ExactTime bool
 	Types     *zeek.Types
@@ -93,6 +97,7 @@ type Conn struct {
 	arrived float64 // when the last read of the stream brought something
 
 	dialect zeek.Dialect // of the server
+	asking  atomic.Bool  // for the answer to the subscription
 
 	names sync.Map // of the events that Next returns
 
@@ -159,6 +164,11 @@ func (c *Conn) speaks(d zeek.Dialect) {
 	c.dialect = d
 	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
 	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types
+	if d.LocalTime {
+		c.enc.In(c.cfg.Zone)
+		c.dec.In(c.cfg.Zone)
+		c.dec.AnyZone = c.cfg.Zone == nil
+	}
 }
 
 // PeerClass returns "": Zeek has no classes.

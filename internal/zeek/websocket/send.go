@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -57,7 +58,7 @@ func (c *Conn) SendMessage(b []byte) error {
 // ended ends the message that begins at start of out. lost is why nothing can be
 // written any more: then it is left to the journal.
 func (c *Conn) ended(out []byte, start int, lost error) error {
-	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
+	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, c.opOf(out[start+usualHeader:]), c.state)
 	c.events++
 	if lost != nil {
 		c.seal()
@@ -67,6 +68,15 @@ func (c *Conn) ended(out []byte, start int, lost error) error {
 	return c.flushAbove(flushSize)
 }
 
+// opOf returns what kind of frame a message goes in: one that is no UTF-8 is not
+// to stand in a text frame, where the other side takes the other kind.
+func (c *Conn) opOf(message []byte) ws.OpCode {
+	if c.dialect.Binary && !utf8.Valid(message) {
+		return ws.OpBinary
+	}
+	return ws.OpText
+}
+
 // complain tells a client what was wrong with its message. Zeek's own words are
 // much the same.
 func (c *Conn) complain(err error) error {
@@ -74,7 +84,8 @@ func (c *Conn) complain(err error) error {
 		return nil
 	}
 	f := zeek.Failure{Code: "deserialization_failed", Context: fmt.Sprintf("input contained invalid data -> %v", err)}
-	return c.write(ws.OpText, f.AppendTo(nil))
+	message := f.AppendTo(nil)
+	return c.write(c.opOf(message), message)
 }
 
 // Flush writes what has been sent.

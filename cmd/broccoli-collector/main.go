@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -11,12 +10,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/term"
 
-	"romanesco/internal/collect"
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
 )
@@ -24,14 +20,27 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
+// Exit statuses.
+const (
+	statusFailed = 1 // it could not start, or not go on
+	statusUsage  = 2 // the command line, the configuration or a policy is wrong
+)
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "broccoli-collector:", err)
-		os.Exit(1)
+	s := hearSignals(func(why string) {
+		logf("%s", why)
+		os.Exit(statusFailed)
+	})
+	err := run(s, os.Args[1:])
+	var usage usageError
+	switch {
+	case err == nil:
+	case errors.As(err, &usage):
+		logf("%v (broccoli-collector -help lists the options)", err)
+		os.Exit(statusUsage)
+	default:
+		logf("%v", err)
+		os.Exit(statusFailed)
 	}
 }
 
@@ -39,12 +48,15 @@ func logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
 }
 
-func run(ctx context.Context, args []string) error {
+func run(s *signals, args []string) error {
 	o, err := parse(args)
-	if err != nil {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		o.usage(os.Stdout)
+		return nil
+	case err != nil:
 		return err
-	}
-	if o.version {
+	case o.version:
 		fmt.Println("broccoli-collector", version)
 		return nil
 	}
@@ -52,37 +64,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	line, err := o.lineFor(os.Stdout)
-	if err != nil {
-		return err
+	if o.checkOnly {
+		return p.report(os.Stdout)
 	}
-	cfg := collect.Config{
-		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits,
-		Log: eventlog.NewStream(os.Stdout, line), Logf: logf,
-	}
-	if cfg.TLS, err = p.tls(); err != nil {
-		return err
-	}
-	logs, err := o.logs.open(p.asks)
-	if err != nil {
-		return err
-	}
-	if logs.events != nil {
-		cfg.Log, cfg.Comm = logs.events, logs.comm
-	}
-	for _, note := range p.notes {
-		logf("%s", note)
-	}
-	zeek, err := o.zeek.open(cfg.Log, p.known, p.secure)
-	if err != nil {
-		return errors.Join(err, logs.close())
-	}
-	cfg.Log = zeek.log(cfg.Log, true)
-	stop := zeek.forwarding()
-	err = p.collect(ctx, cfg, logs, zeek.tasks()...)
-	stop()
-	zeek.report()
-	return errors.Join(err, logs.close())
+	return p.start(s)
 }
 
 // tls makes TLS ready, if it is wanted.
@@ -96,31 +81,6 @@ func (p *plan) tls() (*tls.Config, error) {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
 	return cfg, nil
-}
-
-// collect listens and connects, and does the tasks of the logs and others, until
-// ctx ends or one of these fails.
-func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, others ...func(context.Context) error) error {
-	listeners, err := p.listen(cfg.TLS, cfg.Comm)
-	if err != nil {
-		return err
-	}
-	c := collect.New(cfg)
-	tasks := append(logs.tasks(c), func(ctx context.Context) error { return c.Run(ctx, listeners...) })
-	tasks = append(tasks, others...)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make(chan error, len(tasks))
-	for _, task := range tasks {
-		go func() { errs <- task(ctx) }()
-	}
-	for range cap(errs) {
-		err = errors.Join(err, <-errs)
-		cancel()
-	}
-	events, peers := c.Totals()
-	logf("%d events from %d peers", events, peers)
-	return err
 }
 
 // listen opens what is to be listened on.

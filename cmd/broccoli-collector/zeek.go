@@ -46,6 +46,27 @@ type zeekPeers struct {
 	topic     string
 }
 
+// check reports what open would, and opens nothing.
+func (o *zeekOptions) check(s secure.Settings) error {
+	z := new(zeekPeers)
+	if o.types != "" {
+		if _, err := zeek.LoadTypes(o.types); err != nil {
+			return err
+		}
+	}
+	if o.forward != "" {
+		if err := z.forward(o, nil, s); err != nil {
+			return fmt.Errorf("-zeek-forward %s: %w", o.forward, err)
+		}
+	}
+	if o.secureListen != "" {
+		if _, err := s.Listening(); err != nil {
+			return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
+		}
+	}
+	return nil
+}
+
 // open makes ready what the options want. log is where the events of clients go.
 func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings) (*zeekPeers, error) {
 	z := &zeekPeers{topic: o.topic}

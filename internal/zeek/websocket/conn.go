@@ -103,8 +103,14 @@ type Conn struct {
 	events int           // in out, from the first byte on
 	replay peer.Replay   // of the journal
 	sent   event.Event   // for SendSerial
+	said   bool          // good-bye: nothing more may be written
+
+	window *window // nil for a server: not every client answers pings
+	pongs  pongs
 
 	reading sync.Mutex // of in
+	gone    bool       // the other side has said good-bye, or is not there any more
+	leaving bool       // it is read only until it has
 
 	watch   peer.Watch
 	lost    atomic.Pointer[error] // why the watch has given it up
@@ -120,8 +126,6 @@ const (
 	// closeTime is for saying good-bye, lingerTime for hearing the same.
 	closeTime  = 100 * time.Millisecond
 	lingerTime = 500 * time.Millisecond
-	// lingerBytes is how much is read meanwhile.
-	lingerBytes = 16 << 20
 )
 
 func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
@@ -139,6 +143,9 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
+	}
+	if state.ClientSide() {
+		c.window = newWindow()
 	}
 	return c
 }

@@ -440,10 +440,21 @@ func guard(what string, f func() error) (err error) {
 	return nil
 }
 
+// hasteTime is how long before the end of the time for it all that is left is given
+// to the kernel, even to a peer that reads it slowly: what the kernel has may
+// arrive, what the core has will not.
+const hasteTime = 1500 * time.Millisecond
+
 // close flushes, for at most timeout, and ends. It reports whether everything
 // that was accepted has been written.
 func (c *conn) close(timeout time.Duration) bool {
 	c.end()
+	hasten := time.AfterFunc(timeout-hasteTime, func() {
+		if s := c.current.Load(); s != nil {
+			s.hasten()
+		}
+	})
+	defer hasten.Stop()
 	select {
 	case <-c.run.done:
 	case <-time.After(timeout):

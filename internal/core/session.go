@@ -42,6 +42,14 @@ type connection interface {
 	Close() error
 }
 
+// finisher is a connection that can tell when the peer has read everything, as
+// long as somebody calls Next. Hasten ends the care for a peer that reads slowly:
+// no time is left for that.
+type finisher interface {
+	Finish() error
+	Hasten()
+}
+
 // session moves records between the link and one connection to the peer: one
 // goroutine each way.
 type session struct {
@@ -142,12 +150,14 @@ func (s *session) send() error {
 			return nil // the receiver knows why
 		}
 		if leaving {
+			s.finish()
 			return errAnew
 		}
 		// Meanwhile a receipt may have made room for what is in the ring.
 		switch empty := s.conn.link.out.Empty(); {
 		case ending && empty && s.unconfirmed() == 0:
 			s.conn.wrote.Store(true)
+			s.finish()
 			return nil
 		case s.full() || ending && empty:
 			s.awaitConfirmation()
@@ -166,6 +176,23 @@ func (s *session) flush() error {
 	s.gone.Store(taken)
 	s.publishWritten()
 	return nil
+}
+
+// finish waits until the peer has read what was written, if it can tell, or until
+// somebody ends the session.
+func (s *session) finish() {
+	if p, ok := s.peer.(finisher); ok {
+		if err := p.Finish(); err != nil && !s.isOver() {
+			s.conn.logf("the peer may not have read everything: %v", err)
+		}
+	}
+}
+
+// hasten has what is left be written at once.
+func (s *session) hasten() {
+	if p, ok := s.peer.(finisher); ok {
+		p.Hasten()
+	}
 }
 
 // publishWritten tells the host how far its ring is with the kernel, or with the peer

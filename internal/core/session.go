@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"romanesco/internal/event"
 	"romanesco/internal/flat"
@@ -380,6 +378,12 @@ func (s *session) receive() error {
 func (s *session) show() {
 	s.conn.stats.received.Add(s.got)
 	s.got = 0
+	if in := s.conn.inbound; in != nil {
+		in.buffered.Store(int64(s.peer.Buffered()))
+		s.conn.publishReceived()
+		s.unsaid = in.show(s.conn.link) || s.unsaid
+		return
+	}
 	atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
 	s.unsaid = s.conn.link.in.Publish() || s.unsaid
 }
@@ -399,8 +403,13 @@ func (s *session) deliver() {
 
 // hand puts a record into the inbound ring, waiting for room. It reports false
 // when the connection ends meanwhile, or the host does: that has no time for what
-// comes in any more, but what it has sent is still to be written.
+// comes in any more, but what it has sent is still to be written. From a Zeek it
+// waits elsewhere, or is dropped.
 func (s *session) hand(rec []byte) bool {
+	if s.conn.inbound != nil {
+		s.conn.take(rec)
+		return true
+	}
 	if len(rec) > nearMax {
 		return s.handFar(rec)
 	}
@@ -422,12 +431,8 @@ func (s *session) handFar(rec []byte) bool {
 		s.end(fmt.Errorf("no memory for an event of %d bytes", len(rec)))
 		return false
 	}
-	var far [16]byte
-	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
-	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
-	*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
 	atomic.AddUint64(waiting, size)
-	if !s.hand(far[:]) {
+	if !s.hand(farPointer(p)) {
 		atomic.AddUint64(waiting, -size)
 		freeFar(p)
 		return false

@@ -16,6 +16,7 @@ type zeekSettings struct {
 	subscribe string // prefixes of topics, separated by spaces
 	types     string // file of declarations, "" for none
 	exactTime bool
+	inbound   uint64 // bytes of memory for events that the host has not taken
 }
 
 func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {

@@ -64,6 +64,10 @@ func (s *slowZeek) run() (ws.StatusCode, error) {
 			answered = true
 		case ws.OpClose:
 			code, _ := ws.ParseCloseFrameData(f.Payload)
+			_ = s.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			if _, err := in.Peek(1); err == io.EOF { // it closes the socket then, before it answers
+				return ws.StatusInternalServerError, err
+			}
 			return code, ws.WriteFrame(s, ws.NewCloseFrame(f.Payload))
 		default:
 			time.Sleep(s.handle)

@@ -75,12 +75,14 @@ func (w *window) full(bytes int) <-chan struct{} {
 }
 
 // ping reports whether one is to follow, and its number, behind so many bytes
-// that are about to be written. last: if there is anything without one.
+// that are about to be written. last: if there is anything without one. Without a
+// bound there is only the last one: we may be gone when the answers come, and the
+// stream be reset by the first of them.
 func (w *window) ping(bytes int, last bool) (uint32, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	without := w.written + int64(bytes) - w.marked
-	if without == 0 || !last && without < w.size/(2*marksInWindow) {
+	if without == 0 || !last && (w.open || without < w.size/(2*marksInWindow)) {
 		return 0, false
 	}
 	w.number++

@@ -14,9 +14,10 @@ import (
 )
 
 // handleSlowly reads as Zeek does, each event for so long, until the connection
-// ends; a ping of its own has to be answered before the next one is due. It returns
-// how many events came, and whether a close frame was the end.
-func (z *rawZeek) handleSlowly(each, ping time.Duration) (events int, closed bool, err error) {
+// ends, and the one of the number last for long; a ping of its own has to be answered
+// before the next one is due. It returns how many events came, and whether a close
+// frame was the end.
+func (z *rawZeek) handleSlowly(each, ping time.Duration, last int, long time.Duration) (events int, closed bool, err error) {
 	_ = z.SetReadDeadline(time.Time{})
 	pinged, answered := time.Now(), true
 	for {
@@ -45,7 +46,9 @@ func (z *rawZeek) handleSlowly(each, ping time.Duration) (events int, closed boo
 			return events, true, ws.WriteFrame(z, ws.NewCloseFrame(f.Payload))
 		default:
 			time.Sleep(each)
-			events++
+			if events++; events == last {
+				time.Sleep(long)
+			}
 		}
 		if err != nil {
 			return events, false, err
@@ -76,7 +79,7 @@ func TestSlowZeekGetsEverything(t *testing.T) {
 				}
 				defer nc.Close()
 				var e end
-				e.events, e.closed, e.err = newRawZeek(t, nc).handleSlowly(400*time.Microsecond, time.Second)
+				e.events, e.closed, e.err = newRawZeek(t, nc).handleSlowly(400*time.Microsecond, 3*time.Second, n-5, 2*time.Second)
 				ended <- e
 			}()
 			cmd := run(t, "host", "flood", "ws://"+l.Addr().String(), strconv.Itoa(n), "100")

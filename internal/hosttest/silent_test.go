@@ -37,12 +37,24 @@ func newRawZeek(t *testing.T, nc net.Conn) *rawZeek {
 	return z
 }
 
-func (z *rawZeek) read(t *testing.T) ws.Frame {
+func (z *rawZeek) read(t *testing.T) ws.OpCode {
 	t.Helper()
 	require.NoError(t, z.SetReadDeadline(time.Now().Add(20*time.Second)))
-	f, err := ws.ReadFrame(z.in)
+	op, _, err := z.frame()
 	require.NoError(t, err)
-	return ws.UnmaskFrame(f)
+	return op
+}
+
+// frame reads a frame.
+func (z *rawZeek) frame() (ws.OpCode, []byte, error) {
+	h, err := ws.ReadHeader(z.in)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(z.in, payload)
+	ws.Cipher(payload, h.Mask, 0)
+	return h.OpCode, payload, err
 }
 
 // answers asks, and waits for the answer.
@@ -51,7 +63,7 @@ func (z *rawZeek) answers(t *testing.T) time.Duration {
 	asked := time.Now()
 	require.NoError(t, ws.WriteFrame(z, ws.NewPingFrame([]byte("heartbeat"))))
 	for {
-		if f := z.read(t); f.Header.OpCode == ws.OpPong {
+		if z.read(t) == ws.OpPong {
 			return time.Since(asked)
 		}
 	}
@@ -150,7 +162,7 @@ func (s *silent) process(t *testing.T) (seen, first, last int, ordered, up bool)
 func (s *silent) end(t *testing.T) int {
 	t.Helper()
 	require.NoError(t, s.in.Close())
-	for s.zeek.read(t).Header.OpCode != ws.OpClose {
+	for s.zeek.read(t) != ws.OpClose {
 	}
 	require.NoError(t, ws.WriteFrame(s.zeek, ws.NewCloseFrame(nil)))
 	_ = s.zeek.Close()

@@ -30,20 +30,20 @@ func (z *rawZeek) handleSlowly(each, ping time.Duration, last int, long time.Dur
 			}
 			pinged, answered = time.Now(), false
 		}
-		f, err := ws.ReadFrame(z.in)
+		op, payload, err := z.frame()
 		if err == io.EOF {
 			return events, false, nil
 		}
 		if err != nil {
 			return events, false, err
 		}
-		switch f = ws.UnmaskFrame(f); f.Header.OpCode {
+		switch op {
 		case ws.OpPing:
-			err = ws.WriteFrame(z, ws.NewPongFrame(f.Payload))
+			err = ws.WriteFrame(z, ws.NewPongFrame(payload))
 		case ws.OpPong:
 			answered = true
 		case ws.OpClose:
-			return events, true, ws.WriteFrame(z, ws.NewCloseFrame(f.Payload))
+			return events, true, ws.WriteFrame(z, ws.NewCloseFrame(payload))
 		default:
 			time.Sleep(each)
 			if events++; events == last {

@@ -52,23 +52,22 @@ func (s *slowZeek) run() (ws.StatusCode, error) {
 			return 0, err
 		}
 		_ = s.SetReadDeadline(time.Time{})
-		f, err := ws.ReadFrame(in)
+		op, payload, err := readFrame(in)
 		if err != nil {
 			return 0, err
 		}
-		f = ws.UnmaskFrame(f)
-		switch f.Header.OpCode {
+		switch op {
 		case ws.OpPing:
-			err = ws.WriteFrame(s, ws.NewPongFrame(f.Payload))
+			err = ws.WriteFrame(s, ws.NewPongFrame(payload))
 		case ws.OpPong:
 			answered = true
 		case ws.OpClose:
-			code, _ := ws.ParseCloseFrameData(f.Payload)
+			code, _ := ws.ParseCloseFrameData(payload)
 			_ = s.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 			if _, err := in.Peek(1); err == io.EOF { // it closes the socket then, before it answers
 				return ws.StatusInternalServerError, err
 			}
-			return code, ws.WriteFrame(s, ws.NewCloseFrame(f.Payload))
+			return code, ws.WriteFrame(s, ws.NewCloseFrame(payload))
 		default:
 			time.Sleep(s.handle)
 			if s.events++; s.events == s.longAt {
@@ -79,6 +78,18 @@ func (s *slowZeek) run() (ws.StatusCode, error) {
 			return 0, err
 		}
 	}
+}
+
+// readFrame reads a frame of a client of ours.
+func readFrame(r io.Reader) (ws.OpCode, []byte, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(r, payload)
+	ws.Cipher(payload, h.Mask, 0)
+	return h.OpCode, payload, err
 }
 
 // zeekEnd is how a slowZeek ended.

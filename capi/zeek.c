@@ -80,7 +80,8 @@ zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
     cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
     cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);
     cfg->zeek_types = conf_str("/broccoli/zeek_types", NULL);
-    cfg->zeek_inbound = setting("/broccoli/zeek_inbound", INBOUND_BYTES, INBOUND_LEAST, INBOUND_MOST);
+    cfg->zeek_inbound =
+        setting("/broccoli/zeek_inbound", INBOUND_BYTES, INBOUND_LEAST, INBOUND_MOST);
     return TRUE;
 }
 

@@ -105,7 +105,7 @@ type Conn struct {
 	sent   event.Event   // for SendSerial
 	said   bool          // good-bye: nothing more may be written
 
-	window *window // nil for a server: not every client answers pings
+	window *window // nil for a server, since not every client answers pings, and where pings do harm
 	pongs  pongs
 
 	reading sync.Mutex // of in
@@ -144,9 +144,6 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}
-	if state.ClientSide() {
-		c.window = newWindow()
-	}
 	return c
 }
 
@@ -163,6 +160,13 @@ func (c *Conn) greeting() io.ReadWriter {
 
 // speaks sets how events are written, once the other side is known.
 func (c *Conn) speaks(d zeek.Dialect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A ping is a small frame. Who may misread those gets them only where they are
+	// asked for; such a server sends none itself, and waits for no answer.
+	if c.state.ClientSide() && (d.MinFrame == 0 || c.cfg.Journal != nil) {
+		c.window = newWindow()
+	}
 	c.dialect = d
 	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
 	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types

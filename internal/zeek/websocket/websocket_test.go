@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -465,6 +466,11 @@ func TestSmallFrames(t *testing.T) {
 		payload := len(server.Message()) + 2 + 2 + 4
 		if size > 0 {
 			require.Equal(t, size, payload)
+			go func() { _ = client.Next(&event.Event{}) }()
+			require.NoError(t, client.Finish())
+			require.NoError(t, server.net.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+			_, err := server.in.Peek(1)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, "no ping either")
 		} else {
 			require.Less(t, payload, 300)
 		}

@@ -190,6 +190,33 @@ func TestWindowFollows(t *testing.T) {
 	require.EqualValues(t, leastWindow, w.size)
 }
 
+// TestWindowThatShrinks below what is under way without a ping is not waited for
+// in vain.
+func TestWindowThatShrinks(t *testing.T) {
+	s := &slowZeek{each: time.Minute}
+	client, ended := slow(t, s, Config{Topic: "t"}, "8.0.0")
+	resize := func(size int64) {
+		client.window.mu.Lock()
+		defer client.window.mu.Unlock()
+		client.window.size = size
+	}
+	resize(mostWindow)
+	require.NoError(t, client.Send(hundredBytes()))
+	require.NoError(t, client.Flush())
+	resize(10)
+	sent := make(chan error, 1)
+	go func() { sent <- sendMany(client, 10) }()
+	select {
+	case err := <-sent:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+	require.NoError(t, client.Close())
+	require.NoError(t, (<-ended).err)
+	require.Equal(t, 11, s.events)
+}
+
 // TestEndWaitsUntilAllIsRead, for every version; the stream of Broker ends without
 // a close frame.
 func TestEndWaitsUntilAllIsRead(t *testing.T) {

@@ -161,6 +161,11 @@ func (c *Conn) awaitRoom(bytes int) error {
 			return nil
 		}
 		c.cfg.Unwritten(len(c.out))
+		if number, ok := c.window.tail(); ok {
+			if err := c.put(c.frameOf(nil, ws.OpPing, binary.BigEndian.AppendUint32(nil, number))); err != nil {
+				return err
+			}
+		}
 		if err := c.await(room); err != nil {
 			return err
 		}

@@ -89,6 +89,20 @@ func (w *window) ping(bytes int, last bool) (uint32, bool) {
 	return w.number, true
 }
 
+// tail returns the number of a ping that is to be written now: what is under way
+// has none, and nobody would ever learn that it has been read.
+func (w *window) tail() (uint32, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.marks) > 0 || w.marked >= w.written {
+		return 0, false
+	}
+	w.number++
+	w.marked = w.written
+	w.marks = append(w.marks, mark{number: w.number, at: w.written, under: w.written - w.read, sent: time.Now()})
+	return w.number, true
+}
+
 // mark notes that a ping of that number follows so many bytes that are about to
 // be written.
 func (w *window) mark(number uint32, bytes int) {

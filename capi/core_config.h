@@ -48,6 +48,7 @@ struct link_config {
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
     const char *zeek_types;     /* file of declarations, or NULL */
     const char *zeek_time_zone; /* that an old Zeek has times in, or NULL */
+    uint64_t zeek_inbound;      /* bytes of memory for events that the host has not processed */
 };
 
 /* What came of a connect. */

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -23,6 +24,9 @@ type service struct {
 	zeek      *zeekPeers
 	collector *collect.Collector
 	listeners []net.Listener
+	// collects is whether peers can come, or are connected to; else there are
+	// WebSocket clients alone.
+	collects bool
 }
 
 // start opens all that the plan needs and runs it, until a signal ends it or
@@ -66,6 +70,8 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.listeners, err = p.listen(cfg.TLS, cfg.Comm); err != nil {
 		return err
 	}
+	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
+	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
 	r.collector = collect.New(cfg)
 	return nil
 }
@@ -75,7 +81,9 @@ func (r *service) open(p *plan, s *signals) (err error) {
 func (r *service) run(ctx context.Context) error {
 	stopForwarding := r.zeek.forwarding() // until all that comes in has come
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.collector.Run(ctx, r.listeners...) })
+	if r.collects {
+		g.Go(func() error { return r.collector.Run(ctx, r.listeners...) })
+	}
 	for _, task := range append(r.logs.tasks(r.collector), r.zeek.tasks()...) {
 		g.Go(func() error { return task(ctx) })
 	}

@@ -215,7 +215,7 @@ func settingsOf(c *C.struct_link_config) settings {
 	if c.zeek != 0 {
 		s.zeek = &zeekSettings{
 			topic: text(c.zeek_topic), subscribe: text(c.zeek_subscribe), types: text(c.zeek_types),
-			exactTime: c.zeek_exact_time != 0, zone: text(c.zeek_time_zone),
+			exactTime: c.zeek_exact_time != 0, zone: text(c.zeek_time_zone), inbound: uint64(c.zeek_inbound),
 		}
 	}
 	return s

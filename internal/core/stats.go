@@ -119,7 +119,7 @@ func (c *conn) counters() string {
 		{"unsendable", refused},
 		{"unconfirmed", uint64(unconfirmed)},
 		{"received", c.stats.received.Load()},
-	}, c.spool.counters()...) {
+	}, append(c.inbound.counters(), c.spool.counters()...)...) {
 		fmt.Fprintf(&b, " %s=%d", n.name, n.value)
 	}
 	state := "down"

@@ -19,6 +19,7 @@ type zeekSettings struct {
 	types     string // file of declarations, "" for none
 	exactTime bool
 	zone      string // that an old Zeek is in, "" if that is not known
+	inbound   uint64 // bytes of memory for events that the host has not taken
 }
 
 func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {

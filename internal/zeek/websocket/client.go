@@ -58,7 +58,7 @@ func (c *Conn) greet() error {
 		return err
 	}
 	c.reads(io.MultiReader(bytes.NewReader(rest), c.watch.Stream(c.net)))
-	if err := c.write(ws.OpText, pad(zeek.Subscription(c.cfg.Subscribe).AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
+	if err := c.write(ws.OpText, pad(c.subscription().AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
 		return err
 	}
 	ack, err := c.awaitAck()
@@ -70,7 +70,7 @@ func (c *Conn) greet() error {
 	if c.cfg.Journal != nil {
 		c.replay = c.cfg.Journal.Replay()
 	}
-	return nil
+	return c.hello()
 }
 
 func upgradeError(err error) error {

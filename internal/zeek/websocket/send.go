@@ -64,6 +64,9 @@ func (c *Conn) ended(out []byte, start int, lost error) error {
 		c.out = c.out[:0]
 		return lost
 	}
+	if c.events >= scriptBatch && c.script.confirms() {
+		return c.flushAbove(1)
+	}
 	return c.flushAbove(flushSize)
 }
 
@@ -108,6 +111,9 @@ func (c *Conn) seal() {
 // appendPing asks for the receipt of a batch: the pong says that everything
 // before it has been read.
 func (c *Conn) appendPing(b []byte, seq uint32) []byte {
+	if c.script.confirms() {
+		return c.appendMark(b, seq)
+	}
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(beginFrame(b), seq)
 	return endFrame(b, start, ws.OpPing, c.state)
@@ -124,6 +130,9 @@ func batchOf(payload []byte) (uint32, bool) {
 func (c *Conn) resend() error {
 	if c.replay.Done() {
 		return nil
+	}
+	if err := c.agree(); err != nil {
+		return err
 	}
 	return c.replay.Run(&c.mu, c.closed, func(behind uint32) (last uint32, bytes int, err error) {
 		c.out, last = c.cfg.Journal.Again(c.out, behind, c.appendPing)

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	for _, note := range p.notes {
 		logf("%s", note)
 	}
-	zeek, err := o.zeek.open(cfg.Log, p.known, p.secure)
+	zeek, err := o.zeek.open(cfg.Log, p.known, p.secure, o.logs.dir)
 	if err != nil {
 		return errors.Join(err, logs.close())
 	}

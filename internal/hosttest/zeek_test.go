@@ -177,6 +177,7 @@ func TestZeekRefuses(t *testing.T) {
 		"no Zeek":       {"", "ws://" + web, "status 404"},
 		"silent":        {"", "ws://" + bro, "no answer in time"},
 		"types":         {"/broccoli/zeek_types /nowhere/site.zeek\n", "ws://" + clear, "/nowhere/site.zeek"},
+		"confirm":       {"/broccoli/zeek_confirm perhaps\n", clear, "neither auto, nor script, nor ping"},
 		"path":          {"", "ws://" + clear + "/v2", "v2"},
 	} {
 		t.Run(name, func(t *testing.T) {

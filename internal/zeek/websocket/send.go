@@ -31,6 +31,17 @@ func (c *Conn) send(ev *event.Event) error {
 	return c.ended(out, start, lost)
 }
 
+// SendOn sends an event on another topic.
+func (c *Conn) SendOn(topic string, ev *event.Event) error {
+	e := zeek.NewEncoder(topic, c.dialect)
+	e.ExactTime, e.Types = c.cfg.ExactTime, c.cfg.Types
+	b, err := e.AppendEvent(nil, ev)
+	if err != nil {
+		return err
+	}
+	return c.SendMessage(b)
+}
+
 // SendSerial sends an event that stands in the form of the Bro wire: its kind
 // (wire.SerialEvent), then the event. Other kinds have no counterpart.
 func (c *Conn) SendSerial(payload []byte) error {

@@ -27,6 +27,7 @@ type scriptedZeek struct {
 	handled map[uint64]int
 	kills   int // still to come
 	lost    int // events that were read and not handled
+	poison  uint64
 }
 
 func (z *scriptedZeek) serve(l net.Listener) {
@@ -59,6 +60,11 @@ func (z *scriptedZeek) client(nc net.Conn) {
 		z.handle(c, queue, dead)
 	}()
 	for ev := new(event.Event); c.Next(ev) == nil; {
+		if ev.Name == "steady" && z.poison > 0 && ev.Args[0].Bits == z.poison {
+			_, _ = nc.Write([]byte{0x88, 2, 1007 >> 8, 1007 & 0xff})
+			_ = nc.Close()
+			break
+		}
 		kept := event.Event{Name: ev.Name, Args: slices.Clone(ev.Args)}
 		for i := range kept.Args {
 			kept.Args[i].Bytes = slices.Clone(kept.Args[i].Bytes)
@@ -122,6 +128,22 @@ func TestZeekScriptConfirms(t *testing.T) {
 			t.Logf("%d events were read and not handled", z.lost)
 		})
 	}
+}
+
+// TestZeekScriptAndRefusal: the event that ends connections is found with a script
+// that confirms, too.
+func TestZeekScriptAndRefusal(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	z := &scriptedZeek{t: t, handled: map[uint64]int{}, poison: 100}
+	go z.serve(l)
+	_, told := secureHost(t, "/broccoli/confirm yes\n/broccoli/zeek_confirm script\n",
+		"steady", "ws://"+l.Addr().String(), "300")
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	require.Len(t, z.handled, 299, told)
+	require.Equal(t, 1, strings.Count(told, "is set aside"))
 }
 
 // TestZeekSpool: what a process has left in a spool for a Zeek comes with the next

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
+	"romanesco/internal/peer"
 	"romanesco/internal/zeek"
 )
 
@@ -144,7 +145,7 @@ func (c *Conn) agree() error {
 	late.Stop()
 	c.mu.Lock()
 	if !c.script.confirms() && c.cfg.Confirm == ByScript {
-		return fmt.Errorf("Zeek does not confirm: the script %s is not loaded where the events are handled", scriptFile)
+		return fmt.Errorf("nobody confirms: Zeek has not loaded %s where the events are handled", scriptFile)
 	}
 	c.byScript()
 	return nil
@@ -237,7 +238,7 @@ func (c *Conn) watchScript() {
 			continue
 		}
 		if time.Since(time.Unix(0, c.script.heard.Load())) > c.cfg.Silence {
-			err := fmt.Errorf("Zeek's script %s has confirmed nothing for %v", scriptFile, c.cfg.Silence)
+			err := fmt.Errorf("%w: %s has confirmed nothing for %v", peer.ErrSilent, scriptFile, c.cfg.Silence)
 			c.lost.CompareAndSwap(nil, &err)
 			_ = c.net.Close()
 			return

@@ -123,7 +123,7 @@ func (c *Conn) seal() {
 // before it has been read.
 func (c *Conn) appendPing(b []byte, seq uint32) []byte {
 	if c.script.confirms() {
-		return c.appendMark(b, seq)
+		b = c.appendMark(b, seq)
 	}
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(beginFrame(b), seq)

@@ -118,14 +118,16 @@ func (j *Journal) suspect(b batch, end End, why error, form Form) (bool, error) 
 	if s.found < proof || form.SetAside == nil {
 		return false, nil
 	}
-	j.mu.Unlock() // that may take a while; nobody else takes batches away now
+	j.mu.Unlock() // that may take a while
 	err := form.SetAside(b.messages, why)
 	j.mu.Lock()
 	if err != nil {
 		return false, err
 	}
-	j.drop(1)
-	j.wake()
+	if j.index(b.seq) == 0 { // or its kernel's word has come meanwhile
+		j.drop(1)
+		j.wake()
+	}
 	return true, nil
 }
 

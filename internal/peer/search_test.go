@@ -276,3 +276,31 @@ func TestRefusalsCountForMore(t *testing.T) {
 		}
 	}
 }
+
+// TestSetAsideTakesNoOther: what is confirmed while an event is being written down
+// is not forgotten twice.
+func TestSetAsideTakesNoOther(t *testing.T) {
+	j := NewJournal(1 << 20)
+	j.Add([]byte("ab"), 2)
+	ping := func(b []byte, _ uint32) []byte { return b }
+	form := Form{
+		Split:    func(b []byte) [][]byte { return [][]byte{b[:1], b[1:]} },
+		SetAside: func([]byte, error) error { j.Confirm(j.batches[0].seq); return nil },
+	}
+	for range fruitless {
+		_, _ = j.Over(Refused, errors.New("end"), form)
+		j.Connected()
+		j.Unanswered()
+		_, _ = j.Again(nil, 0, ping)
+	}
+	for j.Pending() == 2 {
+		b, _ := j.Again(nil, 0, ping)
+		require.Equal(t, "a", string(b))
+		_, _ = j.Over(Refused, errors.New("end"), form)
+		j.Connected()
+		j.Unanswered()
+	}
+	require.Equal(t, 1, j.Pending())
+	b, _ := j.Again(nil, 0, ping)
+	require.Equal(t, "b", string(b))
+}

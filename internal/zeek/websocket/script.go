@@ -190,7 +190,7 @@ func (c *Conn) agreement(m zeek.Message, ev *event.Event) (bool, error) {
 	if m.Event == nil || m.Topic != c.script.topic() {
 		return false, nil
 	}
-	return true, c.answer(ev)
+	return true, c.scriptSays(ev)
 }
 
 // refuseScript is for a server that confirms by its pongs all that there is to confirm.
@@ -201,8 +201,8 @@ func (c *Conn) refuseScript(m zeek.Message, ev *event.Event) (bool, error) {
 	return true, c.complain(errors.New("pongs confirm here"))
 }
 
-// answer takes an event of the script's.
-func (c *Conn) answer(ev *event.Event) error {
+// scriptSays takes an event of the script's.
+func (c *Conn) scriptSays(ev *event.Event) error {
 	if len(ev.Args) == 0 || string(ev.Args[0].Bytes) != c.script.id {
 		return nil
 	}

@@ -50,6 +50,7 @@ struct link_config {
     const char *zeek_topic;     /* of what is sent */
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
     const char *zeek_types;     /* file of declarations, or NULL */
+    uint64_t zeek_inbound;      /* bytes of memory for events that the host has not processed */
 };
 
 /* What confirms events; websocket.Confirm has the same. */

@@ -3,6 +3,7 @@
 #include "api.h"
 #include "conf.h"
 #include "flat.h"
+#include "settings.h"
 #include "type.h"
 
 #include <string.h>
@@ -16,6 +17,11 @@
 #define INTERVAL_MAX 9223372035.0
 /* Deeper values are beyond what Broker's reader takes. */
 #define DEPTH_MAX 58
+
+/* Memory for events that wait for the program, unless configured, and what it may be. */
+#define INBOUND_BYTES (16u << 20)
+#define INBOUND_LEAST (1u << 20)
+#define INBOUND_MOST (1u << 30)
 
 /* From clients to Zeek, and from Zeek to them: two topics, so
  * that sensors do not get each other's events. */
@@ -92,6 +98,8 @@ zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
     cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
     cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);
     cfg->zeek_types = conf_str("/broccoli/zeek_types", NULL);
+    cfg->zeek_inbound =
+        setting("/broccoli/zeek_inbound", INBOUND_BYTES, INBOUND_LEAST, INBOUND_MOST);
     return TRUE;
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/term"
@@ -106,8 +107,12 @@ func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, othe
 		return err
 	}
 	c := collect.New(cfg)
-	tasks := append(logs.tasks(c), func(ctx context.Context) error { return c.Run(ctx, listeners...) })
-	tasks = append(tasks, others...)
+	tasks := append(logs.tasks(c), others...)
+	// Who has WebSocket clients alone serves these until it is told to end.
+	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
+	if len(listeners) > 0 || connects || len(others) == 0 {
+		tasks = append(tasks, func(ctx context.Context) error { return c.Run(ctx, listeners...) })
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make(chan error, len(tasks))

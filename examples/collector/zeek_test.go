@@ -66,6 +66,25 @@ func TestWebSocketClients(t *testing.T) {
 	require.Contains(t, c.output.String(), `"event":"sensor_sshd_data_rx"`)
 }
 
+// TestWebSocketClientsAlone: who listens for them and for no other peer serves
+// them until it is told to end.
+func TestWebSocketClientsAlone(t *testing.T) {
+	cmd := exec.Command(program, "-listen", "", "-zeek-listen", "127.0.0.1:0", "-format", "json")
+	c := launchSaying(t, cmd, `WebSocket clients are served at (\S+)`)
+	w := webSocketClient(t, c.addr, "t")
+	require.NoError(t, w.Send(numbered("exec", 1)))
+	ended := make(chan error, 1)
+	go func() { ended <- w.Next(&event.Event{}) }()
+	require.NoError(t, w.Finish())
+	require.NoError(t, w.Close())
+	require.Error(t, <-ended)
+	_ = webSocketClient(t, c.addr, "t") // there is still somebody
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "1 events from 2 WebSocket clients")
+	require.Contains(t, c.output.String(), `"event":"sensor_sshd_exec"`)
+}
+
 // TestForwardsToZeek: all that comes goes to a Zeek too, whoever sent it; what
 // waits at the end is still sent.
 func TestForwardsToZeek(t *testing.T) {

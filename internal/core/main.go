@@ -210,7 +210,7 @@ func settingsOf(c *C.struct_link_config) settings {
 	if c.zeek != 0 {
 		s.zeek = &zeekSettings{
 			topic: text(c.zeek_topic), subscribe: text(c.zeek_subscribe), types: text(c.zeek_types),
-			exactTime: c.zeek_exact_time != 0, confirm: websocket.Confirm(c.zeek_confirm),
+			exactTime: c.zeek_exact_time != 0, confirm: websocket.Confirm(c.zeek_confirm), inbound: uint64(c.zeek_inbound),
 		}
 	}
 	return s

@@ -121,7 +121,7 @@ func (c *conn) counters() string {
 		{"unconfirmed", uint64(unconfirmed)},
 		{"received", c.stats.received.Load()},
 		{"set_aside", c.stats.setAside.Load()},
-	}, c.spool.counters()...) {
+	}, append(c.inbound.counters(), c.spool.counters()...)...) {
 		fmt.Fprintf(&b, " %s=%d", n.name, n.value)
 	}
 	state := "down"

@@ -17,6 +17,7 @@ type zeekSettings struct {
 	types     string // file of declarations, "" for none
 	exactTime bool
 	confirm   websocket.Confirm // what confirms
+	inbound   uint64            // bytes of memory for events that the host has not taken
 }
 
 func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {

@@ -22,8 +22,10 @@ const (
 	// maxForwarding is how many bytes of events may wait for Zeek, and how many
 	// may be under way to it.
 	maxForwarding = 16 << 20
-	// flushTime is how long Run goes on at the end with what waits.
+	// flushTime is how long Run goes on at the end with what waits, while Zeek
+	// confirms nothing of it, flushMax for how long altogether.
 	flushTime = 3 * time.Second
+	flushMax  = 30 * time.Second
 )
 
 // Forwarder sends events to a Zeek, over one connection after another: what one
@@ -228,16 +230,27 @@ func (f *Forwarder) room(over <-chan struct{}) bool {
 	return true
 }
 
-// await waits a little until everything has arrived.
+// await waits until everything has arrived, as long as there is progress.
 func (f *Forwarder) await(over <-chan struct{}) {
-	late := time.After(flushTime)
+	last := time.NewTimer(flushMax)
+	defer last.Stop()
+	left, seen := f.left(), time.Now()
 	for !f.queue.empty() || f.journal.Pending() > 0 {
 		select {
 		case <-over:
 			return
-		case <-late:
+		case <-last.C:
 			return
 		case <-time.After(10 * time.Millisecond):
 		}
+		if now := f.left(); now != left {
+			left, seen = now, time.Now()
+		}
+		if time.Since(seen) > flushTime {
+			return
+		}
 	}
 }
+
+// left is what changes whenever Zeek confirms something.
+func (f *Forwarder) left() int { return f.journal.Bytes() }

@@ -350,3 +350,32 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	require.EqualValues(t, 1, events)
 	require.Zero(t, refused.Load()+script.Load())
 }
+
+// TestForwardGoesOnAtTheEnd as long as Zeek confirms something, however slowly.
+func TestForwardGoesOnAtTheEnd(t *testing.T) {
+	const n = 300
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf = t.Logf
+	for range n {
+		f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 100)}}})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true})
+	require.NoError(t, err)
+	defer c.Close()
+	cancel()
+	got := 0
+	for ev := new(event.Event); c.Next(ev) == nil; got++ {
+		time.Sleep(4 * flushTime / 3 / n)
+	}
+	_ = c.Close()
+	require.NoError(t, <-done)
+	require.Equal(t, n, got)
+}

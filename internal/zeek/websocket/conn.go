@@ -113,8 +113,14 @@ type Conn struct {
 	events int           // in out, from the first byte on
 	replay peer.Replay   // of the journal
 	sent   event.Event   // for SendSerial
+	said   bool          // good-bye: nothing more may be written
+
+	window *window // nil for a server, since not every client answers pings, and where pings do harm
+	pongs  pongs
 
 	reading sync.Mutex // of in
+	gone    bool       // the other side has said good-bye, or is not there any more
+	leaving bool       // it is read only until it has
 
 	watch   peer.Watch
 	lost    atomic.Pointer[error] // why the watch has given it up
@@ -134,8 +140,6 @@ const (
 	// closeTime is for saying good-bye, lingerTime for hearing the same.
 	closeTime  = 100 * time.Millisecond
 	lingerTime = 500 * time.Millisecond
-	// lingerBytes is how much is read meanwhile.
-	lingerBytes = 16 << 20
 )
 
 func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
@@ -171,6 +175,13 @@ func (c *Conn) greeting() io.ReadWriter {
 
 // speaks sets how events are written, once the other side is known.
 func (c *Conn) speaks(d zeek.Dialect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A ping is a small frame. Who may misread those gets them only where they are
+	// asked for; such a server sends none itself, and waits for no answer.
+	if c.state.ClientSide() && (d.MinFrame == 0 || c.cfg.Journal != nil) {
+		c.window = newWindow()
+	}
 	c.dialect = d
 	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
 	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types

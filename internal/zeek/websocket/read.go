@@ -33,7 +33,7 @@ type arrivals struct {
 }
 
 func (a arrivals) Read(b []byte) (int, error) {
-	if before := a.c.cfg.BeforeRead; before != nil {
+	if before := a.c.cfg.BeforeRead; before != nil && !a.c.leaving {
 		if err := before(); err != nil {
 			return 0, err
 		}
@@ -102,40 +102,48 @@ func (c *Conn) failed(f *zeek.Failure, ev *event.Event) bool {
 }
 
 // message reads the next message into buf, and answers what comes between.
-func (c *Conn) message() error {
+func (c *Conn) message() (err error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if cap(c.buf) > maxKept {
-		c.buf = nil
+	c.buf, err = c.frames(c.buf)
+	return err
+}
+
+// frames does that for who reads, in the memory of b.
+func (c *Conn) frames(b []byte) ([]byte, error) {
+	if cap(b) > maxKept {
+		b = nil
 	}
-	c.buf = c.buf[:0]
+	b = b[:0]
 	for {
 		h, err := c.frame.NextFrame()
 		if err != nil {
-			return c.readError(err)
+			return b, c.readError(err)
 		}
 		if h.OpCode.IsControl() {
 			if err := c.control(h, &c.frame); err != nil {
-				return c.readError(err)
+				return b, c.readError(err)
 			}
 			continue
 		}
 		for err == nil {
-			if len(c.buf) == cap(c.buf) {
-				c.buf = append(c.buf, 0)[:len(c.buf)]
+			if len(b) == cap(b) {
+				b = append(b, 0)[:len(b)]
 			}
 			var n int
-			n, err = c.frame.Read(c.buf[len(c.buf):cap(c.buf)])
-			c.buf = c.buf[:len(c.buf)+n]
+			n, err = c.frame.Read(b[len(b):cap(b)])
+			b = b[:len(b)+n]
 		}
 		if err == io.EOF {
-			return nil
+			return b, nil
 		}
-		return c.readError(err)
+		return b, c.readError(err)
 	}
 }
 
 func (c *Conn) readError(err error) error {
+	c.gone = true
+	c.lose()
 	switch {
 	case err == io.EOF || errors.Is(err, errClosed):
 		return c.reason(io.EOF) // perhaps the answer to our own end
@@ -153,15 +161,23 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
+		if c.leaving {
+			return nil // nobody takes what came before it
+		}
 		if c.cfg.BeforePong != nil {
 			if err := c.cfg.BeforePong(); err != nil {
 				return err
 			}
 		}
-		return c.write(ws.OpPong, payload)
+		c.answer(payload)
+		return nil
 	case ws.OpPong:
 		c.watch.Answered()
-		if seq, ok := batchOf(payload); ok && c.cfg.Journal != nil && !c.script.confirms() {
+		seq, ok := batchOf(payload)
+		if ok && c.window != nil {
+			c.window.answered(seq)
+		}
+		if ok && c.cfg.Journal != nil && !c.script.confirms() {
 			c.cfg.Journal.Confirm(seq)
 		}
 		return nil

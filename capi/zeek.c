@@ -60,6 +60,22 @@ zeek_wanted(enum zeek_peer says)
            strcmp(conf_str("/broccoli/transport", "bro"), "zeek-websocket") == 0;
 }
 
+static int
+confirm_config(uint32_t *confirm, struct reason *why)
+{
+    const char *by = conf_str("/broccoli/zeek_confirm", "auto");
+
+    if (strcmp(by, "auto") == 0)
+        *confirm = LINK_CONFIRM_AUTO;
+    else if (strcmp(by, "script") == 0)
+        *confirm = LINK_CONFIRM_SCRIPT;
+    else if (strcmp(by, "ping") == 0)
+        *confirm = LINK_CONFIRM_PING;
+    else
+        return reason_set(why, "zeek_confirm %s: neither auto, nor script, nor ping", by);
+    return TRUE;
+}
+
 int
 zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
 {
@@ -76,6 +92,8 @@ zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
         cfg->use_tls = TRUE;
     if (says == ZEEK_UNSAID && cfg->zeek && cfg->peer)
         cfg->peer = conf_str("/broccoli/zeek_peer", cfg->peer);
+    if (!confirm_config(&cfg->zeek_confirm, why))
+        return FALSE;
     cfg->zeek_exact_time = conf_int("/broccoli/zeek_exact_time", FALSE) == 1;
     cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
     cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);

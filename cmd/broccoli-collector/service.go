@@ -63,7 +63,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.logs.events != nil {
 		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
 	}
-	if r.zeek, err = p.opts.zeek.open(cfg.Log, p.known, p.secure); err != nil {
+	if r.zeek, err = p.opts.zeek.open(cfg.Log, p.known, p.secure, p.opts.logs.dir); err != nil {
 		return err
 	}
 	cfg.Log = r.zeek.log(cfg.Log, true)

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -130,4 +132,56 @@ func TestZeekOptionsThatAreWrong(t *testing.T) {
 		require.Error(t, err)
 		require.Contains(t, string(out), says)
 	}
+}
+
+// TestZeekRefusesOneEvent: it is in a file of the folder, and those behind it go on.
+func TestZeekRefusesOneEvent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	dir := t.TempDir()
+	_, addr := startZeek(t, "-zeek-forward", "ws://"+l.Addr().String(), "-log-dir", dir)
+	arrived := make(chan uint64, 100)
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				zeek, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true, Version: "8.0.0"})
+				for ev := new(event.Event); err == nil; {
+					if err = zeek.Next(ev); err != nil {
+						return
+					}
+					if ev.Name == "sensor_sshd_exec" {
+						_, _ = nc.Write([]byte{0x88, 2, 1007 >> 8, 1007 & 0xff})
+						return
+					}
+					arrived <- ev.Args[2].Bits
+				}
+			}()
+		}
+	}()
+	client := webSocketClient(t, addr, "x")
+	for i, name := range []string{"data_rx", "exec", "data_tx"} {
+		require.NoError(t, client.Send(numbered(name, i)))
+	}
+	require.NoError(t, client.Flush())
+	for want := uint64(2); ; {
+		select {
+		case n := <-arrived:
+			if n != want {
+				continue
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("one event stops the others")
+		}
+		break
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "refused.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"event":"sensor_sshd_exec"`)
+	require.Contains(t, string(b), "code 1007")
 }

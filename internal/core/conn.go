@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"romanesco/internal/peer"
+	"romanesco/internal/refused"
 )
 
 // conn is a connection of the host's: one session with the peer after another
@@ -37,6 +38,7 @@ type conn struct {
 	publishing sync.Mutex    // of what waits in a session: there is one as long as it is held
 	journal    *peer.Journal // nil without confirmed delivery
 	spool      *spooler      // nil without a spool
+	refused    *refused.File // nil: there is none
 	inbound    *inbound      // nil where the peer waits for the host
 	stats      stats
 	out        messages
@@ -130,10 +132,10 @@ func (c *conn) prepare() (err error) {
 		_ = c.toCore.Close()
 		return err
 	}
-	if c.set.spool.folder == "" {
-		return nil
+	if err = c.openRefused(); err == nil && c.set.spool.folder != "" {
+		c.spool, err = openSpool(c)
 	}
-	if c.spool, err = openSpool(c); err != nil {
+	if err != nil {
 		c.closeFiles()
 	}
 	return err
@@ -201,6 +203,7 @@ func (c *conn) halt() {
 func (c *conn) closeFiles() {
 	_ = c.toCore.Close()
 	_ = c.toHost.Close()
+	c.refused.Close()
 }
 
 // connect makes one attempt, and publishes its success.
@@ -237,7 +240,7 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	}
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
-		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.logger(),
+		Whole: c.set.secure != nil, Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
 		Silence:    c.set.silence,
 		Unwritten:  c.unwritten,
 		BeforeRead: c.deliver,

@@ -18,8 +18,9 @@ type zeekSettings struct {
 	subscribe string // prefixes of topics, separated by spaces
 	types     string // file of declarations, "" for none
 	exactTime bool
-	zone      string // that an old Zeek is in, "" if that is not known
-	inbound   uint64 // bytes of memory for events that the host has not taken
+	zone      string            // that an old Zeek is in, "" if that is not known
+	inbound   uint64            // bytes of memory for events that the host has not taken
+	confirm   websocket.Confirm // what confirms
 }
 
 func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {
@@ -40,7 +41,8 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	p, err := websocket.Open(ctx, nc, websocket.Config{
 		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
-		Journal: c.journal, Logf: c.logger(),
+		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
+		Confirm: set.confirm, OnConfirm: c.tellConfirm,
 		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})
@@ -69,4 +71,14 @@ func (c *conn) zeekHost(nc net.Conn) string {
 		return c.set.peer
 	}
 	return nc.RemoteAddr().String()
+}
+
+// tellConfirm tells what confirms the events.
+func (c *conn) tellConfirm(script bool, why string) {
+	if script {
+		c.infof("Zeek's script confirms what it has handled")
+		return
+	}
+	c.infof("Zeek's script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load broccoli_confirm.zeek where they are handled, or set zeek_confirm ping)", why)
 }

@@ -21,9 +21,9 @@ func JSON(b []byte, ev *event.Event, peer string, names []string) []byte {
 	b = append(b, `{"ts":`...)
 	b = appendSeconds(b, ev.Time)
 	b = append(b, `,"peer":`...)
-	b = appendText(b, peer)
+	b = AppendText(b, peer)
 	b = append(b, `,"event":`...)
-	b = appendText(b, ev.Name)
+	b = AppendText(b, ev.Name)
 	b = appendArgs(append(b, `,"args":`...), ev.Args, names)
 	return append(b, '}')
 }
@@ -36,7 +36,7 @@ func appendArgs(b []byte, args []event.Value, names []string) []byte {
 	b = append(b, '{')
 	for i := range args {
 		b = appendComma(b, i)
-		b = appendText(b, names[i])
+		b = AppendText(b, names[i])
 		b = append(b, ':')
 		b = appendValue(b, &args[i])
 	}
@@ -73,12 +73,12 @@ func appendValue(b []byte, v *event.Value) []byte {
 	case event.String, event.File, event.Func:
 		return appendBytes(b, v.Bytes)
 	case event.Pattern:
-		return appendText(b, "/"+string(v.Bytes)+"/")
+		return AppendText(b, "/"+string(v.Bytes)+"/")
 	case event.Enum:
 		if len(v.Bytes) > 0 { // of a Zeek, which sends no numbers
 			return append(appendBytes(append(b, `{"name":`...), v.Bytes), '}')
 		}
-		b = appendText(append(b, `{"enum":`...), v.TypeName)
+		b = AppendText(append(b, `{"enum":`...), v.TypeName)
 		b = strconv.AppendInt(append(b, `,"value":`...), v.Int64(), 10)
 		return append(b, '}')
 	case event.Port:
@@ -119,7 +119,7 @@ func appendRecord(b []byte, fields []event.Value) []byte {
 	for i := range fields {
 		b = appendComma(b, i)
 		if name := fields[i].Field; name != "" {
-			b = appendText(b, name)
+			b = AppendText(b, name)
 		} else {
 			b = strconv.AppendInt(append(b, '"'), int64(i), 10)
 			b = append(b, '"')
@@ -168,7 +168,7 @@ func appendDouble(b []byte, f float64) []byte {
 
 func appendBytes(b, s []byte) []byte {
 	if utf8.Valid(s) {
-		return appendText(b, s)
+		return AppendText(b, s)
 	}
 	b = base64.StdEncoding.AppendEncode(append(b, `{"base64":"`...), s)
 	return append(b, `"}`...)
@@ -176,9 +176,9 @@ func appendBytes(b, s []byte) []byte {
 
 const hex = "0123456789abcdef"
 
-// appendText appends a JSON string; a terminal that shows the line sees no
+// AppendText appends a JSON string; a terminal that shows the line sees no
 // control characters. What is no UTF-8 in a name becomes U+FFFD.
-func appendText[T string | []byte](b []byte, s T) []byte {
+func AppendText[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {

@@ -225,6 +225,7 @@ func TestZeekRefuses(t *testing.T) {
 		"full":          {"", "ws://" + closes(), "a Zeek takes 100 clients"},
 		"full, TLS":     {secured, "wss://" + closes(), "a Zeek takes 100 clients"},
 		"zone":          {"/broccoli/zeek_time_zone Nowhere/None\n", "ws://" + clear, "tzdata"},
+		"confirm":       {"/broccoli/zeek_confirm perhaps\n", clear, "neither auto, nor script, nor ping"},
 		"path":          {"", "ws://" + clear + "/v2", "v2"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,6 +41,11 @@ type Forwarder struct {
 	Topic     string
 	ExactTime bool
 	Types     *zeek.Types
+	// Confirm is what confirms events.
+	Confirm websocket.Confirm
+	// SetAside, if set, takes an event that Zeek refuses again and again, before it
+	// is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
 	// Retry is the longest pause between two attempts, Silence after which time
 	// Zeek counts as lost.
 	Retry, Silence time.Duration
@@ -145,11 +150,35 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 	return websocket.Open(ctx, nc, websocket.Config{
 		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
 		Journal: f.journal, Silence: f.Silence,
+		Confirm: f.Confirm, OnConfirm: f.tellConfirm, SetAside: f.setAside,
 		OnFailure: func(why *zeek.Failure) {
 			f.refused.Add(1)
 			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
 		},
 	})
+}
+
+// tellConfirm tells what confirms the events.
+func (f *Forwarder) tellConfirm(script bool, why string) {
+	if script {
+		f.Logf("Zeek at %s: its script confirms what it has handled", f.Addr)
+		return
+	}
+	f.Logf("Zeek at %s: its script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load broccoli_confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
+}
+
+// setAside takes an event that Zeek refuses again and again.
+func (f *Forwarder) setAside(ev *event.Event, why error) error {
+	if f.SetAside != nil {
+		if err := f.SetAside(ev, why); err != nil {
+			f.Logf("Zeek at %s refuses event %s again and again (%v), and it is kept: %v", f.Addr, ev.Name, why, err)
+			return err
+		}
+	}
+	f.refused.Add(1)
+	f.Logf("Zeek at %s: event %s is set aside, since it is refused again and again: %v", f.Addr, ev.Name, why)
+	return nil
 }
 
 // send sends what waits until the connection is over. What it has handed to the

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/peer"
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/websocket"
 )
@@ -392,6 +394,39 @@ func TestPanicEndsTheClient(t *testing.T) {
 	require.ErrorContains(t, <-done, "an error of our own")
 	require.Error(t, c.Next(&event.Event{}))
 	require.Empty(t, h.clients)
+}
+
+// TestHubConfirmsByPongs: a client that asks for the script of Zeek's is told at
+// once that there is none, nobody sees its question, and its events are confirmed.
+func TestHubConfirmsByPongs(t *testing.T) {
+	n := new(notebook)
+	h, addr := serve(t, n)
+	other := dial(t, addr, "x", "site/")
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	j := peer.NewJournal(1 << 20)
+	var refused, script atomic.Int32
+	c, err := websocket.Open(t.Context(), nc, websocket.Config{
+		Host: addr, Topic: "site/a", Journal: j, Confirm: websocket.ByScriptIfAny,
+		OnFailure: func(*zeek.Failure) { refused.Add(1) },
+		OnConfirm: func(by bool, _ string) {
+			if by {
+				script.Add(1)
+			}
+		},
+	})
+	require.NoError(t, err)
+	defer c.Close()
+	go func() { _ = c.Next(&event.Event{}) }()
+	before := time.Now()
+	send(t, c, "e")
+	require.Less(t, time.Since(before), 2*time.Second)
+	require.Equal(t, "site/a e", receive(t, other))
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 10*time.Second, time.Millisecond)
+	require.Len(t, n.seen(), 1)
+	events, _ := h.Totals()
+	require.EqualValues(t, 1, events)
+	require.Zero(t, refused.Load()+script.Load())
 }
 
 // TestForwardGoesOnAtTheEnd as long as Zeek confirms something, however slowly.

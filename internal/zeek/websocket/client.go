@@ -42,7 +42,7 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 		return c, nil
 	}
 	_ = c.net.Close()
-	if ctx.Err() != nil && c.asking.Load() && len(c.cfg.Subscribe) > 0 {
+	if ctx.Err() != nil && c.asking.Load() && len(c.subscription()) > 0 {
 		return nil, fmt.Errorf("handshake: no answer in time to the subscription to %.80q: most likely %s: %w",
 			strings.Join(c.cfg.Subscribe, " "), noBackend, context.Cause(ctx))
 	}
@@ -64,7 +64,7 @@ func (c *Conn) greet() error {
 		return err
 	}
 	c.reads(io.MultiReader(bytes.NewReader(rest), c.watch.Stream(c.net)))
-	if err := c.write(ws.OpText, pad(zeek.Subscription(c.cfg.Subscribe).AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
+	if err := c.write(ws.OpText, pad(c.subscription().AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
 		return err
 	}
 	c.asking.Store(true)
@@ -82,7 +82,7 @@ func (c *Conn) greet() error {
 	if c.cfg.Journal != nil {
 		c.replay = c.cfg.Journal.Replay()
 	}
-	return nil
+	return c.hello()
 }
 
 // noBackend is what is wrong with a Zeek that nothing can be published to.

@@ -57,6 +57,16 @@ type Config struct {
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first, with the first Send or Flush.
 	Journal *peer.Journal
+	// SetAside, if set, is told of an event of the Journal that the server refuses
+	// again and again, before it is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
+	// Confirm is what confirms the events of the Journal.
+	Confirm Confirm
+	// OnConfirm, if set, is told once whether the script confirms, or why not.
+	OnConfirm func(script bool, why string)
+	// Script makes a server leave the events of a confirmation to who calls Next,
+	// instead of refusing them as a Zeek without the script does.
+	Script bool
 	// BeforeAck, if set, is called once a client's subscription is known, and
 	// before the client is told so: what comes from then on it may rely on.
 	BeforeAck func(*Conn)
@@ -121,6 +131,10 @@ type Conn struct {
 	lost    atomic.Pointer[error] // why the watch has given it up
 	closed  chan struct{}
 	closing sync.Once
+	over    sync.Once
+	away    bool // the other side has said that it goes away
+
+	script script // that confirms
 }
 
 const (
@@ -149,6 +163,7 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}
+	c.script.init(c)
 	return c
 }
 

@@ -47,6 +47,14 @@ func (a arrivals) Read(b []byte) (int, error) {
 // until the next call. A message that cannot be decoded is told to Logf and,
 // by a server, to the client; it is skipped. The error is io.EOF at a clean end.
 func (c *Conn) Next(ev *event.Event) error {
+	err := c.next(ev)
+	if err != nil {
+		c.tellJournal(err)
+	}
+	return err
+}
+
+func (c *Conn) next(ev *event.Event) error {
 	for {
 		if err := c.message(); err != nil {
 			return err
@@ -60,6 +68,11 @@ func (c *Conn) Next(ev *event.Event) error {
 			continue
 		}
 		c.topic = m.Topic
+		if mine, err := c.agreement(m, ev); err != nil {
+			return err
+		} else if mine {
+			continue
+		}
 		if m.Failure != nil && !c.failed(m.Failure, ev) || m.Failure == nil && (m.Event == nil || !c.asked(ev.Name)) {
 			continue
 		}
@@ -164,15 +177,16 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 		if ok && c.window != nil {
 			c.window.answered(seq)
 		}
-		if ok && c.cfg.Journal != nil {
+		if ok && c.cfg.Journal != nil && !c.script.confirms() {
 			c.cfg.Journal.Confirm(seq)
 		}
 		return nil
 	default:
 		code, reason := ws.ParseCloseFrameData(payload)
+		c.away = code == ws.StatusGoingAway
 		if len(payload) == 0 || code == ws.StatusNormalClosure || code == ws.StatusGoingAway {
 			return errClosed
 		}
-		return fmt.Errorf("%w: it closed the connection, code %d, %.200q", ErrRefused, code, reason)
+		return &closeError{code, reason}
 	}
 }

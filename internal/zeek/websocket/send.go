@@ -31,6 +31,17 @@ func (c *Conn) send(ev *event.Event) error {
 	return c.ended(out, start, lost)
 }
 
+// SendOn sends an event on another topic.
+func (c *Conn) SendOn(topic string, ev *event.Event) error {
+	e := zeek.NewEncoder(topic, c.dialect)
+	e.ExactTime, e.Types = c.cfg.ExactTime, c.cfg.Types
+	b, err := e.AppendEvent(nil, ev)
+	if err != nil {
+		return err
+	}
+	return c.SendMessage(b)
+}
+
 // SendSerial sends an event that stands in the form of the Bro wire: its kind
 // (wire.SerialEvent), then the event. Other kinds have no counterpart.
 func (c *Conn) SendSerial(payload []byte) error {
@@ -63,6 +74,9 @@ func (c *Conn) ended(out []byte, start int, lost error) error {
 		c.seal(false)
 		c.out = c.out[:0]
 		return lost
+	}
+	if c.events >= scriptBatch && c.script.confirms() {
+		return c.flushAbove(1)
 	}
 	return c.flushAbove(flushSize)
 }
@@ -130,6 +144,9 @@ func (c *Conn) seal(last bool) {
 // appendPing asks for the receipt of what is before it: the pong says that all of
 // it has been read.
 func (c *Conn) appendPing(b []byte, number uint32) []byte {
+	if c.script.confirms() {
+		b = c.appendMark(b, number)
+	}
 	b = c.frameOf(b, ws.OpPing, binary.BigEndian.AppendUint32(nil, number))
 	if c.window != nil {
 		c.window.mark(number, len(b))
@@ -141,6 +158,9 @@ func (c *Conn) appendPing(b []byte, number uint32) []byte {
 func (c *Conn) resend() error {
 	if c.replay.Done() {
 		return nil
+	}
+	if err := c.agree(); err != nil {
+		return err
 	}
 	return c.replay.Run(&c.mu, c.closed, func(behind uint32) (last uint32, bytes int, err error) {
 		c.out, last = c.cfg.Journal.Again(c.out, behind, c.appendPing)

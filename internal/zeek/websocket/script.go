@@ -99,30 +99,25 @@ func (c *Conn) hello() error {
 	if c.script.id == "" {
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out = c.appendOwn(c.out, helloEvent)
-	return c.flushAbove(1)
+	return c.write(ws.OpText, c.appendOwn(nil, helloEvent))
 }
 
 // appendMark asks for the receipt of a batch: the script has handled what came before.
 func (c *Conn) appendMark(b []byte, seq uint32) []byte {
 	c.script.marks++
-	return c.appendOwn(b, markEvent, c.script.marks, uint64(seq))
+	start := len(b)
+	return endFrame(c.appendOwn(beginFrame(b), markEvent, c.script.marks, uint64(seq)), start, ws.OpText, c.state)
 }
 
-// appendOwn appends an event of ours for the script.
+// appendOwn appends the message of an event of ours for the script.
 func (c *Conn) appendOwn(b []byte, name string, counts ...uint64) []byte {
 	ev := event.Event{Name: name, Args: []event.Value{{Type: event.String, Bytes: []byte(c.script.id)}}}
 	for _, n := range counts {
 		ev.Args = append(ev.Args, event.Value{Type: event.Count, Bits: n})
 	}
 	start := len(b)
-	out, err := c.enc.AppendEvent(beginFrame(b), &ev)
-	if err != nil {
-		return b // these values have a form
-	}
-	return endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
+	b, _ = c.enc.AppendEvent(b, &ev) // such values have a form
+	return pad(b, start-usualHeader, c.dialect.MinFrame)
 }
 
 // agree waits until it is known what confirms, with mu held before and after.

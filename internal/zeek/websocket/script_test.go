@@ -81,6 +81,7 @@ func TestScriptConfirms(t *testing.T) {
 		go z.run(t, server)
 		require.NoError(t, client.Flush())
 		require.NoError(t, client.Send(&event.Event{Name: "one"}))
+		require.NoError(t, client.Flush())
 		require.NoError(t, client.write(ws.OpPing, []byte{0, 0, 0, 1})) // its pong would confirm
 		time.Sleep(50 * time.Millisecond)
 		require.Equal(t, 1, j.Pending(), "it is read, not handled")

@@ -312,6 +312,22 @@ openssh-deb: front
 test-openssh: openssh
 	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/sshdtest
 
+# --- A real Zeek ------------------------------------------------------------------------------
+
+# ROMANESCO_ZEEK is the program; ROMANESCO_ZEEK_EVENTS, how many events the long tests send. The
+# values also go through an old Broker, if ROMANESCO_BROKER is the host:port of one.
+ROMANESCO_ZEEK ?= $(shell command -v zeek)
+.PHONY: test-zeek
+test-zeek: all
+	@test -n '$(ROMANESCO_ZEEK)' || { echo 'ROMANESCO_ZEEK does not say which Zeek to test with, and none is installed'; exit 1; }
+	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -timeout 60m ./internal/zeektest
+	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -run RealZeek ./internal/hosttest
+
+.PHONY: demo-zeek
+demo-zeek: all
+	@test -n '$(ROMANESCO_ZEEK)' || { echo 'there is no zeek in the PATH; say ROMANESCO_ZEEK=program'; exit 1; }
+	examples/demo-zeek.sh '$(ROMANESCO_ZEEK)'
+
 # --- A module of PAM --------------------------------------------------------------------------
 
 .PHONY: pam

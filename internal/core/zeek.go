@@ -80,5 +80,5 @@ func (c *conn) tellConfirm(script bool, why string) {
 		return
 	}
 	c.infof("Zeek's script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
-		"(load broccoli_confirm.zeek where they are handled, or set zeek_confirm ping)", why)
+		"(load confirm.zeek where they are handled, or set zeek_confirm ping)", why)
 }

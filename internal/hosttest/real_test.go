@@ -15,16 +15,12 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/websocket"
+	"romanesco/internal/zeektest"
 )
 
-// realZeek is a client of the Zeek, or Broker, whose WebSocket port
-// ROMANESCO_ZEEK names: host:port, in the clear.
-func realZeek(t *testing.T, cfg websocket.Config) (*websocket.Conn, string) {
+// realZeek is a client of a real Zeek, or of a Broker.
+func realZeek(t *testing.T, addr string, cfg websocket.Config) *websocket.Conn {
 	t.Helper()
-	addr := os.Getenv("ROMANESCO_ZEEK")
-	if addr == "" {
-		t.Skip("needs a real Zeek: ROMANESCO_ZEEK=host:port")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	nc, err := net.Dial("tcp", addr)
@@ -33,18 +29,28 @@ func realZeek(t *testing.T, cfg websocket.Config) (*websocket.Conn, string) {
 	c, err := websocket.Open(ctx, nc, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	return c, addr
+	return c
 }
 
-// TestRealZeekValues sends every kind of value through a real Zeek to a program
-// in C, which sends it back by value and in raw form.
+// TestRealZeekValues: with each backend of the Zeek that ROMANESCO_ZEEK names, and
+// with what ROMANESCO_BROKER names: the host:port of a Broker by itself.
 func TestRealZeekValues(t *testing.T) {
+	if addr := os.Getenv("ROMANESCO_BROKER"); addr != "" {
+		t.Run("old Broker", func(t *testing.T) { testRealZeekValues(t, addr) })
+	}
+	zeektest.EachBackend(t, func(t *testing.T, z *zeektest.Zeek) { testRealZeekValues(t, z.Addr) },
+		zeektest.Absolute(t, "internal/zeektest/testdata/values.zeek"))
+}
+
+// testRealZeekValues sends every kind of value through a real Zeek to a program in C,
+// which sends it back by value and in raw form.
+func testRealZeekValues(t *testing.T, addr string) {
 	declarations := filepath.Join(t.TempDir(), "site.zeek")
-	require.NoError(t, os.WriteFile(declarations, []byte(zeekDeclarations), 0o600))
+	require.NoError(t, os.WriteFile(declarations, []byte(zeektest.Declarations), 0o600))
 	types, err := zeek.LoadTypes(declarations)
 	require.NoError(t, err)
 	topic := fmt.Sprintf("romanesco/test/%d/", time.Now().UnixNano())
-	c, addr := realZeek(t, websocket.Config{
+	c := realZeek(t, addr, websocket.Config{
 		Topic: topic + "to", Subscribe: []string{topic + "from"}, Types: types, ExactTime: true,
 	})
 	args := zeekValues()
@@ -118,20 +124,5 @@ func hostileTexts() []string {
 	return []string{
 		"", "\xff", "a\x00b", "\x00", `\`, `\\`, `\"`, `"`, `\u0041`, `\u`, `\ud800`, "\x7f", "\u2028\u2029", "\xed\xa0\x80",
 		"\xc0\x80", "\xe2\x82", "\ufeff", "\U0010ffff", `"}]}]}]}`, "\r\n\t\b\f\v\x1b[2J", strings.Repeat("\xff\\u\x00", 1<<18), strings.Repeat("x", 1<<20),
-	}
-}
-
-// TestRealZeekSensor: the sixteen events of the sensor go through a real Zeek.
-func TestRealZeekSensor(t *testing.T) {
-	c, addr := realZeek(t, websocket.Config{Subscribe: []string{"broccoli/from-clients"}})
-	sensor := build + "/examples/sensor_sshd"
-	cmd := host(t, "connect", addr)
-	cmd.Path, cmd.Args = sensor, []string{sensor, "ws://" + addr}
-	require.NoError(t, cmd.Run())
-	for range 16 {
-		var ev event.Event
-		require.NoError(t, c.Next(&ev))
-		require.True(t, strings.HasPrefix(ev.Name, "sensor_sshd_"))
-		t.Logf("%s %s", c.Topic(), c.Message())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	_ "embed"
 	"fmt"
 	"io"
 	"math"
@@ -23,6 +22,7 @@ import (
 	"romanesco/internal/secure"
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/websocket"
+	"romanesco/internal/zeektest"
 )
 
 // zeekServer is a Zeek to one client.
@@ -61,7 +61,7 @@ func drainZeek(c *websocket.Conn) error {
 // sends it back by value and in raw form.
 func TestZeekValuesComeBack(t *testing.T) {
 	declarations := filepath.Join(t.TempDir(), "site.zeek")
-	require.NoError(t, os.WriteFile(declarations, []byte(zeekDeclarations), 0o600))
+	require.NoError(t, os.WriteFile(declarations, []byte(zeektest.Declarations), 0o600))
 	types, err := zeek.LoadTypes(declarations)
 	require.NoError(t, err)
 	args := zeekValues()
@@ -98,11 +98,6 @@ func TestZeekValuesComeBack(t *testing.T) {
 	_, _ = secureHost(t, conf, "echo", "ws://"+addr)
 	require.NoError(t, <-done)
 }
-
-// zeekDeclarations are of the events that have records in them.
-//
-//go:embed testdata/real.zeek
-var zeekDeclarations string
 
 // zeekValues are those that come through a Zeek as they were.
 func zeekValues() []event.Value {

@@ -1,5 +1,6 @@
+@load ./confirm
 @load ./events
 @load ./log
-@load ./sessions
 @load ./notices
+@load ./sessions
 @load ./topic

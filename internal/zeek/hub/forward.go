@@ -165,7 +165,7 @@ func (f *Forwarder) tellConfirm(script bool, why string) {
 		return
 	}
 	f.Logf("Zeek at %s: its script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
-		"(load broccoli_confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
+		"(load confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
 }
 
 // setAside takes an event that Zeek refuses again and again.

@@ -44,7 +44,7 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 	_ = c.net.Close()
 	if ctx.Err() != nil && c.asking.Load() && len(c.subscription()) > 0 {
 		return nil, fmt.Errorf("handshake: no answer in time to the subscription to %.80q: most likely %s: %w",
-			strings.Join(c.cfg.Subscribe, " "), noBackend, context.Cause(ctx))
+			strings.Join(c.subscription(), " "), noBackend, context.Cause(ctx))
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("handshake: no answer in time: %w", context.Cause(ctx))

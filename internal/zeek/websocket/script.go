@@ -17,7 +17,7 @@ import (
 )
 
 // Confirm is what confirms events: a pong, which says that the server has read
-// them, or the script examples/zeek/broccoli_confirm.zeek, which says that the
+// them, or the script zeek/scripts/confirm.zeek, which says that the
 // scripts behind the server have handled them.
 type Confirm int
 
@@ -40,7 +40,7 @@ const (
 	confirmedEvent  = scriptModule + "confirmed" // client: string, batch: count
 	missingEvent    = scriptModule + "missing"   // client: string, number: count
 	scriptTopic     = "broccoli/confirm/"
-	scriptFile      = "broccoli_confirm.zeek"
+	scriptFile      = "confirm.zeek"
 	scriptWait      = 2 * time.Second // for the answer to hello
 	busyWait        = 5 * time.Second // the same, of a server that says when it does not know the event
 	scriptBatch     = 64              // events before a mark

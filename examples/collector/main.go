@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -19,6 +20,7 @@ import (
 	"romanesco/internal/collect"
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
+	"romanesco/internal/printable"
 )
 
 // version is set by the linker.
@@ -27,22 +29,65 @@ var version = "unknown"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := run(ctx, os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "broccoli-collector:", err)
+	err := run(ctx, os.Args[1:])
+	var wrong usageError
+	switch {
+	case err == nil:
+	case errors.As(err, &wrong):
+		logf("%s (broccoli-collector -help shows the options)", once(err))
+		os.Exit(2)
+	default:
+		logf("%s", once(err))
 		os.Exit(1)
 	}
 }
 
+// usageError says that the command line is wrong.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage makes one of an error, if it is one.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// maxMessage is how much of a message is shown.
+const maxMessage = 8 << 10
+
+// logf tells whoever runs us something, on one line whatever a peer has put into
+// it.
 func logf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
+	line := printable.Append([]byte("broccoli-collector: "), fmt.Sprintf(format, args...), maxMessage)
+	_, _ = os.Stderr.Write(append(line, '\n'))
+}
+
+// once returns what an error of several says, but each cause once: when the disk
+// is full, everything that ends has met that.
+func once(err error) string {
+	var all []string
+	causes := map[string]bool{}
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSuffix(line, "\n")
+		cause := line[strings.LastIndex(line, ": ")+1:]
+		if !causes[cause] {
+			all = append(all, line)
+		}
+		causes[cause] = true
+	}
+	return strings.Join(all, "; ")
 }
 
 func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	if o.version {
 		fmt.Println("broccoli-collector", version)
@@ -54,11 +99,13 @@ func run(ctx context.Context, args []string) error {
 	}
 	line, err := o.lineFor(os.Stdout)
 	if err != nil {
-		return err
+		return usage(err)
 	}
+	stream := eventlog.NewStream(os.Stdout, line)
+	stream.MaxLine = int(o.logs.line)
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits,
-		Log: eventlog.NewStream(os.Stdout, line), Logf: logf,
+		Log: stream, Logf: logf,
 	}
 	if cfg.TLS, err = p.tls(); err != nil {
 		return err
@@ -67,6 +114,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	logs.stream = stream
 	if logs.events != nil {
 		cfg.Log, cfg.Comm = logs.events, logs.comm
 	}
@@ -192,7 +240,7 @@ func (o *options) lineFor(out *os.File) (eventlog.Line, error) {
 		}
 		return eventlog.JSON, nil
 	}
-	return nil, fmt.Errorf("format %q: json, summary or auto", o.format)
+	return nil, fmt.Errorf("-format %q: json, summary or auto", o.format)
 }
 
 func isTerminal(f *os.File) bool {

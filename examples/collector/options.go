@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"romanesco/internal/collect"
@@ -39,6 +41,7 @@ const (
 func parse(args []string) (options, error) {
 	o := options{given: map[string]bool{}, limits: collect.DefaultLimits()}
 	f := flag.NewFlagSet("broccoli-collector", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // main says what is wrong
 	f.Usage = func() {
 		fmt.Fprintln(f.Output(), "usage: broccoli-collector [options] [pattern ...]")
 		fmt.Fprintln(f.Output(), "Asks each peer for the events whose names match a pattern ("+defaultPattern+" if none is given).")
@@ -80,6 +83,10 @@ func parse(args []string) (options, error) {
 	o.logs.register(f)
 	o.zeek.register(f)
 	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			f.SetOutput(os.Stdout)
+			f.Usage()
+		}
 		return o, err
 	}
 	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })

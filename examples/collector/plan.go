@@ -39,7 +39,7 @@ func (o *options) plan() (*plan, error) {
 		return nil, err
 	}
 	if len(p.destinations) == 0 && len(p.clear)+len(p.secured) == 0 {
-		return nil, errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
+		return nil, usage(errors.New("there is nothing to do: no destination to connect to, and nothing to listen on"))
 	}
 	return p, p.checkSecure()
 }
@@ -117,7 +117,7 @@ func (p *plan) choose(d *policy.Destination) error {
 func (p *plan) addOptions(o *options) error {
 	events, err := o.asked(p.known)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	if len(o.policies) == 0 {
 		p.destinations = append(p.destinations, collect.Anyone(events))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -79,7 +80,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings) error {
 	scheme, addr, ok := strings.Cut(o.forward, "://")
 	if _, _, err := net.SplitHostPort(addr); !ok || scheme != "ws" && scheme != "wss" || err != nil {
-		return fmt.Errorf("not of the form ws://host:port or wss://host:port")
+		return usage(errors.New("not of the form ws://host:port or wss://host:port"))
 	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
 	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf

@@ -142,8 +142,7 @@ func (f *File) Retire() *Handle {
 	return h
 }
 
-// Rotate renames the file to BASE.TIME.log, with the time when it was begun, and
-// retires it, if it was open; the next Open begins a new one. If someone else has
+// Rotate renames the file to a name with the time when it was begun, and retires it, if it was open; the next Open begins a new one. If someone else has
 // moved the file away, that was the rotation. moved reports whether there was
 // anything to rotate. With an error the file stays as it is.
 func (f *File) Rotate() (h *Handle, moved bool, err error) {

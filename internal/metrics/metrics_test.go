@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +29,9 @@ func TestEveryFactIsShown(t *testing.T) {
 		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
 			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13},
-		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19},
+		Truncated: 20,
+		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19,
+			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
 	}, nil, "/metrics")
 	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
 	values := map[string]string{}
@@ -52,6 +55,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_sent_events_total":       "11",
 		"broccoli_undecodable_total":       "12",
 		"broccoli_pending_chunks":          "13",
+		"broccoli_truncated_lines_total":   "20",
 		"broccoli_log_events_total":        "14",
 		"broccoli_log_bytes_total":         "15",
 		"broccoli_log_rotations_total":     "16",
@@ -59,6 +63,14 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_log_errors_total":        "18",
 		"broccoli_log_open_files":          "19",
 	}, values)
+	for _, line := range []string{
+		"# TYPE broccoli_log_sync_seconds histogram",
+		`broccoli_log_sync_seconds_bucket{le="0.001"} 1`, `broccoli_log_sync_seconds_bucket{le="0.1"} 1`,
+		`broccoli_log_sync_seconds_bucket{le="0.5"} 3`, `broccoli_log_sync_seconds_bucket{le="+Inf"} 6`,
+		"broccoli_log_sync_seconds_sum 1.5", "broccoli_log_sync_seconds_count 6",
+	} {
+		require.Contains(t, w.Body.String(), line+"\n")
+	}
 	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_log_")
 }
 

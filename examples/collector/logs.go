@@ -234,7 +234,7 @@ func (l *logs) facts() metrics.Facts {
 	f.Truncated = l.stream.Truncated()
 	if l.events != nil {
 		stats := l.events.Stats()
-		f.Log, f.Truncated = &stats, stats.Truncated
+		f.Log, f.Truncated, f.LeftOut = &stats, stats.Truncated, l.comm.LeftOut()
 	}
 	return f
 }

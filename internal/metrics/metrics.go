@@ -28,6 +28,7 @@ type Facts struct {
 	// Truncated are the lines that had to be cut.
 	Truncated uint64
 	Log       *eventlog.Stats // nil if there is no log folder
+	LeftOut   uint64          // lines of comm.log, likewise
 }
 
 // Listen listens at addr, which has to be of this host alone unless public.
@@ -114,6 +115,7 @@ func (f *Facts) write(w io.Writer) {
 	}
 	if f.Log != nil {
 		writeLog(w, f.Log)
+		metrics.WriteCounterUint64(w, "broccoli_comm_lines_left_out_total", f.LeftOut)
 	}
 	metrics.WriteProcMetrics(w)
 	metrics.WriteFDMetrics(w)

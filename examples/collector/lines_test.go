@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -217,4 +218,27 @@ func TestWrongUsage(t *testing.T) {
 	require.NoError(t, cmd.Run())
 	require.Contains(t, stdout.String(), "-max-line")
 	require.Empty(t, stderr.String())
+}
+
+func TestEachCauseIsSaidOnce(t *testing.T) {
+	full := errors.New("no space left on device")
+	a, b := fmt.Errorf("writing log a: %w", full), fmt.Errorf("writing log b: %w", full)
+	other := errors.New("accepting: too many open files")
+	require.Equal(t, "writing log a: no space left on device; accepting: too many open files", once(errors.Join(a, errors.Join(other, b), a)))
+	require.Equal(t, "x", once(errors.New("x")))
+}
+
+// TestMessagesStayOnOneLine, also those that forget to quote.
+func TestMessagesStayOnOneLine(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	require.NoError(t, err)
+	defer func(old *os.File) { os.Stderr = old }(os.Stderr)
+	os.Stderr = f
+	logf("%s: %s", hostile, strings.Repeat("x", 2*maxMessage))
+	require.NoError(t, f.Close())
+	b, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	checkLines(t, string(b), "broccoli-collector: ")
+	require.Equal(t, 1, bytes.Count(b, []byte("\n")))
+	require.Less(t, len(b), 2*maxMessage)
 }

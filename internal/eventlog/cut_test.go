@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,6 +57,29 @@ func TestLongLineIsCut(t *testing.T) {
 	}
 }
 
+// TestNothingFollowsWhatWasCut in a list: no row of empty texts to its end.
+func TestNothingFollowsWhatWasCut(t *testing.T) {
+	list := event.Value{Type: event.Vector}
+	for range 1000 {
+		list.Elems = append(list.Elems, str(strings.Repeat("x", 100)))
+	}
+	for _, format := range []Format{FormatJSON, FormatTSV} {
+		l, path := files(t, Settings{Format: format, Each: true, MaxLine: minLine})
+		b := l.Batch("p")
+		b.Add(&event.Event{Name: "e", Args: []event.Value{list}}, nil)
+		require.NoError(t, b.Flush())
+		line := lines(contents(t, path)["e.log"])[0]
+		require.LessOrEqual(t, len(line), minLine)
+		elems := strings.Split(line[strings.Index(line, "x"):strings.LastIndex(line, "x")+1], ",")
+		require.Greater(t, len(elems), 10)
+		for _, e := range elems[:len(elems)-1] {
+			require.Len(t, strings.Trim(e, `"`), 100)
+		}
+		require.NotContains(t, line, `""`)
+		require.NotContains(t, line, emptyField)
+	}
+}
+
 // TestLineThatJustFits is whole, and so is one with a byte less; with one more it
 // is cut.
 func TestLineThatJustFits(t *testing.T) {
@@ -80,6 +104,10 @@ func TestNamesAreCutToo(t *testing.T) {
 	for range 3000 {
 		wide.Elems = append(wide.Elems, named(long[:100], count(1)))
 	}
+	names := event.Value{Type: event.Record} // as many as there may be columns
+	for i := range maxColumns {
+		names.Elems = append(names.Elems, named(strings.Repeat("n", maxFieldName-3)+strconv.Itoa(i), text))
+	}
 	deep := count(1)
 	for range 150 {
 		deep = many(event.Record, named("x", deep), named("y", many(event.Table, text, text)))
@@ -88,6 +116,7 @@ func TestNamesAreCutToo(t *testing.T) {
 		"event":   {Name: long},
 		"field":   {Name: "e", Args: []event.Value{many(event.Record, named(long, count(1)))}},
 		"wide":    {Name: "e", Args: []event.Value{wide}},
+		"names":   {Name: "e", Args: []event.Value{names}},
 		"deep":    {Name: "e", Args: []event.Value{deep}},
 		"enum":    {Name: "e", Args: []event.Value{{Type: event.Enum, TypeName: long}}},
 		"pattern": {Name: "e", Args: []event.Value{{Type: event.Pattern, Bytes: []byte(long)}}},

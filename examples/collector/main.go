@@ -61,7 +61,8 @@ const maxMessage = 8 << 10
 // logf tells whoever runs us something, on one line whatever a peer has put into
 // it.
 func logf(format string, args ...any) {
-	line := printable.Append([]byte("broccoli-collector: "), fmt.Sprintf(format, args...), maxMessage)
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") // of errors that were joined
+	line := printable.Append([]byte("broccoli-collector: "), text, maxMessage)
 	_, _ = os.Stderr.Write(append(line, '\n'))
 }
 

@@ -242,3 +242,29 @@ func TestMessagesStayOnOneLine(t *testing.T) {
 	require.Equal(t, 1, bytes.Count(b, []byte("\n")))
 	require.Less(t, len(b), 2*maxMessage)
 }
+
+// TestPeerAsksForMillionsOfBytes of names: comm.log says how many, and has few.
+func TestPeerAsksForMillionsOfBytes(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, "-log-dir", dir)
+	p, _ := sensor(t, c.addr, nil)
+	asked := 0
+	for n := range 8000 {
+		name := fmt.Sprintf("%s%d", strings.Repeat("\xff", 500), n)
+		asked += len(name)
+		require.NoError(t, p.Request([]string{name}))
+	}
+	require.NoError(t, p.Flush())
+	require.NoError(t, p.Close())
+	var comm []byte
+	require.Eventually(t, func() bool {
+		var err error
+		comm, err = os.ReadFile(dir + "/comm.log")
+		return err == nil && bytes.Contains(comm, []byte("peer disconnected"))
+	}, deadline, 10*time.Millisecond)
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	t.Logf("%d KB asked, %d KB in comm.log, %d KB resident", asked>>10, len(comm)>>10, residentPeakKB(t, c))
+	require.Less(t, len(comm), 160<<10)
+	require.Regexp(t, `\] \d{4} lines are left out\n`, string(comm))
+}

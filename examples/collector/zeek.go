@@ -43,6 +43,7 @@ type zeekPeers struct {
 	hub       *hub.Hub
 	listeners []net.Listener
 	topic     string
+	types     *zeek.Types // nil without -zeek-types
 }
 
 // open makes ready what the options want. log is where the events of clients go.
@@ -54,6 +55,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		if types, err = zeek.LoadTypes(o.types); err != nil {
 			return nil, err
 		}
+		z.types = types
 	}
 	s.AskPass = askPass
 	if o.forward != "" {
@@ -134,9 +136,12 @@ func (z *zeekPeers) close() {
 	}
 }
 
-// log returns what writes to log, and sends each event on as well: to Zeek and,
+// log returns what writes to log, with the names of enums, and sends each event on as well: to Zeek and,
 // if that is wanted, to the clients.
 func (z *zeekPeers) log(log eventlog.Log, toClients bool) eventlog.Log {
+	if z.types != nil {
+		log = eventlog.WithEnums(log, z.types.EnumName)
+	}
 	if z.forwarder == nil && (z.hub == nil || !toClients) {
 		return log
 	}

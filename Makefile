@@ -202,7 +202,7 @@ collector: | prerequisites
 	@mkdir -p $(BUILD)/bin
 	$(say) GO $(BUILD)/bin/broccoli-collector
 	$(Q)CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' \
-		-o $(BUILD)/bin/broccoli-collector ./examples/collector
+		-o $(BUILD)/bin/broccoli-collector ./cmd/broccoli-collector
 
 # --- Examples -------------------------------------------------------------------------------
 
@@ -424,7 +424,7 @@ bench: all
 
 .PHONY: load
 load: | prerequisites
-	ROMANESCO_LOAD=1 $(GO) test -count=1 -v -run TestLoad ./examples/collector
+	ROMANESCO_LOAD=1 $(GO) test -count=1 -v -run TestLoad ./cmd/broccoli-collector
 
 .PHONY: certs
 certs: | prerequisites

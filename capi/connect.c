@@ -191,6 +191,7 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .retry_ms = 1000 * (uint32_t)setting("/broccoli/retry", RETRY_SECONDS, 1, 3600),
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
+        .refused_file = conf_str("/broccoli/refused_file", NULL),
         .log = &log_to_host,
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };

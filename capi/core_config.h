@@ -42,11 +42,23 @@ struct link_config {
     uint32_t stats_s;       /* seconds between two lines of statistics; 0: none */
     const char *stats_file; /* where they go; NULL: where debugging goes */
 
+    const char *refused_file; /* where events go that the peer refuses, or NULL */
+
     uint32_t zeek; /* the peer speaks Zeek's WebSocket API; what follows is for that only */
+    uint32_t zeek_confirm;      /* enum link_zeek_confirm */
     uint32_t zeek_exact_time;   /* put the exact time beside each time */
     const char *zeek_topic;     /* of what is sent */
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */
     const char *zeek_types;     /* file of declarations, or NULL */
+    const char *zeek_time_zone; /* that an old Zeek has times in, or NULL */
+    uint64_t zeek_inbound;      /* bytes of memory for events that the host has not processed */
+};
+
+/* What confirms events; websocket.Confirm has the same. */
+enum link_zeek_confirm {
+    LINK_CONFIRM_PING = 0,
+    LINK_CONFIRM_AUTO = 1, /* a script of ours in Zeek if it answers, pongs otherwise */
+    LINK_CONFIRM_SCRIPT = 2
 };
 
 /* What came of a connect. */

@@ -3,19 +3,25 @@
 #include "api.h"
 #include "conf.h"
 #include "flat.h"
+#include "settings.h"
 #include "type.h"
 
 #include <string.h>
 
-/* Reals beyond these are infinite or zero to Broker; see internal/zeek. */
-#define REAL_MAX 1e290
-#define REAL_MIN 1e-290
-/* The last second of the year 9999. */
-#define TIME_MAX 253402300799.0
-/* Zeek has 64 bits of nanoseconds. */
+/* What the front refuses no Zeek takes; of what some take only the core knows, which
+ * knows the version (internal/zeek). Reals beyond these are infinite, or any number. */
+#define REAL_MAX 1.797e308
+#define REAL_MIN 1e-307
+/* Zeek has 64 bits of nanoseconds: from 1677 to 2262. */
+#define TIME_MAX 9223372036.0
 #define INTERVAL_MAX 9223372035.0
 /* Deeper values are beyond what Broker's reader takes. */
 #define DEPTH_MAX 58
+
+/* Memory for events that wait for the program, unless configured, and what it may be. */
+#define INBOUND_BYTES (16u << 20)
+#define INBOUND_LEAST (1u << 20)
+#define INBOUND_MOST (1u << 30)
 
 /* From clients to Zeek, and from Zeek to them: two topics, so
  * that sensors do not get each other's events. */
@@ -54,6 +60,22 @@ zeek_wanted(enum zeek_peer says)
            strcmp(conf_str("/broccoli/transport", "bro"), "zeek-websocket") == 0;
 }
 
+static int
+confirm_config(uint32_t *confirm, struct reason *why)
+{
+    const char *by = conf_str("/broccoli/zeek_confirm", "auto");
+
+    if (strcmp(by, "auto") == 0)
+        *confirm = LINK_CONFIRM_AUTO;
+    else if (strcmp(by, "script") == 0)
+        *confirm = LINK_CONFIRM_SCRIPT;
+    else if (strcmp(by, "ping") == 0)
+        *confirm = LINK_CONFIRM_PING;
+    else
+        return reason_set(why, "zeek_confirm %s: neither auto, nor script, nor ping", by);
+    return TRUE;
+}
+
 int
 zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
 {
@@ -70,10 +92,15 @@ zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
         cfg->use_tls = TRUE;
     if (says == ZEEK_UNSAID && cfg->zeek && cfg->peer)
         cfg->peer = conf_str("/broccoli/zeek_peer", cfg->peer);
+    if (!confirm_config(&cfg->zeek_confirm, why))
+        return FALSE;
     cfg->zeek_exact_time = conf_int("/broccoli/zeek_exact_time", FALSE) == 1;
     cfg->zeek_topic = conf_str("/broccoli/zeek_topic", TOPIC);
     cfg->zeek_subscribe = conf_str("/broccoli/zeek_subscribe", SUBSCRIBE);
     cfg->zeek_types = conf_str("/broccoli/zeek_types", NULL);
+    cfg->zeek_time_zone = conf_str("/broccoli/zeek_time_zone", NULL);
+    cfg->zeek_inbound =
+        setting("/broccoli/zeek_inbound", INBOUND_BYTES, INBOUND_LEAST, INBOUND_MOST);
     return TRUE;
 }
 
@@ -86,8 +113,8 @@ objection_to_real(const unsigned char *p, int type)
     if (type == BRO_TYPE_DOUBLE &&
         (!(x <= REAL_MAX && x >= -REAL_MAX) || (x != 0 && x < REAL_MIN && x > -REAL_MIN)))
         return "a double is beyond what it reads";
-    if (type == BRO_TYPE_TIME && !(x >= 0 && x <= TIME_MAX))
-        return "a time is before 1970 or after 9999";
+    if (type == BRO_TYPE_TIME && !(x >= -TIME_MAX && x < TIME_MAX))
+        return "a time is before 1677 or after 2262-04-11";
     if (type == BRO_TYPE_INTERVAL && !(x < INTERVAL_MAX && x > -INTERVAL_MAX))
         return "an interval is longer than 292 years";
     return NULL;

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/socket.h>
 
 #include "child.h"
@@ -109,7 +110,7 @@ test_zeek_takes(void)
     struct link_event *ev;
     BroEvent *be = bro_event_new("e");
     BroVector *inner = bro_vector_new(), *outer = bro_vector_new();
-    double fine = 1.5, bad = 1e300;
+    double fine = 1e300, bad = HUGE_VAL;
     struct reason why;
 
     bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &fine);
@@ -118,6 +119,13 @@ test_zeek_takes(void)
     ev = *(struct link_event **)be; /* the record is what an event begins with */
     CHECK(zeek_takes(ev, &why));
     bro_vector_add_val(inner, BRO_TYPE_DOUBLE, NULL, &bad);
+    bro_vector_set_nth_val(outer, 0, BRO_TYPE_VECTOR, NULL, inner);
+    bro_event_set_val(be, 0, BRO_TYPE_VECTOR, NULL, outer);
+    ev = *(struct link_event **)be;
+    CHECK(!zeek_takes(ev, &why));
+    CHECK(strstr(why.text, "event e, argument 0: a double is beyond") != NULL);
+    bad = 5e-324;
+    bro_vector_set_nth_val(inner, 1, BRO_TYPE_DOUBLE, NULL, &bad);
     bro_vector_set_nth_val(outer, 0, BRO_TYPE_VECTOR, NULL, inner);
     bro_event_set_val(be, 0, BRO_TYPE_VECTOR, NULL, outer);
     ev = *(struct link_event **)be;

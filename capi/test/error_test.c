@@ -6,6 +6,7 @@
 #endif
 #include "../conn.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -283,7 +284,7 @@ test_zeek(void)
 {
     BroConn *bc = bro_conn_new_str("ws://127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
     BroEvent *ev = bro_event_new("beyond");
-    double bad = 1e300;
+    double bad = HUGE_VAL;
 
     bro_event_add_val(ev, BRO_TYPE_DOUBLE, NULL, &bad);
     CHECK(!bro_event_send(bc, ev) &&

@@ -81,13 +81,13 @@ func find(all []Destination, host netip.Addr, class string, secured bool) (*Dest
 	return nil, reason
 }
 
-// wants reports whether the destination is asked for an event of that name.
-func (d *Destination) wants(event string) bool {
+// Wants reports whether the destination is asked for an event of that name.
+func (d *Destination) Wants(event string) bool {
 	return d != nil && d.Events != nil && d.Events.Match(event)
 }
 
-// label returns what messages call the peers that have connected.
-func (d *Destination) label() string {
+// String returns what messages call the peers that have connected.
+func (d *Destination) String() string {
 	switch {
 	case d.Tag != "":
 		return quoted(d.Tag)

@@ -39,12 +39,12 @@ func (r *relay) init(c catalog.Catalog) {
 func (r *relay) join(s *session) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	names := r.catalog.Select(s.dest.wants)
+	names := r.catalog.Select(s.dest.Wants)
 	if s.queue == nil {
 		return names
 	}
 	for name := range r.seen {
-		if s.dest.wants(name) {
+		if s.dest.Wants(name) {
 			names = append(names, name)
 		}
 	}
@@ -78,7 +78,7 @@ func (r *relay) want(s *session, name string) (known bool) {
 		r.seen[name] = true
 	}
 	for m, of := range r.members {
-		if m == s || !m.dest.wants(name) {
+		if m == s || !m.dest.Wants(name) {
 			continue
 		}
 		known = true

@@ -126,7 +126,7 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	if d == nil {
 		return
 	}
-	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events", s.from, d.label(), class, len(names))
+	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events", s.from, d, class, len(names))
 	cfg.Requests = names
 	if d.Events != nil {
 		s.note.Requesting(commlog.Pattern(d.Events.String()))
@@ -205,7 +205,7 @@ func (s *session) accepts(name string) bool {
 	if known {
 		return ok
 	}
-	ok = s.dest.wants(name) && s.dest.AcceptInput
+	ok = s.dest.Wants(name) && s.dest.AcceptInput
 	if !ok {
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"romanesco/internal/peer"
+	"romanesco/internal/refused"
 )
 
 // conn is a connection of the host's: one session with the peer after another
@@ -37,6 +38,8 @@ type conn struct {
 	publishing sync.Mutex    // of what waits in a session: there is one as long as it is held
 	journal    *peer.Journal // nil without confirmed delivery
 	spool      *spooler      // nil without a spool
+	refused    *refused.File // nil: there is none
+	inbound    *inbound      // nil where the peer waits for the host
 	stats      stats
 	out        messages
 
@@ -100,6 +103,9 @@ func openWith(l *link, s settings, j *peer.Journal) (*conn, error) {
 	if c.journal = j; j == nil && (s.confirm || s.spool.folder != "") {
 		c.journal = peer.NewJournal(journalMax)
 	}
+	if s.zeek != nil {
+		c.inbound = newInbound(s.zeek.inbound)
+	}
 	if err := c.prepare(); err != nil {
 		l.refuse(err)
 		c.out.close()
@@ -126,10 +132,10 @@ func (c *conn) prepare() (err error) {
 		_ = c.toCore.Close()
 		return err
 	}
-	if c.set.spool.folder == "" {
-		return nil
+	if err = c.openRefused(); err == nil && c.set.spool.folder != "" {
+		c.spool, err = openSpool(c)
 	}
-	if c.spool, err = openSpool(c); err != nil {
+	if err != nil {
 		c.closeFiles()
 	}
 	return err
@@ -197,6 +203,7 @@ func (c *conn) halt() {
 func (c *conn) closeFiles() {
 	_ = c.toCore.Close()
 	_ = c.toHost.Close()
+	c.refused.Close()
 }
 
 // connect makes one attempt, and publishes its success.
@@ -233,7 +240,7 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	}
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
-		Whole: c.set.secure != nil, Journal: c.journal, Logf: c.logger(),
+		Whole: c.set.secure != nil, Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
 		Silence:    c.set.silence,
 		Unwritten:  c.unwritten,
 		BeforeRead: c.deliver,
@@ -283,6 +290,9 @@ func (c *conn) supervise(p connection) {
 	defer close(r.done)
 	toCore, toHost := c.toCore, c.toHost
 	r.watching.Go(func() { c.watch(r, toCore, toHost) })
+	if c.inbound != nil {
+		r.watching.Go(func() { c.feed(r) })
+	}
 	for failures, fruitless := 0, 0; ; failures++ {
 		if p != nil {
 			began, received := time.Now(), c.stats.received.Load()
@@ -297,6 +307,9 @@ func (c *conn) supervise(p connection) {
 			failures = max(fruitless-patience, 0)
 			c.explain(err)
 			c.tellLoss(err, fruitless > 1)
+			if !c.set.reconnect {
+				c.settle(r)
+			}
 			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss
 		}
@@ -368,6 +381,9 @@ func (c *conn) session(r *run, p connection) error {
 	if c.spool == nil {
 		_ = c.toCore.SetReadDeadline(time.Time{})
 	}
+	if c.inbound != nil {
+		s.room = c.inbound.room
+	}
 	c.current.Store(s)
 	defer func() {
 		c.publishing.Lock()
@@ -398,6 +414,10 @@ func (c *conn) unasked() []string {
 // nobody has confirmed.
 func (c *conn) publishLoss() {
 	atomic.StoreUint32(c.link.received(), 0)
+	if c.inbound != nil {
+		c.inbound.buffered.Store(0)
+		c.publishReceived()
+	}
 	unsent := 0
 	if c.journal != nil {
 		unsent = c.journal.Bytes()
@@ -440,10 +460,21 @@ func guard(what string, f func() error) (err error) {
 	return nil
 }
 
+// hasteTime is how long before the end of the time for it all that is left is given
+// to the kernel, even to a peer that reads it slowly: what the kernel has may
+// arrive, what the core has will not.
+const hasteTime = 1500 * time.Millisecond
+
 // close flushes, for at most timeout, and ends. It reports whether everything
 // that was accepted has been written.
 func (c *conn) close(timeout time.Duration) bool {
 	c.end()
+	hasten := time.AfterFunc(timeout-hasteTime, func() {
+		if s := c.current.Load(); s != nil {
+			s.hasten()
+		}
+	})
+	defer hasten.Stop()
 	select {
 	case <-c.run.done:
 	case <-time.After(timeout):

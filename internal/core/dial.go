@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"romanesco/internal/peer"
+	"romanesco/internal/zeek/websocket"
 )
 
 // dial connects to the peer, or takes a copy of the socket given, and goes
@@ -34,6 +35,9 @@ func (c *conn) dial(ctx context.Context) (net.Conn, error) {
 	secured := tls.Client(nc, cfg)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
+		if c.set.zeek != nil {
+			err = websocket.TLSError(err)
+		}
 		return nil, fmt.Errorf("TLS with %s: %w", nc.RemoteAddr(), err)
 	}
 	return secured, nil

@@ -12,6 +12,14 @@ package main
 #include "core_config.h"
 #include "shared.h"
 
+static const char *
+release(void)
+{
+    extern const char romanesco_version[];
+
+    return romanesco_version;
+}
+
 static void *
 far_memory(size_t size)
 {
@@ -32,6 +40,7 @@ import (
 
 	"romanesco/internal/peer"
 	"romanesco/internal/secure"
+	"romanesco/internal/zeek/websocket"
 )
 
 // links finds the connection of a link. The C ABI knows it by its address.
@@ -171,6 +180,7 @@ type settings struct {
 	secure         *secure.Settings // nil: in the clear
 	statsEach      time.Duration    // 0: no statistics
 	statsFile      string           // "": where debugging goes
+	refusedFile    string           // where events go that the peer refuses; "": nowhere
 	zeek           *zeekSettings    // nil: the peer speaks Bro's protocol
 	spool          spoolSettings
 }
@@ -179,18 +189,19 @@ func settingsOf(c *C.struct_link_config) settings {
 	s := settings{
 		peer: text(c.peer), class: text(c.class_name),
 		socket: int(c.socket), toCore: int(c.to_core), toHost: int(c.to_host),
-		requests:   C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
-		cache:      c.use_cache != 0,
-		debug:      c.debug != 0,
-		log:        (*uint32)(unsafe.Pointer(c.log)),
-		reconnect:  c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
-		background: c.background != 0 && c.socket < 0,
-		confirm:    c.confirm != 0,
-		timeout:    time.Duration(c.timeout_ms) * time.Millisecond,
-		retry:      time.Duration(c.retry_ms) * time.Millisecond,
-		silence:    time.Duration(c.silence_ms) * time.Millisecond,
-		statsEach:  time.Duration(c.stats_s) * time.Second,
-		statsFile:  text(c.stats_file),
+		requests:    C.GoBytes(unsafe.Pointer(c.requests), C.int(c.requests_len)),
+		cache:       c.use_cache != 0,
+		debug:       c.debug != 0,
+		log:         (*uint32)(unsafe.Pointer(c.log)),
+		reconnect:   c.reconnect != 0 && c.socket < 0, // a socket that was given cannot be made anew
+		background:  c.background != 0 && c.socket < 0,
+		confirm:     c.confirm != 0,
+		timeout:     time.Duration(c.timeout_ms) * time.Millisecond,
+		retry:       time.Duration(c.retry_ms) * time.Millisecond,
+		silence:     time.Duration(c.silence_ms) * time.Millisecond,
+		statsEach:   time.Duration(c.stats_s) * time.Second,
+		statsFile:   text(c.stats_file),
+		refusedFile: text(c.refused_file),
 		spool: spoolSettings{
 			folder: text(c.spool_folder), max: int64(c.spool_max_bytes),
 			sync: time.Duration(c.spool_sync_ms) * time.Millisecond,
@@ -207,7 +218,8 @@ func settingsOf(c *C.struct_link_config) settings {
 	if c.zeek != 0 {
 		s.zeek = &zeekSettings{
 			topic: text(c.zeek_topic), subscribe: text(c.zeek_subscribe), types: text(c.zeek_types),
-			exactTime: c.zeek_exact_time != 0,
+			exactTime: c.zeek_exact_time != 0, zone: text(c.zeek_time_zone),
+			confirm: websocket.Confirm(c.zeek_confirm), inbound: uint64(c.zeek_inbound),
 		}
 	}
 	return s
@@ -219,6 +231,9 @@ func text(c *C.char) string {
 	}
 	return C.GoString(c)
 }
+
+// application is what a Zeek is told of the program, and of us.
+func application() string { return programName() + ":Romanesco/" + C.GoString(C.release()) }
 
 // farRecord copies a record to memory that the host frees; nil when there is none.
 func farRecord(rec []byte) unsafe.Pointer {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"romanesco/internal/event"
 	"romanesco/internal/flat"
@@ -40,6 +38,14 @@ type connection interface {
 	Request(names []string) error
 	Flush() error
 	Close() error
+}
+
+// finisher is a connection that can tell when the peer has read everything, as
+// long as somebody calls Next. Hasten ends the care for a peer that reads slowly:
+// no time is left for that.
+type finisher interface {
+	Finish() error
+	Hasten()
 }
 
 // session moves records between the link and one connection to the peer: one
@@ -142,12 +148,14 @@ func (s *session) send() error {
 			return nil // the receiver knows why
 		}
 		if leaving {
+			s.finish()
 			return errAnew
 		}
 		// Meanwhile a receipt may have made room for what is in the ring.
 		switch empty := s.conn.link.out.Empty(); {
 		case ending && empty && s.unconfirmed() == 0:
 			s.conn.wrote.Store(true)
+			s.finish()
 			return nil
 		case s.full() || ending && empty:
 			s.awaitConfirmation()
@@ -166,6 +174,23 @@ func (s *session) flush() error {
 	s.gone.Store(taken)
 	s.publishWritten()
 	return nil
+}
+
+// finish waits until the peer has read what was written, if it can tell, or until
+// somebody ends the session.
+func (s *session) finish() {
+	if p, ok := s.peer.(finisher); ok {
+		if err := p.Finish(); err != nil && !s.isOver() {
+			s.conn.logf("the peer may not have read everything: %v", err)
+		}
+	}
+}
+
+// hasten has what is left be written at once.
+func (s *session) hasten() {
+	if p, ok := s.peer.(finisher); ok {
+		p.Hasten()
+	}
 }
 
 // publishWritten tells the host how far its ring is with the kernel, or with the peer
@@ -353,6 +378,12 @@ func (s *session) receive() error {
 func (s *session) show() {
 	s.conn.stats.received.Add(s.got)
 	s.got = 0
+	if in := s.conn.inbound; in != nil {
+		in.buffered.Store(int64(s.peer.Buffered()))
+		s.conn.publishReceived()
+		s.unsaid = in.show(s.conn.link) || s.unsaid
+		return
+	}
 	atomic.StoreUint32(s.conn.link.received(), uint32(s.peer.Buffered()))
 	s.unsaid = s.conn.link.in.Publish() || s.unsaid
 }
@@ -372,8 +403,13 @@ func (s *session) deliver() {
 
 // hand puts a record into the inbound ring, waiting for room. It reports false
 // when the connection ends meanwhile, or the host does: that has no time for what
-// comes in any more, but what it has sent is still to be written.
+// comes in any more, but what it has sent is still to be written. From a Zeek it
+// waits elsewhere, or is dropped.
 func (s *session) hand(rec []byte) bool {
+	if s.conn.inbound != nil {
+		s.conn.take(rec)
+		return true
+	}
 	if len(rec) > nearMax {
 		return s.handFar(rec)
 	}
@@ -395,12 +431,8 @@ func (s *session) handFar(rec []byte) bool {
 		s.end(fmt.Errorf("no memory for an event of %d bytes", len(rec)))
 		return false
 	}
-	var far [16]byte
-	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
-	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
-	*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
 	atomic.AddUint64(waiting, size)
-	if !s.hand(far[:]) {
+	if !s.hand(farPointer(p)) {
 		atomic.AddUint64(waiting, -size)
 		freeFar(p)
 		return false

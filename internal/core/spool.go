@@ -43,9 +43,6 @@ type spooler struct {
 }
 
 func openSpool(c *conn) (*spooler, error) {
-	if c.set.zeek != nil {
-		return nil, errors.New("spool_dir keeps events in the form of Bro's protocol, and a Zeek takes none of these: use confirm")
-	}
 	own, err := spool.Open(c.set.spool.folder, c.link.spoolHeader(), spool.Options{
 		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf,
 	})
@@ -126,10 +123,10 @@ func (p *spooler) run() {
 
 func (p *spooler) empty() error {
 	c := p.conn
-	var t translator
+	t := p.translator()
 	for {
 		stopping := p.stopping() // before the look at the ring
-		some, err := p.batch(&t)
+		some, err := p.batch(t)
 		if err != nil {
 			return err
 		}

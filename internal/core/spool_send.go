@@ -95,8 +95,7 @@ func (s *session) sendBatch(b *spool.Batch) error {
 			atomic.AddUint64(s.conn.link.unwanted(), 1)
 			continue
 		}
-		s.conn.stats.sent.Add(1)
-		if err := s.peer.SendSerial(payload); failed == nil {
+		if err := s.passed(name, s.peer.SendSerial(payload)); failed == nil {
 			failed = err
 		}
 	}
@@ -161,7 +160,7 @@ func (p *spooler) finish() error {
 	if o.Ring == nil {
 		return nil
 	}
-	var t translator
+	t := p.translator()
 	head := o.Ring.Head()
 	for pos := o.Tail; pos < head; {
 		next, damaged := t.take(o.Ring, pos, head)

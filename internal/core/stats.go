@@ -13,6 +13,7 @@ import (
 // stats counts what the link does not, and tells all of it from time to time.
 type stats struct {
 	connects, sent, received atomic.Uint64
+	setAside                 atomic.Uint64 // of those sent
 
 	file *os.File // nil: there is none, or it cannot be opened
 	stop chan struct{}
@@ -119,7 +120,8 @@ func (c *conn) counters() string {
 		{"unsendable", refused},
 		{"unconfirmed", uint64(unconfirmed)},
 		{"received", c.stats.received.Load()},
-	}, c.spool.counters()...) {
+		{"set_aside", c.stats.setAside.Load()},
+	}, append(c.inbound.counters(), c.spool.counters()...)...) {
 		fmt.Fprintf(&b, " %s=%d", n.name, n.value)
 	}
 	state := "down"

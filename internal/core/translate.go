@@ -25,6 +25,12 @@ type translator struct {
 	requests            []string
 }
 
+// translator makes one for the peer: a Zeek is sent the names of enum values, which
+// are found by those of their types.
+func (p *spooler) translator() *translator {
+	return &translator{enc: wire.Encoder{Named: p.conn.set.zeek != nil}}
+}
+
 // take makes a batch of the records from pos on, and returns the place behind
 // the last one that is in it.
 func (t *translator) take(r *ring.Ring, pos, head uint64) (uint64, error) {

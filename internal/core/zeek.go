@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/websocket"
 )
@@ -16,6 +18,9 @@ type zeekSettings struct {
 	subscribe string // prefixes of topics, separated by spaces
 	types     string // file of declarations, "" for none
 	exactTime bool
+	zone      string            // that an old Zeek is in, "" if that is not known
+	inbound   uint64            // bytes of memory for events that the host has not taken
+	confirm   websocket.Confirm // what confirms
 }
 
 func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {
@@ -28,10 +33,16 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 			return nil, err
 		}
 	}
+	zone, err := zeek.LoadZone(set.zone)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
 	p, err := websocket.Open(ctx, nc, websocket.Config{
-		Host: c.zeekHost(nc), Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
+		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
-		Journal: c.journal, Logf: c.logger(),
+		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
+		Confirm: set.confirm, OnConfirm: c.tellConfirm,
 		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})
@@ -41,10 +52,33 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	return p, nil
 }
 
+// programName is what the system calls the program: not by its arguments, which it
+// may have made a title of.
+func programName() string {
+	fd, err := unix.Open("/proc/self/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "libbroccoli"
+	}
+	defer unix.Close(fd)
+	var b [64]byte
+	n, _ := unix.Read(fd, b[:])
+	return strings.TrimSpace(string(b[:max(n, 0)]))
+}
+
 // zeekHost is what the peer is called in the request.
 func (c *conn) zeekHost(nc net.Conn) string {
 	if c.set.peer != "" {
 		return c.set.peer
 	}
 	return nc.RemoteAddr().String()
+}
+
+// tellConfirm tells what confirms the events.
+func (c *conn) tellConfirm(script bool, why string) {
+	if script {
+		c.infof("Zeek's script confirms what it has handled")
+		return
+	}
+	c.infof("Zeek's script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load broccoli_confirm.zeek where they are handled, or set zeek_confirm ping)", why)
 }

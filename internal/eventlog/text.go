@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -141,4 +142,11 @@ const hex = "0123456789abcdef"
 // appendUnit appends a unit of UTF-16 by its number.
 func appendUnit(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}
+
+// AppendText appends a JSON string: see text.
+func AppendText(b []byte, s string) []byte {
+	w := writer{b: b}
+	w.text(s, math.MaxInt)
+	return w.b
 }

@@ -73,11 +73,14 @@ func TestRealZeekValues(t *testing.T) {
 			got <- ev
 		}
 	}()
+	send := func() {
+		require.NoError(t, c.Send(&event.Event{Name: "echo", Args: args}))
+		require.NoError(t, c.Flush())
+	}
 	// The program subscribes some time after it was started.
 	var first event.Event
 	require.Eventually(t, func() bool {
-		require.NoError(t, c.Send(&event.Event{Name: "echo", Args: args}))
-		require.NoError(t, c.Flush())
+		send()
 		select {
 		case first = <-got:
 			return true
@@ -91,6 +94,30 @@ func TestRealZeekValues(t *testing.T) {
 	for i, want := range args {
 		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", first.Args[i]), "argument %d", i)
 		require.Equal(t, fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", second.Args[i]), "argument %d, raw", i)
+	}
+	for i, s := range hostileTexts() {
+		args[2].Bits, args[6].Bytes = uint64(i+1), []byte(s)
+		send()
+		for _, name := range []string{"echoed", "echo"} {
+			back := <-got
+			for back.Args[2].Bits != args[2].Bits { // of those that were sent while nobody was sure to listen
+				back = <-got
+			}
+			require.Equal(t, name, back.Name)
+			want := s
+			if strings.Contains(string(back.Args[6].Bytes), `\x00`) { // a Zeek before 8.0
+				want = strings.ReplaceAll(s, "\x00", `\x00`)
+			}
+			require.True(t, want == string(back.Args[6].Bytes), "%.100q, got %.100q", want, back.Args[6].Bytes)
+		}
+	}
+}
+
+// hostileTexts are what somebody may have a sensor send to do harm.
+func hostileTexts() []string {
+	return []string{
+		"", "\xff", "a\x00b", "\x00", `\`, `\\`, `\"`, `"`, `\u0041`, `\u`, `\ud800`, "\x7f", "\u2028\u2029", "\xed\xa0\x80",
+		"\xc0\x80", "\xe2\x82", "\ufeff", "\U0010ffff", `"}]}]}]}`, "\r\n\t\b\f\v\x1b[2J", strings.Repeat("\xff\\u\x00", 1<<18), strings.Repeat("x", 1<<20),
 	}
 }
 

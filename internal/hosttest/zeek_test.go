@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	_ "embed"
 	"fmt"
 	"io"
 	"math"
@@ -99,16 +100,9 @@ func TestZeekValuesComeBack(t *testing.T) {
 }
 
 // zeekDeclarations are of the events that have records in them.
-const zeekDeclarations = `
-type B: record { c: string; };
-type R: record { a: count; b: B; };
-event echo(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
-	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
-	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
-event echoed(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
-	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
-	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
-`
+//
+//go:embed testdata/real.zeek
+var zeekDeclarations string
 
 // zeekValues are those that come through a Zeek as they were.
 func zeekValues() []event.Value {
@@ -158,6 +152,53 @@ func TestZeekSettings(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// TestZeekBefore80 has times in its own zone: with it in the settings they are right
+// both ways, and without the log says so at once.
+func TestZeekBefore80(t *testing.T) {
+	for conf, want := range map[string]string{
+		"/broccoli/zeek_time_zone Etc/GMT+5\n": "2005-09-13T16:05:47.250", "": "2005-09-13T21:05:47.250",
+	} {
+		addr, done := zeekServer(t, websocket.Config{Topic: "broccoli/to-clients", Version: "7.2.0"}, func(c *websocket.Conn) error {
+			message := `{"type":"data-message","topic":"broccoli/to-clients","@data-type":"vector","data":[` +
+				`{"@data-type":"count","data":1},{"@data-type":"count","data":1},{"@data-type":"vector","data":[` +
+				`{"@data-type":"string","data":"echo"},{"@data-type":"vector","data":[{"@data-type":"timestamp","data":"` + want + `"}]}]}]}`
+			if err := c.SendMessage([]byte(message)); err != nil {
+				return err
+			}
+			if err := c.Flush(); err != nil {
+				return err
+			}
+			for range 2 {
+				var got event.Event
+				if err := c.Next(&got); err != nil {
+					return err
+				}
+				if !strings.Contains(string(c.Message()), want) {
+					return fmt.Errorf("sent %s, got %s", want, c.Message())
+				}
+			}
+			return nil
+		})
+		_, told := secureHost(t, conf, "echo", "ws://"+addr)
+		require.NoError(t, <-done)
+		require.Equal(t, conf == "", strings.Contains(told, "in its own time zone"), told)
+	}
+}
+
+// TestZeekIsToldTheProgram: which of the machine's programs a client is.
+func TestZeekIsToldTheProgram(t *testing.T) {
+	var request []byte
+	addr, done := accept(t, func(nc net.Conn) error {
+		b := make([]byte, 4096)
+		n, err := nc.Read(b)
+		request = b[:n]
+		return err
+	})
+	_, _ = secureHost(t, "", "connect", "ws://"+addr)
+	require.NoError(t, <-done)
+	require.Regexp(t, `X-Application-Name: [a-z]+:Romanesco/[0-9.]+\r\n`, string(request))
+}
+
 // TestZeekRefuses: each failure to connect says why.
 func TestZeekRefuses(t *testing.T) {
 	n := newNetwork(t)
@@ -168,6 +209,10 @@ func TestZeekRefuses(t *testing.T) {
 		_, err := io.WriteString(nc, "HTTP/1.1 404 Not Found\r\n\r\n")
 		return err
 	})
+	closes := func() string {
+		addr, _ := accept(t, func(nc net.Conn) error { return nc.Close() })
+		return addr
+	}
 	secured := "/broccoli/ca_cert " + n.ca + "\n/broccoli/host_cert " + n.host + "\n"
 	for name, c := range map[string]struct{ conf, peer, reason string }{
 		"transport":     {"/broccoli/transport pigeon\n", clear, "neither bro nor zeek-websocket"},
@@ -177,6 +222,10 @@ func TestZeekRefuses(t *testing.T) {
 		"no Zeek":       {"", "ws://" + web, "status 404"},
 		"silent":        {"", "ws://" + bro, "no answer in time"},
 		"types":         {"/broccoli/zeek_types /nowhere/site.zeek\n", "ws://" + clear, "/nowhere/site.zeek"},
+		"full":          {"", "ws://" + closes(), "a Zeek takes 100 clients"},
+		"full, TLS":     {secured, "wss://" + closes(), "a Zeek takes 100 clients"},
+		"zone":          {"/broccoli/zeek_time_zone Nowhere/None\n", "ws://" + clear, "tzdata"},
+		"confirm":       {"/broccoli/zeek_confirm perhaps\n", clear, "neither auto, nor script, nor ping"},
 		"path":          {"", "ws://" + clear + "/v2", "v2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +255,7 @@ func TestZeekRefusedValues(t *testing.T) {
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	require.Equal(t, "real 0\ntime 0\ninterval 0\nenum 0\nfine 1\n", string(out))
-	for _, reason := range []string{"beyond what it reads", "before 1970", "292 years", "zeek_types"} {
+	for _, reason := range []string{"beyond what it reads", "after 2262", "292 years", "zeek_types"} {
 		require.Contains(t, told.String(), reason)
 	}
 	require.NoError(t, <-done)

@@ -63,6 +63,9 @@ type Config struct {
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first.
 	Journal *Journal
+	// SetAside, if set, is told of an event of the Journal that the peer refuses
+	// again and again, before it is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
 	// BeforePong, if set, makes safe what Next has returned: the peer takes
 	// the PONG that follows as its receipt.
 	BeforePong func() error
@@ -117,6 +120,7 @@ type Conn struct {
 	failed    atomic.Pointer[error]
 	closed    chan struct{}
 	closeOnce sync.Once
+	overOnce  sync.Once
 }
 
 // What a peer may ask for; a Bro with all of its scripts asks for a few hundred.
@@ -166,6 +170,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		c.replay = cfg.Journal.Replay()
 	}
 	if err == nil && cfg.Journal != nil && !c.pings() {
+		cfg.Journal.Unanswered()
 		go c.kernelReceipts()
 	}
 	if err == nil && cfg.Silence > 0 {
@@ -209,6 +214,14 @@ func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
 // until the next call; it answers what else comes. A payload that cannot be
 // decoded is told to Logf and skipped. The error is io.EOF at a clean end.
 func (c *Conn) Next(ev *event.Event) error {
+	err := c.next(ev)
+	if err != nil {
+		c.over(err)
+	}
+	return err
+}
+
+func (c *Conn) next(ev *event.Event) error {
 	for {
 		t, payload, err := c.in.Next()
 		if err != nil {

@@ -94,10 +94,7 @@ func (r *Ring) Release(pos uint64) { atomic.StoreUint64(&r.h.tail, pos) }
 func (r *Ring) Put(rec []byte) bool {
 	size := uint64(len(rec))
 	off := r.put & r.mask
-	skip := uint64(len(r.data)) - off // to the end of the ring, if the record does not fit there
-	if skip >= size {
-		skip = 0
-	}
+	skip := r.skip(size)
 	if !r.hasRoom(skip + size) {
 		return false
 	}
@@ -109,6 +106,18 @@ func (r *Ring) Put(rec []byte) bool {
 	copy(r.data[off:], rec)
 	r.put += skip + size
 	return true
+}
+
+// Fits reports whether there is room for a record of that size.
+func (r *Ring) Fits(size int) bool { return r.hasRoom(r.skip(uint64(size)) + uint64(size)) }
+
+// skip is how many bytes are left to the end of the ring, if a record of that size
+// does not fit there.
+func (r *Ring) skip(size uint64) uint64 {
+	if skip := uint64(len(r.data)) - r.put&r.mask; skip < size {
+		return skip
+	}
+	return 0
 }
 
 func (r *Ring) hasRoom(size uint64) bool {

@@ -11,7 +11,7 @@ import (
 
 // sevenArgs is like what sshd reports of a new connection.
 func sevenArgs() *event.Event {
-	return &event.Event{Name: "sensor_sshd_conn_new", Args: []event.Value{
+	return &event.Event{Name: "sensor_sshd_conn_new", Time: 1126645547.123456, Args: []event.Value{
 		float(event.Time, 1126645547.25), text("sshd_22"), count(1),
 		addr(192, 0, 2, 1), port(41000, event.ProtoTCP), addr(192, 0, 2, 2), port(22, event.ProtoTCP),
 	}}
@@ -27,18 +27,20 @@ func benchmarked() map[string]*event.Event {
 
 func BenchmarkEncode(b *testing.B) {
 	for name, ev := range benchmarked() {
-		b.Run(name, func(b *testing.B) {
-			e := NewEncoder("/sshd/events", Dialect{UnescapesTwice: true})
-			out, err := e.AppendEvent(nil, ev)
-			require.NoError(b, err)
-			b.SetBytes(int64(len(out)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if out, err = e.AppendEvent(out[:0], ev); err != nil {
-					b.Fatal(err)
+		for version, d := range map[string]Dialect{"Broker 2.7": DialectOf("2.7.0"), "Zeek 8": Current} {
+			b.Run(name+"/"+version, func(b *testing.B) {
+				e := NewEncoder("/sshd/events", d)
+				out, err := e.AppendEvent(nil, ev)
+				require.NoError(b, err)
+				b.SetBytes(int64(len(out)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if out, err = e.AppendEvent(out[:0], ev); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package zeek
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"romanesco/internal/event"
 )
@@ -12,6 +13,9 @@ type Decoder struct {
 	// ExactTime takes a time that is followed by the same as an interval for
 	// one: see Encoder.
 	ExactTime bool
+	// AnyZone has ExactTime take a time for the same although it was written in
+	// a time zone that is not known.
+	AnyZone bool
 	// Types, if set, says what events are to look like: Zeek's messages have
 	// no names of fields, and names of enum values instead of numbers.
 	Types *Types
@@ -32,6 +36,9 @@ type Decoder struct {
 
 // NewDecoder returns a Decoder with these limits.
 func NewDecoder(l Limits) *Decoder { return &Decoder{limits: l.WithDefaults()} }
+
+// In sets the time zone that times without one are read in; without, it is UTC.
+func (d *Decoder) In(zone *time.Location) { d.clock = clock{zone: zone} }
 
 // Message is what a message was. Only the fields of its kind are set.
 type Message struct {

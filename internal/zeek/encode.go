@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"romanesco/internal/event"
 )
@@ -25,6 +26,9 @@ type Encoder struct {
 	clock clock
 }
 
+// In sets the time zone that times are written in; without, it is UTC.
+func (e *Encoder) In(zone *time.Location) { e.clock = clock{zone: zone} }
+
 // NewEncoder returns an Encoder of events on a topic.
 func NewEncoder(topic string, d Dialect) *Encoder {
 	e := &Encoder{Dialect: d}
@@ -35,10 +39,14 @@ func NewEncoder(topic string, d Dialect) *Encoder {
 	return e
 }
 
-// What Broker reads of reals: beyond, it makes them infinite or zero.
+// What is read of reals: beyond, Broker makes them infinite or zero. Zeek does so
+// with the very largest, which it rounds up digit by digit; and of what is smaller
+// than a double can say in full it makes any number, as 5e-324 becomes -1.6e299.
 const (
-	maxReal = 1e290
-	minReal = 1e-290
+	maxReal     = 1e290
+	minReal     = 1e-290
+	maxFullReal = 1.797e308
+	minFullReal = 1e-307
 )
 
 // maxDepth is how deep values may nest, so that Broker can read them: it stops
@@ -58,7 +66,25 @@ func (e *Encoder) AppendEvent(dst []byte, ev *event.Event) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("event %s: %w", ev.Name, err)
 	}
-	return append(b, `]}]}]}`...), nil
+	b = append(b, `]}`...)
+	if e.Dialect.Metadata {
+		b = e.metadata(b, ev.Time)
+	}
+	return append(b, `]}]}`...), nil
+}
+
+// metadata appends the time of the event, if there is one.
+func (e *Encoder) metadata(b []byte, t float64) []byte {
+	if t <= 0 {
+		return b
+	}
+	start := len(b)
+	b, ok := e.clock.append(append(b, `,{"@data-type":"vector","data":[{"@data-type":"vector","data":[`+
+		`{"@data-type":"count","data":1},{"@data-type":"timestamp","data":"`...), t, e.Dialect.FullTime)
+	if !ok {
+		return b[:start]
+	}
+	return append(b, `"}]}]}`...)
 }
 
 // list appends values, with exact times where they belong.
@@ -92,9 +118,9 @@ func (e *Encoder) value(b []byte, v *event.Value, depth int) ([]byte, error) {
 	case event.Count, event.Counter:
 		b = strconv.AppendUint(append(b, `{"@data-type":"count","data":`...), v.Bits, 10)
 	case event.Double:
-		b, ok = appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
+		b, ok = e.Dialect.appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
 	case event.Time:
-		b, ok = e.clock.append(append(b, `{"@data-type":"timestamp","data":"`...), v.Float())
+		b, ok = e.clock.append(append(b, `{"@data-type":"timestamp","data":"`...), v.Float(), e.Dialect.FullTime)
 		b = append(b, '"')
 	case event.Interval:
 		b, ok = appendSpan(append(b, `{"@data-type":"timespan","data":"`...), v.Float())
@@ -134,9 +160,12 @@ func describe(v *event.Value) any {
 
 // appendReal writes a point or an exponent: without, Zeek since 6.2 takes it
 // for an integer.
-func appendReal(b []byte, f float64) ([]byte, bool) {
-	size := math.Abs(f)
-	if !(size <= maxReal) || size != 0 && size < minReal {
+func (d Dialect) appendReal(b []byte, f float64) ([]byte, bool) {
+	least, most := minReal, maxReal
+	if d.FullReal {
+		least, most = minFullReal, maxFullReal
+	}
+	if size := math.Abs(f); !(size <= most) || size != 0 && size < least {
 		return b, false
 	}
 	at := len(b)

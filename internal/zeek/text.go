@@ -9,9 +9,9 @@ import (
 )
 
 // escapes has the letter behind the backslash for each byte that needs one.
-// Zeek's reader knows no \u; other control characters, and bytes that are no
-// UTF-8, pass as they are. But the reader ends at a NUL: that is written as the
-// text \x00, as Zeek's logs have it.
+// Other control characters, and bytes that are no UTF-8, pass as they are. But
+// Zeek's reader ends at a NUL: that is written as \u0000 where the reader knows
+// this escape, and else as the text \x00, as Zeek's logs have it.
 var escapes = [256]byte{
 	0: 'x', '"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
 }
@@ -61,6 +61,8 @@ func appendEscaped[T string | []byte](b []byte, s T, d Dialect) []byte {
 		b = append(b, s[from:i]...)
 		from = i + 1
 		switch {
+		case letter == 'x' && d.Unicode:
+			b = append(b, `\u0000`...)
 		case letter == 'x':
 			b = append(d.backslash(b), "x00"...)
 		case letter == '\\':

@@ -8,36 +8,68 @@ import (
 	"time"
 )
 
-// A timestamp has exactly three digits of fraction and no zone. More digits
-// are misread by Zeek up to 6.1, as is a time before 1970.
+// A timestamp has no zone, and three digits of fraction, or up to nine: see
+// Dialect. Zeek itself writes three.
+const layoutSecond = "2006-01-02T15:04:05"
+
+// Zeek has 64 bits of nanoseconds, and goes round beyond: from 1677-09-21 to
+// 2262-04-11. These are the whole seconds of it.
 const (
-	layoutSecond = "2006-01-02T15:04:05"
-	lastSecond   = 253402300799 // of the year 9999
+	firstSecond = -math.MaxInt64 / int64(time.Second)
+	lastSecond  = math.MaxInt64/int64(time.Second) - 1
 )
 
 // clock writes or reads timestamps, and keeps the text of the last second.
 type clock struct {
+	zone   *time.Location // nil: UTC
 	second int64
 	text   []byte
 }
 
+func (c *clock) in() *time.Location {
+	if c.zone == nil {
+		return time.UTC
+	}
+	return c.zone
+}
+
 // append appends a time, in seconds since the epoch, as Zeek's timestamp. It
 // reports false when there is none for it.
-func (c *clock) append(b []byte, t float64) ([]byte, bool) {
+func (c *clock) append(b []byte, t float64, full bool) ([]byte, bool) {
 	sec := math.Floor(t)
-	if !(sec >= 0 && sec <= lastSecond) {
+	if !(sec >= float64(firstSecond) && sec <= float64(lastSecond)) || sec < 0 && !full {
 		return b, false
 	}
-	second, milli := int64(sec), int((t-sec)*1000+0.5)
-	if milli == 1000 {
-		second, milli = second+1, 0
+	second, digits := int64(sec), 3
+	fraction, whole := parts(t-sec, sec, 1e3)
+	if full && !whole {
+		digits = 6
+		if fraction, whole = parts(t-sec, sec, 1e6); !whole {
+			digits = 9
+			fraction, _ = parts(t-sec, sec, 1e9)
+		}
 	}
 	if len(c.text) == 0 || c.second != second {
 		c.second = second
-		c.text = time.Unix(second, 0).UTC().AppendFormat(c.text[:0], layoutSecond)
+		c.text = time.Unix(second, 0).In(c.in()).AppendFormat(c.text[:0], layoutSecond)
 	}
 	b = append(b, c.text...)
-	return append(b, '.', byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10)), true
+	b = append(b, ".000000000"[:1+digits]...)
+	for i := len(b) - 1; fraction > 0; i-- {
+		b[i] += byte(fraction % 10)
+		fraction /= 10
+	}
+	return b, true
+}
+
+// parts returns how many of the parts that a second is divided into are over, and
+// whether that says all of the time sec + fraction. It rounds down, since nothing is
+// to happen in the future; but a number of which that time is the double is meant.
+func parts(fraction, sec, each float64) (n int64, whole bool) {
+	if round := math.Round(fraction * each); sec+round/each == sec+fraction {
+		return int64(round), true
+	}
+	return int64(fraction * each), false
 }
 
 // parse reads a timestamp, as parseTime does.
@@ -46,7 +78,7 @@ func (c *clock) parse(b []byte) (float64, error) {
 	if ok && len(c.text) > 0 && string(b[:len(layoutSecond)]) == string(c.text) {
 		return float64(c.second) + float64(milli)/1e3, nil
 	}
-	t, err := parseTime(b)
+	t, err := parseTime(b, c.in())
 	if ok && err == nil {
 		c.second, c.text = int64(math.Floor(t)), append(c.text[:0], b[:len(layoutSecond)]...)
 	}
@@ -68,23 +100,32 @@ func thousandths(b []byte) (milli int, ok bool) {
 	return milli, true
 }
 
-// appendSpan appends an interval, in seconds, as Zeek's timespan: a whole
-// number of nanoseconds. It reports false when there is none for it.
+// exactSpan is up to how many seconds a double has each nanosecond. Zeek reads the
+// number of a timespan as one, digit by digit: of more nanoseconds it makes others,
+// some hundred off; of microseconds it does not.
+const exactSpan = float64(1<<53) / 1e9
+
+// appendSpan appends an interval, in seconds, as Zeek's timespan: a whole number of
+// nanoseconds, or of microseconds. It reports false when there is none for it.
 func appendSpan(b []byte, seconds float64) ([]byte, bool) {
 	sec := math.Floor(seconds)
 	const most = math.MaxInt64 / int64(time.Second)
 	if !(sec > float64(-most) && sec < float64(most)) {
 		return b, false
 	}
+	if n, whole := parts(seconds-sec, sec, 1e6); whole && math.Abs(seconds) > exactSpan {
+		return append(strconv.AppendInt(b, int64(sec)*1e6+n, 10), "us"...), true
+	}
 	// In two parts: the product would not be exact.
 	n := int64(sec)*int64(time.Second) + int64(math.Round((seconds-sec)*1e9))
 	return append(strconv.AppendInt(b, n, 10), "ns"...), true
 }
 
-// parseTime reads a timestamp with any number of digits, with a zone or without.
-func parseTime(b []byte) (float64, error) {
+// parseTime reads a timestamp with any number of digits, with a zone, or
+// without one in that of the location.
+func parseTime(b []byte, in *time.Location) (float64, error) {
 	s := string(b)
-	t, err := time.Parse(layoutSecond, s)
+	t, err := time.ParseInLocation(layoutSecond, s, in)
 	if err != nil {
 		if t, err = time.Parse(time.RFC3339, s); err != nil {
 			return 0, fmt.Errorf("%w: timestamp %.40q", ErrMalformed, b)
@@ -92,6 +133,26 @@ func parseTime(b []byte) (float64, error) {
 	}
 	return float64(t.Unix()) + float64(t.Nanosecond())/1e9, nil
 }
+
+// isSameTime reports whether an interval since the epoch says exactly what a
+// time beside it does. Times have milliseconds, and Zeek cuts those before 1970
+// to the second above. anyZone: the time may be one of a zone that is not known.
+func isSameTime(t, exact float64, anyZone bool) bool {
+	const tolerance = 0.0011 // a double in 2262 has steps of a microsecond
+	off := t - exact
+	if anyZone && exact > decades && math.Abs(off) < farthestZone {
+		off -= math.Round(off/zoneStep) * zoneStep
+	}
+	return math.Abs(off) <= tolerance || exact < 0 && t == math.Ceil(exact)
+}
+
+// Zones differ by quarters of an hour, and by less than a day. An interval of
+// decades is not one by chance.
+const (
+	zoneStep     = 15 * 60
+	farthestZone = 24 * 3600
+	decades      = 20 * 365 * 24 * 3600
+)
 
 // units are the suffixes of a timespan, those first that others end in.
 var units = []struct {

@@ -61,7 +61,7 @@ func (d *Decoder) data(kind []byte, v *event.Value) {
 	case "vector":
 		v.Type, v.Elems = event.Vector, d.elems()
 		if d.ExactTime {
-			v.Elems = joinTimes(v.Elems)
+			v.Elems = d.joinTimes(v.Elems)
 		}
 		asPattern(v)
 	case "set":
@@ -145,11 +145,11 @@ func (d *Decoder) port(v *event.Value) {
 
 // joinTimes takes a time that is followed by the same one as an interval for
 // one value. An interval of decades is nothing else.
-func joinTimes(vs []event.Value) []event.Value {
+func (d *Decoder) joinTimes(vs []event.Value) []event.Value {
 	kept := vs[:0]
 	for i := range vs {
 		if n := len(kept); n > 0 && vs[i].Type == event.Interval && kept[n-1].Type == event.Time &&
-			math.Abs(vs[i].Float()-kept[n-1].Float()) <= 0.001 {
+			isSameTime(kept[n-1].Float(), vs[i].Float(), d.AnyZone) {
 			kept[n-1].Bits = vs[i].Bits
 			continue
 		}

@@ -23,7 +23,7 @@ send_one(BroConn *bc, const char *name, int type, const char *type_name, const v
 int
 main(int argc, char **argv)
 {
-    double not_a_number = NAN, before_1970 = -1, three_centuries = 1e10, fine = 1.5;
+    double not_a_number = NAN, beyond_2262 = 9223372036.0, three_centuries = 1e10, fine = 1.5;
     uint64 enum_value = 1;
     BroConn *bc;
 
@@ -34,7 +34,7 @@ main(int argc, char **argv)
     if (!bc || !bro_conn_connect(bc))
         return 1;
     send_one(bc, "real", BRO_TYPE_DOUBLE, NULL, &not_a_number);
-    send_one(bc, "time", BRO_TYPE_TIME, NULL, &before_1970);
+    send_one(bc, "time", BRO_TYPE_TIME, NULL, &beyond_2262);
     send_one(bc, "interval", BRO_TYPE_INTERVAL, NULL, &three_centuries);
     send_one(bc, "enum", BRO_TYPE_ENUM, "Site::Color", &enum_value);
     send_one(bc, "fine", BRO_TYPE_DOUBLE, NULL, &fine);

@@ -22,8 +22,10 @@ const (
 	// maxForwarding is how many bytes of events may wait for Zeek, and how many
 	// may be under way to it.
 	maxForwarding = 16 << 20
-	// flushTime is how long Run goes on at the end with what waits.
+	// flushTime is how long Run goes on at the end with what waits, while Zeek
+	// confirms nothing of it, flushMax for how long altogether.
 	flushTime = 3 * time.Second
+	flushMax  = 30 * time.Second
 )
 
 // Forwarder sends events to a Zeek, over one connection after another: what one
@@ -32,10 +34,18 @@ type Forwarder struct {
 	// Addr is the Zeek's host:port, TLS how to connect, if not in the clear.
 	Addr string
 	TLS  *tls.Config
+	// Application and Zone are those of websocket.Config.
+	Application string
+	Zone        *time.Location
 	// Topic, ExactTime and Types are those of package zeek.
 	Topic     string
 	ExactTime bool
 	Types     *zeek.Types
+	// Confirm is what confirms events.
+	Confirm websocket.Confirm
+	// SetAside, if set, takes an event that Zeek refuses again and again, before it
+	// is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
 	// Retry is the longest pause between two attempts, Silence after which time
 	// Zeek counts as lost.
 	Retry, Silence time.Duration
@@ -138,13 +148,37 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 		nc = tls.Client(nc, f.TLS)
 	}
 	return websocket.Open(ctx, nc, websocket.Config{
-		Host: f.Addr, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
+		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
 		Journal: f.journal, Silence: f.Silence,
+		Confirm: f.Confirm, OnConfirm: f.tellConfirm, SetAside: f.setAside,
 		OnFailure: func(why *zeek.Failure) {
 			f.refused.Add(1)
 			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
 		},
 	})
+}
+
+// tellConfirm tells what confirms the events.
+func (f *Forwarder) tellConfirm(script bool, why string) {
+	if script {
+		f.Logf("Zeek at %s: its script confirms what it has handled", f.Addr)
+		return
+	}
+	f.Logf("Zeek at %s: its script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load broccoli_confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
+}
+
+// setAside takes an event that Zeek refuses again and again.
+func (f *Forwarder) setAside(ev *event.Event, why error) error {
+	if f.SetAside != nil {
+		if err := f.SetAside(ev, why); err != nil {
+			f.Logf("Zeek at %s refuses event %s again and again (%v), and it is kept: %v", f.Addr, ev.Name, why, err)
+			return err
+		}
+	}
+	f.refused.Add(1)
+	f.Logf("Zeek at %s: event %s is set aside, since it is refused again and again: %v", f.Addr, ev.Name, why)
+	return nil
 }
 
 // send sends what waits until the connection is over. What it has handed to the
@@ -199,16 +233,27 @@ func (f *Forwarder) room(over <-chan struct{}) bool {
 	return true
 }
 
-// await waits a little until everything has arrived.
+// await waits until everything has arrived, as long as there is progress.
 func (f *Forwarder) await(over <-chan struct{}) {
-	late := time.After(flushTime)
+	last := time.NewTimer(flushMax)
+	defer last.Stop()
+	left, seen := f.left(), time.Now()
 	for !f.queue.empty() || f.journal.Pending() > 0 {
 		select {
 		case <-over:
 			return
-		case <-late:
+		case <-last.C:
 			return
 		case <-time.After(10 * time.Millisecond):
 		}
+		if now := f.left(); now != left {
+			left, seen = now, time.Now()
+		}
+		if time.Since(seen) > flushTime {
+			return
+		}
 	}
 }
+
+// left is what changes whenever Zeek confirms something.
+func (f *Forwarder) left() int { return f.journal.Bytes() }

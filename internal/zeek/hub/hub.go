@@ -39,7 +39,7 @@ const MaxClients = 256
 
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
-	// Version is what clients are told of us.
+	// Version is what clients are told of us, behind the Zeek that we are like.
 	Version string
 	// ExactTime and Types are those of package zeek.
 	ExactTime bool
@@ -150,7 +150,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
-		Endpoint: h.endpoint, Version: h.Version,
+		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
 		BeforeAck: func(conn *websocket.Conn) {
 			c = newClient(conn)
 			h.add(c)
@@ -236,7 +236,7 @@ func (h *Hub) Publish(topic string, ev *event.Event) error {
 	if !some {
 		return nil
 	}
-	e := zeek.NewEncoder(topic, zeek.Dialect{})
+	e := zeek.NewEncoder(topic, zeek.Current)
 	e.ExactTime, e.Types = h.ExactTime, h.Types
 	b, err := e.AppendEvent(nil, ev)
 	if err != nil {

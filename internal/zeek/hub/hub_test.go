@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/peer"
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/websocket"
 )
@@ -64,7 +69,7 @@ func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
@@ -114,6 +119,47 @@ func TestHub(t *testing.T) {
 	require.Equal(t, "other four", receive(t, b))
 	require.Equal(t, []string{"sshd/a one 1", "other two 1"}, n.seen())
 	require.Error(t, h.Publish("x", &event.Event{Args: []event.Value{{Type: event.Union}}, Name: "e"}))
+}
+
+// TestBytesPassAsTheyAre: what is no UTF-8 comes in a binary frame, in which kind
+// it ever was sent, and the rest in text frames; a client other than ours closes
+// the connection over anything else.
+func TestBytesPassAsTheyAre(t *testing.T) {
+	n := &notebook{}
+	h, addr := serve(t, n)
+	nc, _, _, err := ws.Dial(t.Context(), "ws://"+addr+zeek.Path)
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, wsutil.WriteClientText(nc, []byte(`["up"]`)))
+	ack, op, err := wsutil.ReadServerData(nc)
+	require.NoError(t, err)
+	require.Equal(t, ws.OpText, op)
+	require.Contains(t, string(ack), `"version":"`+zeek.Likeness+`-1.2.3"`)
+	from, _, _, err := ws.Dial(t.Context(), "ws://"+addr+zeek.Path)
+	require.NoError(t, err)
+	defer from.Close()
+	require.NoError(t, wsutil.WriteClientText(from, []byte(`[]`)))
+
+	event := func(s string) *event.Event {
+		return &event.Event{Name: "e", Time: 1126645547.123456, Args: []event.Value{{Type: event.String, Bytes: []byte(s)}}}
+	}
+	for s, want := range map[string]ws.OpCode{"fine é \x00": ws.OpText, "\xff": ws.OpBinary, "\xc0\x80": ws.OpBinary} {
+		message, err := zeek.NewEncoder("up", zeek.Current).AppendEvent(nil, event(s))
+		require.NoError(t, err)
+		for _, sent := range []ws.OpCode{ws.OpText, ws.OpBinary} {
+			require.NoError(t, wsutil.WriteClientMessage(from, sent, message))
+			got, op, err := wsutil.ReadServerData(nc)
+			require.NoError(t, err)
+			require.Equal(t, want, op, "%q", s)
+			require.Equal(t, message, got)
+		}
+		require.NoError(t, h.Publish("up", event(s)))
+		got, op, err := wsutil.ReadServerData(nc)
+		require.NoError(t, err)
+		require.Equal(t, want, op, "%q", s)
+		require.Equal(t, message, got)
+	}
+	require.Len(t, n.seen(), 6)
 }
 
 // hurried is a stream of which a client reads the answer to its subscription
@@ -237,6 +283,40 @@ func TestForwardBounds(t *testing.T) {
 	require.Equal(t, []uint64{1, 2, 1}, []uint64{taken, lost, refused})
 }
 
+// overheard is a stream that keeps what was read of it.
+type overheard struct {
+	net.Conn
+	heard []byte
+}
+
+func (o *overheard) Read(b []byte) (int, error) {
+	n, err := o.Conn.Read(b)
+	o.heard = append(o.heard, b[:n]...)
+	return n, err
+}
+
+// TestForwardAsItIsSet: the name that Zeek is told, and the zone that its times are in.
+func TestForwardAsItIsSet(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf, f.Application, f.Zone = t.Logf, "collector/1.2.3", time.FixedZone("five", -5*3600)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.Time, Bits: math.Float64bits(1126645547.25)}}})
+	go func() { _ = f.Run(ctx) }()
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	stream := &overheard{Conn: nc}
+	c, err := websocket.Accept(t.Context(), stream, websocket.Config{Version: "7.2.0", All: true})
+	require.NoError(t, err)
+	require.Contains(t, string(stream.heard), "X-Application-Name: collector/1.2.3\r\n")
+	require.NoError(t, c.Next(&event.Event{}))
+	require.Contains(t, string(c.Message()), `"2005-09-13T16:05:47.250"`)
+	_ = nc.Close()
+}
+
 // TestForwardTellsOfRefusals: Zeek's errors are counted.
 func TestForwardTellsOfRefusals(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -314,4 +394,66 @@ func TestPanicEndsTheClient(t *testing.T) {
 	require.ErrorContains(t, <-done, "an error of our own")
 	require.Error(t, c.Next(&event.Event{}))
 	require.Empty(t, h.clients)
+}
+
+// TestHubConfirmsByPongs: a client that asks for the script of Zeek's is told at
+// once that there is none, nobody sees its question, and its events are confirmed.
+func TestHubConfirmsByPongs(t *testing.T) {
+	n := new(notebook)
+	h, addr := serve(t, n)
+	other := dial(t, addr, "x", "site/")
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	j := peer.NewJournal(1 << 20)
+	var refused, script atomic.Int32
+	c, err := websocket.Open(t.Context(), nc, websocket.Config{
+		Host: addr, Topic: "site/a", Journal: j, Confirm: websocket.ByScriptIfAny,
+		OnFailure: func(*zeek.Failure) { refused.Add(1) },
+		OnConfirm: func(by bool, _ string) {
+			if by {
+				script.Add(1)
+			}
+		},
+	})
+	require.NoError(t, err)
+	defer c.Close()
+	go func() { _ = c.Next(&event.Event{}) }()
+	before := time.Now()
+	send(t, c, "e")
+	require.Less(t, time.Since(before), 2*time.Second)
+	require.Equal(t, "site/a e", receive(t, other))
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 10*time.Second, time.Millisecond)
+	require.Len(t, n.seen(), 1)
+	events, _ := h.Totals()
+	require.EqualValues(t, 1, events)
+	require.Zero(t, refused.Load()+script.Load())
+}
+
+// TestForwardGoesOnAtTheEnd as long as Zeek confirms something, however slowly.
+func TestForwardGoesOnAtTheEnd(t *testing.T) {
+	const n = 300
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf = t.Logf
+	for range n {
+		f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 100)}}})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true})
+	require.NoError(t, err)
+	defer c.Close()
+	cancel()
+	got := 0
+	for ev := new(event.Event); c.Next(ev) == nil; got++ {
+		time.Sleep(4 * flushTime / 3 / n)
+	}
+	_ = c.Close()
+	require.NoError(t, <-done)
+	require.Equal(t, n, got)
 }

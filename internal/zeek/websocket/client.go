@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -40,6 +42,10 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 		return c, nil
 	}
 	_ = c.net.Close()
+	if ctx.Err() != nil && c.asking.Load() && len(c.subscription()) > 0 {
+		return nil, fmt.Errorf("handshake: no answer in time to the subscription to %.80q: most likely %s: %w",
+			strings.Join(c.cfg.Subscribe, " "), noBackend, context.Cause(ctx))
+	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("handshake: no answer in time: %w", context.Cause(ctx))
 	}
@@ -48,7 +54,7 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 
 // greet is the client's side: upgrade, subscription, and its answer.
 func (c *Conn) greet() error {
-	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(http.Header{"X-Application-Name": {"libbroccoli"}})}
+	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(http.Header{"X-Application-Name": {applicationName(c.cfg.Application)}})}
 	early, _, err := d.Upgrade(c.greeting(), &url.URL{Scheme: "ws", Host: c.cfg.Host, Path: zeek.Path})
 	if err != nil {
 		return upgradeError(err)
@@ -58,19 +64,63 @@ func (c *Conn) greet() error {
 		return err
 	}
 	c.reads(io.MultiReader(bytes.NewReader(rest), c.watch.Stream(c.net)))
-	if err := c.write(ws.OpText, pad(zeek.Subscription(c.cfg.Subscribe).AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
+	if err := c.write(ws.OpText, pad(c.subscription().AppendTo(nil), 0, zeek.GreetingMinFrame)); err != nil {
 		return err
 	}
+	c.asking.Store(true)
 	ack, err := c.awaitAck()
 	if err != nil {
 		return err
 	}
+	c.asking.Store(false)
 	c.cfg.Logf("Zeek's endpoint %s, version %s", ack.Endpoint, ack.Version)
+	if strings.HasPrefix(ack.Endpoint, "-websocket-") {
+		return fmt.Errorf("%w: %s, and drops every event", ErrRefused, noBackend)
+	}
 	c.speaks(zeek.DialectOf(ack.Version))
+	c.tellOfZone(ack.Version)
 	if c.cfg.Journal != nil {
 		c.replay = c.cfg.Journal.Replay()
 	}
-	return nil
+	return c.hello()
+}
+
+// noBackend is what is wrong with a Zeek that nothing can be published to.
+const noBackend = "this Zeek has no cluster backend, as is so by default since 8.1 unless it is part of a cluster; " +
+	"have its script @load frameworks/cluster/backend/broker, or frameworks/cluster/backend/zeromq"
+
+// tooMany is why a Zeek closes a connection without a word.
+const tooMany = "a Zeek takes 100 clients, and closes those beyond: then let sensors connect to a broccoli-collector, " +
+	"and that forward to Zeek"
+
+// tellOfZone says what becomes of times.
+func (c *Conn) tellOfZone(version string) {
+	switch local := c.dialect.LocalTime; {
+	case local && c.cfg.Zone == nil:
+		c.cfg.Logf("Zeek before 8.0, as %s is, reads and writes times in its own time zone: "+
+			"unless that is UTC, give it as zeek_time_zone, or use zeek_exact_time", version)
+	case !local && c.cfg.Zone != nil:
+		c.cfg.Logf("this Zeek has times in UTC: zeek_time_zone %s is not used", c.cfg.Zone)
+	}
+}
+
+// maxName is how long the name of an application may be.
+const maxName = 64
+
+// applicationName makes a name one that Zeek takes: it refuses those with other
+// characters than these, and has them in its logs and metrics.
+func applicationName(name string) string {
+	if name == "" {
+		return "libbroccoli"
+	}
+	b := []byte(name[:min(len(name), maxName)])
+	for i, c := range b {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte("/_-.=:*@", c) < 0 {
+			b[i] = '_'
+		}
+	}
+	return string(b)
 }
 
 func upgradeError(err error) error {
@@ -78,10 +128,30 @@ func upgradeError(err error) error {
 	switch {
 	case errors.As(err, &status):
 		return fmt.Errorf("%w: it answers with HTTP status %d; is it Zeek's WebSocket port?", ErrRefused, int(status))
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: it closed the connection; is it Zeek's WebSocket port, with or without TLS as here?", ErrRefused)
+	case isClosed(err):
+		return fmt.Errorf("%w: it closed the connection; %s; or is it not Zeek's WebSocket port, or not with or without TLS as here?",
+			ErrRefused, tooMany)
 	}
 	return fmt.Errorf("WebSocket upgrade (is it Zeek's WebSocket port?): %w", err)
+}
+
+// TLSError adds to why a TLS handshake with a Zeek has failed what may be behind it.
+func TLSError(err error) error {
+	if isClosed(err) {
+		return fmt.Errorf("it closed the connection (%w); %s; or is its port one without TLS?", err, tooMany)
+	}
+	return err
+}
+
+// isClosed reports whether the other side has closed: with a reset, if it had not
+// read what was written.
+func isClosed(err error) bool {
+	for _, closed := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, closed) {
+			return true
+		}
+	}
+	return false
 }
 
 // bytesOf returns what the server sent right behind its answer.
@@ -101,8 +171,8 @@ func (c *Conn) awaitAck() (*zeek.Ack, error) {
 	var ev event.Event
 	for {
 		if err := c.message(); err != nil {
-			if err == io.EOF {
-				err = fmt.Errorf("%w: it closed the connection", ErrRefused)
+			if isClosed(err) {
+				err = fmt.Errorf("%w: it closed the connection without an answer to the subscription; %s", ErrRefused, tooMany)
 			}
 			return nil, err
 		}

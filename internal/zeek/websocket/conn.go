@@ -46,6 +46,10 @@ type Config struct {
 	Requests []string
 	// All makes Next return every event.
 	All bool
+	// Application is what the client calls itself: see applicationName.
+	Application string
+	// Zone is the time zone of a Zeek that has times in its own, if that is known.
+	Zone *time.Location
 	// ExactTime and Types are those of zeek.Encoder and zeek.Decoder.
 	ExactTime bool
 	Types     *zeek.Types
@@ -53,6 +57,16 @@ type Config struct {
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first, with the first Send or Flush.
 	Journal *peer.Journal
+	// SetAside, if set, is told of an event of the Journal that the server refuses
+	// again and again, before it is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
+	// Confirm is what confirms the events of the Journal.
+	Confirm Confirm
+	// OnConfirm, if set, is told once whether the script confirms, or why not.
+	OnConfirm func(script bool, why string)
+	// Script makes a server leave the events of a confirmation to who calls Next,
+	// instead of refusing them as a Zeek without the script does.
+	Script bool
 	// BeforeAck, if set, is called once a client's subscription is known, and
 	// before the client is told so: what comes from then on it may rely on.
 	BeforeAck func(*Conn)
@@ -93,6 +107,7 @@ type Conn struct {
 	arrived float64 // when the last read of the stream brought something
 
 	dialect zeek.Dialect // of the server
+	asking  atomic.Bool  // for the answer to the subscription
 
 	names sync.Map // of the events that Next returns
 
@@ -103,13 +118,23 @@ type Conn struct {
 	events int           // in out, from the first byte on
 	replay peer.Replay   // of the journal
 	sent   event.Event   // for SendSerial
+	said   bool          // good-bye: nothing more may be written
+
+	window *window // nil for a server, since not every client answers pings, and where pings do harm
+	pongs  pongs
 
 	reading sync.Mutex // of in
+	gone    bool       // the other side has said good-bye, or is not there any more
+	leaving bool       // it is read only until it has
 
 	watch   peer.Watch
 	lost    atomic.Pointer[error] // why the watch has given it up
 	closed  chan struct{}
 	closing sync.Once
+	over    sync.Once
+	away    bool // the other side has said that it goes away
+
+	script script // that confirms
 }
 
 const (
@@ -120,8 +145,6 @@ const (
 	// closeTime is for saying good-bye, lingerTime for hearing the same.
 	closeTime  = 100 * time.Millisecond
 	lingerTime = 500 * time.Millisecond
-	// lingerBytes is how much is read meanwhile.
-	lingerBytes = 16 << 20
 )
 
 func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
@@ -140,6 +163,7 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}
+	c.script.init(c)
 	return c
 }
 
@@ -156,9 +180,21 @@ func (c *Conn) greeting() io.ReadWriter {
 
 // speaks sets how events are written, once the other side is known.
 func (c *Conn) speaks(d zeek.Dialect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A ping is a small frame. Who may misread those gets them only where they are
+	// asked for; such a server sends none itself, and waits for no answer.
+	if c.state.ClientSide() && (d.MinFrame == 0 || c.cfg.Journal != nil) {
+		c.window = newWindow()
+	}
 	c.dialect = d
 	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
 	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types
+	if d.LocalTime {
+		c.enc.In(c.cfg.Zone)
+		c.dec.In(c.cfg.Zone)
+		c.dec.AnyZone = c.cfg.Zone == nil
+	}
 }
 
 // PeerClass returns "": Zeek has no classes.

@@ -35,7 +35,8 @@ func FuzzFrames(f *testing.F) {
 	m, err := zeek.NewEncoder("t", zeek.Dialect{}).AppendEvent(nil, &event.Event{Name: "e"})
 	require.NoError(f, err)
 	for _, frame := range []ws.Frame{
-		ws.NewTextFrame(m), ws.NewPingFrame([]byte("p")), ws.NewFrame(ws.OpText, false, m[:20]),
+		ws.NewTextFrame(m), ws.NewBinaryFrame(m), ws.NewTextFrame([]byte("{\"type\":\"\xff\"}")),
+		ws.NewBinaryFrame([]byte("{\"type\":\"\xff\"}")), ws.NewPingFrame([]byte("p")), ws.NewFrame(ws.OpText, false, m[:20]),
 		ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "x")), ws.NewPongFrame([]byte{0, 0, 0, 1}),
 	} {
 		b := frameBytes(f, frame)

@@ -33,7 +33,7 @@ type arrivals struct {
 }
 
 func (a arrivals) Read(b []byte) (int, error) {
-	if before := a.c.cfg.BeforeRead; before != nil {
+	if before := a.c.cfg.BeforeRead; before != nil && !a.c.leaving {
 		if err := before(); err != nil {
 			return 0, err
 		}
@@ -47,6 +47,14 @@ func (a arrivals) Read(b []byte) (int, error) {
 // until the next call. A message that cannot be decoded is told to Logf and,
 // by a server, to the client; it is skipped. The error is io.EOF at a clean end.
 func (c *Conn) Next(ev *event.Event) error {
+	err := c.next(ev)
+	if err != nil {
+		c.tellJournal(err)
+	}
+	return err
+}
+
+func (c *Conn) next(ev *event.Event) error {
 	for {
 		if err := c.message(); err != nil {
 			return err
@@ -60,6 +68,11 @@ func (c *Conn) Next(ev *event.Event) error {
 			continue
 		}
 		c.topic = m.Topic
+		if mine, err := c.agreement(m, ev); err != nil {
+			return err
+		} else if mine {
+			continue
+		}
 		if m.Failure != nil && !c.failed(m.Failure, ev) || m.Failure == nil && (m.Event == nil || !c.asked(ev.Name)) {
 			continue
 		}
@@ -89,40 +102,48 @@ func (c *Conn) failed(f *zeek.Failure, ev *event.Event) bool {
 }
 
 // message reads the next message into buf, and answers what comes between.
-func (c *Conn) message() error {
+func (c *Conn) message() (err error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if cap(c.buf) > maxKept {
-		c.buf = nil
+	c.buf, err = c.frames(c.buf)
+	return err
+}
+
+// frames does that for who reads, in the memory of b.
+func (c *Conn) frames(b []byte) ([]byte, error) {
+	if cap(b) > maxKept {
+		b = nil
 	}
-	c.buf = c.buf[:0]
+	b = b[:0]
 	for {
 		h, err := c.frame.NextFrame()
 		if err != nil {
-			return c.readError(err)
+			return b, c.readError(err)
 		}
 		if h.OpCode.IsControl() {
 			if err := c.control(h, &c.frame); err != nil {
-				return c.readError(err)
+				return b, c.readError(err)
 			}
 			continue
 		}
 		for err == nil {
-			if len(c.buf) == cap(c.buf) {
-				c.buf = append(c.buf, 0)[:len(c.buf)]
+			if len(b) == cap(b) {
+				b = append(b, 0)[:len(b)]
 			}
 			var n int
-			n, err = c.frame.Read(c.buf[len(c.buf):cap(c.buf)])
-			c.buf = c.buf[:len(c.buf)+n]
+			n, err = c.frame.Read(b[len(b):cap(b)])
+			b = b[:len(b)+n]
 		}
 		if err == io.EOF {
-			return nil
+			return b, nil
 		}
-		return c.readError(err)
+		return b, c.readError(err)
 	}
 }
 
 func (c *Conn) readError(err error) error {
+	c.gone = true
+	c.lose()
 	switch {
 	case err == io.EOF || errors.Is(err, errClosed):
 		return c.reason(io.EOF) // perhaps the answer to our own end
@@ -140,23 +161,32 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
+		if c.leaving {
+			return nil // nobody takes what came before it
+		}
 		if c.cfg.BeforePong != nil {
 			if err := c.cfg.BeforePong(); err != nil {
 				return err
 			}
 		}
-		return c.write(ws.OpPong, payload)
+		c.answer(payload)
+		return nil
 	case ws.OpPong:
 		c.watch.Answered()
-		if seq, ok := batchOf(payload); ok && c.cfg.Journal != nil {
+		seq, ok := batchOf(payload)
+		if ok && c.window != nil {
+			c.window.answered(seq)
+		}
+		if ok && c.cfg.Journal != nil && !c.script.confirms() {
 			c.cfg.Journal.Confirm(seq)
 		}
 		return nil
 	default:
 		code, reason := ws.ParseCloseFrameData(payload)
+		c.away = code == ws.StatusGoingAway
 		if len(payload) == 0 || code == ws.StatusNormalClosure || code == ws.StatusGoingAway {
 			return errClosed
 		}
-		return fmt.Errorf("%w: it closed the connection, code %d, %.200q", ErrRefused, code, reason)
+		return &closeError{code, reason}
 	}
 }

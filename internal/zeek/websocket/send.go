@@ -3,8 +3,8 @@ package websocket
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
-	"time"
+	"net"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -29,6 +29,17 @@ func (c *Conn) send(ev *event.Event) error {
 		return err // out is as it was, beyond its length
 	}
 	return c.ended(out, start, lost)
+}
+
+// SendOn sends an event on another topic.
+func (c *Conn) SendOn(topic string, ev *event.Event) error {
+	e := zeek.NewEncoder(topic, c.dialect)
+	e.ExactTime, e.Types = c.cfg.ExactTime, c.cfg.Types
+	b, err := e.AppendEvent(nil, ev)
+	if err != nil {
+		return err
+	}
+	return c.SendMessage(b)
 }
 
 // SendSerial sends an event that stands in the form of the Bro wire: its kind
@@ -57,14 +68,26 @@ func (c *Conn) SendMessage(b []byte) error {
 // ended ends the message that begins at start of out. lost is why nothing can be
 // written any more: then it is left to the journal.
 func (c *Conn) ended(out []byte, start int, lost error) error {
-	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, ws.OpText, c.state)
+	c.out = endFrame(pad(out, start, c.dialect.MinFrame), start, c.opOf(out[start+usualHeader:]), c.state)
 	c.events++
 	if lost != nil {
-		c.seal()
+		c.seal(false)
 		c.out = c.out[:0]
 		return lost
 	}
+	if c.events >= scriptBatch && c.script.confirms() {
+		return c.flushAbove(1)
+	}
 	return c.flushAbove(flushSize)
+}
+
+// opOf returns what kind of frame a message goes in: one that is no UTF-8 is not
+// to stand in a text frame, where the other side takes the other kind.
+func (c *Conn) opOf(message []byte) ws.OpCode {
+	if c.dialect.Binary && !utf8.Valid(message) {
+		return ws.OpBinary
+	}
+	return ws.OpText
 }
 
 // complain tells a client what was wrong with its message. Zeek's own words are
@@ -74,7 +97,8 @@ func (c *Conn) complain(err error) error {
 		return nil
 	}
 	f := zeek.Failure{Code: "deserialization_failed", Context: fmt.Sprintf("input contained invalid data -> %v", err)}
-	return c.write(ws.OpText, f.AppendTo(nil))
+	message := f.AppendTo(nil)
+	return c.write(c.opOf(message), message)
 }
 
 // Flush writes what has been sent.
@@ -87,43 +111,56 @@ func (c *Conn) Flush() error {
 	return c.flushAbove(1)
 }
 
-// write sends something other than an event.
+// write sends something other than an event. It does not wait for the window, and
+// so goes before the events that do.
 func (c *Conn) write(op ws.OpCode, payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seal()
-	start := len(c.out)
-	c.out = endFrame(append(beginFrame(c.out), payload...), start, op, c.state)
-	return c.flushAbove(1)
+	return c.put(c.frameOf(nil, op, payload))
 }
 
-// seal ends a batch of events in the journal.
-func (c *Conn) seal() {
-	if c.events > 0 && c.cfg.Journal != nil {
-		c.out = c.appendPing(c.out, c.cfg.Journal.Add(c.out, c.events))
-	}
-	c.events = 0
-}
-
-// appendPing asks for the receipt of a batch: the pong says that everything
-// before it has been read.
-func (c *Conn) appendPing(b []byte, seq uint32) []byte {
+func (c *Conn) frameOf(b []byte, op ws.OpCode, payload []byte) []byte {
 	start := len(b)
-	b = binary.BigEndian.AppendUint32(beginFrame(b), seq)
-	return endFrame(b, start, ws.OpPing, c.state)
+	return endFrame(append(beginFrame(b), payload...), start, op, c.state)
 }
 
-func batchOf(payload []byte) (uint32, bool) {
-	if len(payload) != 4 {
-		return 0, false
+// seal ends a batch of events: with a ping that asks for its receipt, if there is
+// a journal, and otherwise with one now and then. last: in any case.
+func (c *Conn) seal(last bool) {
+	events := c.events
+	c.events = 0
+	switch {
+	case c.cfg.Journal != nil:
+		if events > 0 {
+			c.out = c.appendPing(c.out, c.cfg.Journal.Add(c.out, events))
+		}
+	case c.window != nil:
+		if number, ok := c.window.ping(len(c.out), last); ok {
+			c.out = c.appendPing(c.out, number)
+		}
 	}
-	return binary.BigEndian.Uint32(payload), true
+}
+
+// appendPing asks for the receipt of what is before it: the pong says that all of
+// it has been read.
+func (c *Conn) appendPing(b []byte, number uint32) []byte {
+	if c.script.confirms() {
+		b = c.appendMark(b, number)
+	}
+	b = c.frameOf(b, ws.OpPing, binary.BigEndian.AppendUint32(nil, number))
+	if c.window != nil {
+		c.window.mark(number, len(b))
+	}
+	return b
 }
 
 // resend sends again what no peer has confirmed.
 func (c *Conn) resend() error {
 	if c.replay.Done() {
 		return nil
+	}
+	if err := c.agree(); err != nil {
+		return err
 	}
 	return c.replay.Run(&c.mu, c.closed, func(behind uint32) (last uint32, bytes int, err error) {
 		c.out, last = c.cfg.Journal.Again(c.out, behind, c.appendPing)
@@ -132,61 +169,87 @@ func (c *Conn) resend() error {
 	})
 }
 
+// flushAbove writes what has been sent, if that is so much.
 func (c *Conn) flushAbove(size int) error {
+	if c.window != nil && size > 1 {
+		size = min(size, c.window.piece())
+	}
 	if len(c.out) < size {
 		return nil
 	}
-	c.seal()
+	if err := c.awaitRoom(len(c.out)); err != nil {
+		return err
+	}
+	return c.writeOut()
+}
+
+// awaitRoom waits until so many bytes may be under way. Others may write something
+// meanwhile: pongs, above all.
+func (c *Conn) awaitRoom(bytes int) error {
+	for c.window != nil {
+		room := c.window.full(bytes)
+		if room == nil {
+			return nil
+		}
+		c.cfg.Unwritten(len(c.out))
+		if number, ok := c.window.tail(); ok {
+			if err := c.put(c.frameOf(nil, ws.OpPing, binary.BigEndian.AppendUint32(nil, number))); err != nil {
+				return err
+			}
+		}
+		if err := c.await(room); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits without the lock, until the connection is closed at the most.
+func (c *Conn) await(done <-chan struct{}) error {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-done:
+		return nil
+	case <-c.closed:
+		return c.reason(fmt.Errorf("writing to peer: %w", net.ErrClosed))
+	}
+}
+
+// writeOut ends a batch and writes it.
+func (c *Conn) writeOut() error {
+	if len(c.out) == 0 {
+		return nil // another one was faster
+	}
+	c.seal(false)
 	c.cfg.Unwritten(len(c.out))
-	_, err := c.net.Write(c.out)
+	if c.window != nil {
+		c.window.wrote(len(c.out))
+	}
+	err := c.put(c.out)
 	c.out = c.out[:0]
 	c.cfg.Unwritten(0)
 	if cap(c.out) > 4*flushSize {
 		c.out = nil
 	}
-	if err != nil {
+	return err
+}
+
+// put writes whole frames.
+func (c *Conn) put(b []byte) error {
+	if c.said {
+		return c.reason(fmt.Errorf("writing to peer: %w", net.ErrClosed))
+	}
+	if _, err := c.net.Write(b); err != nil {
+		c.lose()
 		return c.reason(fmt.Errorf("writing to peer: %w", err))
 	}
 	return nil
 }
 
-// goodbye writes the frame that ends a connection, unless that would do harm.
-func (c *Conn) goodbye() error {
-	if c.dialect.DropsOnClose {
-		return nil
+// lose says that the other side reads no more.
+func (c *Conn) lose() {
+	if c.window != nil {
+		c.window.lose()
 	}
-	body := ws.NewCloseFrameBody(ws.StatusNormalClosure, "")
-	_, err := c.net.Write(endFrame(append(beginFrame(nil), body...), 0, ws.OpClose, c.state))
-	return err
-}
-
-// Close says good-bye and closes the stream; a Next that waits returns. What was
-// sent and not written is left to the journal, if there is one.
-//
-// It waits a little for the other side to close: a stream that is closed while
-// something of the peer's is unread is reset, and then the peer may drop what
-// it has not read yet itself.
-func (c *Conn) Close() error {
-	var err error
-	c.closing.Do(func() {
-		close(c.closed)
-		// The deadline ends a write that waits, and which holds the lock.
-		_ = c.net.SetWriteDeadline(time.Now().Add(closeTime))
-		c.mu.Lock()
-		c.seal()
-		c.out = nil
-		werr := c.goodbye()
-		if half, ok := c.net.(interface{ CloseWrite() error }); ok && werr == nil {
-			_ = half.CloseWrite()
-		}
-		c.mu.Unlock()
-		if werr == nil {
-			_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
-			c.reading.Lock() // a Next has seen the end, or the deadline
-			_, _ = io.Copy(io.Discard, io.LimitReader(c.net, lingerBytes))
-			c.reading.Unlock()
-		}
-		err = c.net.Close()
-	})
-	return err
 }

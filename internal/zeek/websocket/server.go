@@ -47,7 +47,7 @@ func (c *Conn) welcome() error {
 	if len(c.subs) > maxSubscriptions {
 		return fmt.Errorf("%w: subscription to %d topics", zeek.ErrLimit, len(c.subs))
 	}
-	c.speaks(zeek.Dialect{})
+	c.speaks(zeek.Current)
 	if c.cfg.BeforeAck != nil {
 		c.cfg.BeforeAck(c)
 	}

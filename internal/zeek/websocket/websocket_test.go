@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,20 +108,35 @@ func TestBothWays(t *testing.T) {
 	require.Equal(t, []string{"down", "else/where"}, server.Subscriptions())
 	server.speaks(zeek.Dialect{})
 	client.speaks(zeek.Dialect{}) // as this server reads
+	back, topic := make(chan *event.Event), make(chan string)
+	ended := make(chan error, 1)
+	go func() { // meanwhile: the answers to the client's pings come this way too
+		for {
+			ev := new(event.Event)
+			if err := client.Next(ev); err != nil {
+				ended <- err
+				return
+			}
+			back <- ev
+			topic <- client.Topic()
+		}
+	}()
 	for range 3 {
-		send(t, client, &event.Event{Name: "ev", Args: values()})
+		sent := make(chan error, 1)
+		go func() { sent <- errors.Join(client.Send(&event.Event{Name: "ev", Args: values()}), client.Flush()) }()
 		got := receive(t, server)
+		require.NoError(t, <-sent)
 		require.Equal(t, values(), got.Args)
 		require.Equal(t, "up", server.Topic())
 		require.InDelta(t, time.Now().Unix(), got.Time, 3600)
 		send(t, server, &event.Event{Name: "ev", Args: values()})
-		require.Equal(t, values(), receive(t, client).Args)
-		require.Equal(t, "down", client.Topic())
+		require.Equal(t, values(), (<-back).Args)
+		require.Equal(t, "down", <-topic)
 	}
 	require.True(t, client.Wants("anything"))
 	require.Empty(t, client.PeerClass())
 	go server.Close()
-	require.Equal(t, io.EOF, client.Next(&event.Event{}))
+	require.Equal(t, io.EOF, <-ended)
 }
 
 // TestOnlyWhatWasAsked: events of other names are dropped, until they are asked for.
@@ -450,6 +466,11 @@ func TestSmallFrames(t *testing.T) {
 		payload := len(server.Message()) + 2 + 2 + 4
 		if size > 0 {
 			require.Equal(t, size, payload)
+			go func() { _ = client.Next(&event.Event{}) }()
+			require.NoError(t, client.Finish())
+			require.NoError(t, server.net.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+			_, err := server.in.Peek(1)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, "no ping either")
 		} else {
 			require.Less(t, payload, 300)
 		}

@@ -63,6 +63,12 @@ func start(t *testing.T, args ...string) *collector {
 
 func launch(t testing.TB, cmd *exec.Cmd) *collector {
 	t.Helper()
+	return launchSaying(t, cmd, `listening on (\S+) `)
+}
+
+// launchSaying starts it, and returns when it has said its address.
+func launchSaying(t testing.TB, cmd *exec.Cmd, expression string) *collector {
+	t.Helper()
 	c := &collector{cmd: cmd, said: make(chan string, 10000), output: new(strings.Builder)}
 	if cmd.Stdout == nil {
 		cmd.Stdout = c.output
@@ -77,7 +83,7 @@ func launch(t testing.TB, cmd *exec.Cmd) *collector {
 			c.said <- lines.Text()
 		}
 	}()
-	c.addr = c.wait(t, `listening on (\S+) `)
+	c.addr = c.wait(t, expression)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/collect"
+	"romanesco/internal/eventlog"
 	"romanesco/internal/pattern"
 	"romanesco/internal/policy"
 	"romanesco/internal/secure"
@@ -15,6 +16,8 @@ import (
 
 // plan is what is to be done, by the command line and the policy together.
 type plan struct {
+	opts           *options
+	line           eventlog.Line // on standard output
 	known          catalog.Catalog
 	destinations   []collect.Destination
 	forward        bool
@@ -24,24 +27,35 @@ type plan struct {
 	notes          []string // for the user to know
 }
 
+// plan reads the files that the options name. An error is a usageError.
 func (o *options) plan() (*plan, error) {
-	known, err := o.catalog()
-	if err != nil {
-		return nil, err
+	p := &plan{opts: o, forward: o.forward, secure: o.secure}
+	if err := p.make(); err != nil {
+		return nil, usageError{err}
 	}
-	p := &plan{known: known, forward: o.forward, secure: o.secure}
+	return p, nil
+}
+
+func (p *plan) make() (err error) {
+	o := p.opts
+	if p.known, err = o.catalog(); err != nil {
+		return err
+	}
+	if p.line, err = o.lineFor(os.Stdout); err != nil {
+		return err
+	}
 	if len(o.policies) > 0 {
 		if err := p.addPolicy(o.policies); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := p.addOptions(o); err != nil {
-		return nil, err
+		return err
 	}
 	if len(p.destinations) == 0 && len(p.clear)+len(p.secured) == 0 {
-		return nil, usage(errors.New("there is nothing to do: no destination to connect to, and nothing to listen on"))
+		return errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
 	}
-	return p, p.checkSecure()
+	return p.checkSecure()
 }
 
 // catalog returns the events that are known.
@@ -117,7 +131,7 @@ func (p *plan) choose(d *policy.Destination) error {
 func (p *plan) addOptions(o *options) error {
 	events, err := o.asked(p.known)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	if len(o.policies) == 0 {
 		p.destinations = append(p.destinations, collect.Anyone(events))

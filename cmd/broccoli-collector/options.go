@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"romanesco/internal/collect"
@@ -30,7 +29,9 @@ type options struct {
 	format        string
 	logs          logOptions
 	zeek          zeekOptions
+	config        string
 	version       bool
+	checkOnly     bool
 }
 
 const (
@@ -38,16 +39,66 @@ const (
 	defaultPattern = "/sensor_sshd.*/"
 )
 
+// usageError is a command line or a configuration that is wrong.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// parse reads the command line, and the configuration that it names: where both set
+// an option, the command line counts; where options may be repeated, all do.
 func parse(args []string) (options, error) {
-	o := options{given: map[string]bool{}, limits: collect.DefaultLimits()}
-	f := flag.NewFlagSet("broccoli-collector", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // main says what is wrong
-	f.Usage = func() {
-		fmt.Fprintln(f.Output(), "usage: broccoli-collector [options] [pattern ...]")
-		fmt.Fprintln(f.Output(), "Asks each peer for the events whose names match a pattern ("+defaultPattern+" if none is given).")
-		fmt.Fprintln(f.Output(), "With -policy the destinations in that file are asked, each for its own events.")
-		f.PrintDefaults()
+	o, check := newOptions(), len(args) > 0 && args[0] == "check"
+	if check {
+		args = args[1:]
 	}
+	f := o.flags()
+	if err := f.Parse(args); err != nil {
+		return o, usageError{err}
+	}
+	patterns := f.Args()
+	if path := o.config; path != "" {
+		o = newOptions()
+		f = o.flags()
+		more, err := readConfig(f, path)
+		if err == nil {
+			err = f.Parse(args)
+		}
+		if err != nil {
+			return o, usageError{err}
+		}
+		patterns = append(more, patterns...)
+	}
+	o.checkOnly, o.patterns = check, patterns
+	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	if err := o.logs.check(f); err != nil {
+		return o, usageError{err}
+	}
+	if err := o.check(); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
+
+func newOptions() options {
+	return options{given: map[string]bool{}, limits: collect.DefaultLimits()}
+}
+
+// usage writes what there is to say on the command line.
+func (o *options) usage(to io.Writer) {
+	fmt.Fprintln(to, "usage: broccoli-collector [check] [options] [pattern ...]")
+	fmt.Fprintln(to, "Asks each peer for the events whose names match a pattern ("+defaultPattern+" if none is given).")
+	fmt.Fprintln(to, "With -policy the destinations in that file are asked, each for its own events.")
+	fmt.Fprintln(to, "\"check\" says whether it would start with these options, and starts nothing.")
+	f := o.flags()
+	f.SetOutput(to)
+	f.PrintDefaults()
+}
+
+// flags returns the options, each of which sets its part of o. Nothing is printed of
+// what is wrong: the error says it.
+func (o *options) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("broccoli-collector", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
 	many := func(name, usage string, into *[]string) {
 		f.Func(name, usage+" (may be repeated)", func(s string) error {
 			*into = append(*into, s)
@@ -79,22 +130,11 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.secure.MinVersion, "tls-min-version", "", "1.0 to 1.3; below 1.2 is broken cryptography, for old Bros only (default 1.2)")
 	f.BoolVar(&o.secure.RSAKeyExchange, "tls-rsa-key-exchange", false, "allow suites without forward secrecy, for old Bros")
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
+	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	o.logs.register(f)
 	o.zeek.register(f)
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			f.SetOutput(os.Stdout)
-			f.Usage()
-		}
-		return o, err
-	}
-	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
-	o.patterns = f.Args()
-	if err := o.logs.check(f); err != nil {
-		return o, err
-	}
-	return o, o.check()
+	return f
 }
 
 // check refuses what does not go together.

@@ -66,6 +66,25 @@ func TestWebSocketClients(t *testing.T) {
 	require.Contains(t, c.output.String(), `"event":"sensor_sshd_data_rx"`)
 }
 
+// TestWebSocketClientsAlone: who listens for them and for no other peer serves
+// them until it is told to end.
+func TestWebSocketClientsAlone(t *testing.T) {
+	cmd := exec.Command(program, "-listen", "", "-zeek-listen", "127.0.0.1:0", "-format", "json")
+	c := launchSaying(t, cmd, `WebSocket clients are served at (\S+)`)
+	w := webSocketClient(t, c.addr, "t")
+	require.NoError(t, w.Send(numbered("exec", 1)))
+	ended := make(chan error, 1)
+	go func() { ended <- w.Next(&event.Event{}) }()
+	require.NoError(t, w.Finish())
+	require.NoError(t, w.Close())
+	require.Error(t, <-ended)
+	_ = webSocketClient(t, c.addr, "t") // there is still somebody
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "1 events from 2 WebSocket clients")
+	require.Contains(t, c.output.String(), `"event":"sensor_sshd_exec"`)
+}
+
 // TestForwardsToZeek: all that comes goes to a Zeek too, whoever sent it; what
 // waits at the end is still sent.
 func TestForwardsToZeek(t *testing.T) {
@@ -106,6 +125,7 @@ func TestZeekOptionsThatAreWrong(t *testing.T) {
 		"ca_cert: not given":             {"-zeek-forward", "wss://127.0.0.1:9997"},
 		"-zeek-tls-listen: TLS":          {"-zeek-tls-listen", "127.0.0.1:0"},
 		"types of Zeek":                  {"-zeek-types", filepath.Join(t.TempDir(), "none"), "-zeek-listen", "127.0.0.1:0"},
+		"tzdata":                         {"-zeek-forward", "ws://127.0.0.1:9997", "-zeek-time-zone", "Nowhere/None"},
 		"for WebSocket clients":          {"-zeek-listen", "256.0.0.1:0"},
 	} {
 		out, err := exec.Command(program, append([]string{"-listen", "127.0.0.1:0"}, args...)...).CombinedOutput()
@@ -137,4 +157,56 @@ func TestEnumsAreCalledTheSame(t *testing.T) {
 	}, deadline, 10*time.Millisecond)
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
+}
+
+// TestZeekRefusesOneEvent: it is in a file of the folder, and those behind it go on.
+func TestZeekRefusesOneEvent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	dir := t.TempDir()
+	_, addr := startZeek(t, "-zeek-forward", "ws://"+l.Addr().String(), "-log-dir", dir)
+	arrived := make(chan uint64, 100)
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				zeek, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true, Version: "8.0.0"})
+				for ev := new(event.Event); err == nil; {
+					if err = zeek.Next(ev); err != nil {
+						return
+					}
+					if ev.Name == "sensor_sshd_exec" {
+						_, _ = nc.Write([]byte{0x88, 2, 1007 >> 8, 1007 & 0xff})
+						return
+					}
+					arrived <- ev.Args[2].Bits
+				}
+			}()
+		}
+	}()
+	client := webSocketClient(t, addr, "x")
+	for i, name := range []string{"data_rx", "exec", "data_tx"} {
+		require.NoError(t, client.Send(numbered(name, i)))
+	}
+	require.NoError(t, client.Flush())
+	for want := uint64(2); ; {
+		select {
+		case n := <-arrived:
+			if n != want {
+				continue
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("one event stops the others")
+		}
+		break
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "refused.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"event":"sensor_sshd_exec"`)
+	require.Contains(t, string(b), "code 1007")
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
-	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"romanesco/internal/collect"
@@ -94,21 +94,18 @@ type logs struct {
 }
 
 // open opens what the options ask for. asks says which events peers are asked
-// for.
-func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
-	l := &logs{opts: o, hup: make(chan os.Signal, 1)}
+// for; hup tells when to rotate.
+func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*logs, error) {
+	l := &logs{opts: o, hup: hup}
 	set, err := o.settings(asks)
 	if err != nil {
-		return nil, usage(err)
+		return nil, usageError{err}
 	}
 	if o.metrics != "" {
 		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
 			return nil, err
 		}
 		logf("metrics at http://%s/metrics", l.metrics.Addr())
-	}
-	if o.dir != "" || !isTerminal(os.Stdout) {
-		signal.Notify(l.hup, syscall.SIGHUP) // but a terminal that goes ends us
 	}
 	if o.dir == "" {
 		return l, nil
@@ -144,6 +141,24 @@ func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settin
 		return set, errors.New("-rotate-interval and -stats-interval: not negative, and statistics at some time")
 	}
 	return set, nil
+}
+
+// checkDir reports whether the folder is there, or can be made.
+func (o *logOptions) checkDir() error {
+	if o.dir == "" {
+		return nil
+	}
+	info, err := os.Stat(o.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(filepath.Clean(o.dir)))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("log folder: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("log folder %s: not a folder", o.dir)
+	}
+	return nil
 }
 
 // tasks returns what goes on beside the collecting, each until its context ends.
@@ -241,7 +256,6 @@ func (l *logs) facts() metrics.Facts {
 
 // close ends the logs, with the last statistics.
 func (l *logs) close() error {
-	signal.Stop(l.hup)
 	if l.dir == nil {
 		return nil
 	}

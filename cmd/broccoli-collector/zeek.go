@@ -7,14 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 
 	"romanesco/internal/catalog"
 	"romanesco/internal/event"
 	"romanesco/internal/eventlog"
+	"romanesco/internal/refused"
 	"romanesco/internal/secure"
 	"romanesco/internal/zeek"
 	"romanesco/internal/zeek/hub"
+	"romanesco/internal/zeek/websocket"
 )
 
 // zeekOptions are what the command line says of Zeek.
@@ -25,6 +28,8 @@ type zeekOptions struct {
 	topic        string
 	types        string
 	exactTime    bool
+	timeZone     string
+	confirm      websocket.Confirm
 }
 
 func (o *zeekOptions) register(f *flag.FlagSet) {
@@ -33,21 +38,60 @@ func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.secureListen, "zeek-tls-listen", "", "the same over TLS")
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
 	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events")
+	o.confirm = websocket.ByScriptIfAny
+	f.Func("zeek-confirm", "what confirms what is sent with -zeek-forward: script, ping, or auto, the script if there is one (default auto)", func(s string) error {
+		var ok bool
+		if o.confirm, ok = confirms[s]; !ok {
+			return errors.New("neither auto, nor script, nor ping")
+		}
+		return nil
+	})
 	f.BoolVar(&o.exactTime, "zeek-exact-time", false, "put the exact time behind each time, as an interval")
+	f.StringVar(&o.timeZone, "zeek-time-zone", "", "time `zone` of the Zeek of -zeek-forward, such as America/New_York, if that is older than 8.0")
+}
+
+var confirms = map[string]websocket.Confirm{
+	"auto": websocket.ByScriptIfAny, "script": websocket.ByScript, "ping": websocket.ByPong,
 }
 
 // zeekPeers are the Zeek that events are forwarded to, and the WebSocket clients
 // to which we are one.
 type zeekPeers struct {
 	forwarder *hub.Forwarder
+	refused   *refused.File // what Zeek refuses; nil without a folder
 	hub       *hub.Hub
 	listeners []net.Listener
 	topic     string
 	types     *zeek.Types // nil without -zeek-types
 }
 
-// open makes ready what the options want. log is where the events of clients go.
-func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings) (*zeekPeers, error) {
+// check reports what open would, and opens nothing.
+func (o *zeekOptions) check(s secure.Settings) error {
+	z := new(zeekPeers)
+	if o.types != "" {
+		if _, err := zeek.LoadTypes(o.types); err != nil {
+			return err
+		}
+	}
+	if o.forward != "" {
+		if err := z.forward(o, nil, s); err != nil {
+			return fmt.Errorf("-zeek-forward %s: %w", o.forward, err)
+		}
+	}
+	if o.secureListen != "" {
+		if _, err := s.Listening(); err != nil {
+			return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
+		}
+	}
+	return nil
+}
+
+// refusedName is the file of what Zeek refuses, in the folder of the logs.
+const refusedName = "refused.json"
+
+// open makes ready what the options want. log is where the events of clients go,
+// folder where logs do, if they have one.
+func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings, folder string) (*zeekPeers, error) {
 	z := &zeekPeers{topic: o.topic}
 	var types *zeek.Types
 	if o.types != "" {
@@ -62,12 +106,18 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		if err := z.forward(o, types, s); err != nil {
 			return nil, fmt.Errorf("-zeek-forward %s: %w", o.forward, err)
 		}
+		if folder != "" {
+			var err error
+			if z.refused, err = refused.Open(filepath.Join(folder, refusedName)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if o.listen == "" && o.secureListen == "" {
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
 		Receive: func(from string) hub.Receiver {
 			return &clientLog{z.log(log, false).Batch(from), known}
 		},
@@ -82,10 +132,17 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings) error {
 	scheme, addr, ok := strings.Cut(o.forward, "://")
 	if _, _, err := net.SplitHostPort(addr); !ok || scheme != "ws" && scheme != "wss" || err != nil {
-		return usage(errors.New("not of the form ws://host:port or wss://host:port"))
+		return usageError{errors.New("not of the form ws://host:port or wss://host:port")}
+	}
+	zone, err := zeek.LoadZone(o.timeZone)
+	if err != nil {
+		return err
 	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
+	z.forwarder.Application, z.forwarder.Zone = "broccoli-collector/"+version, zone
 	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf
+	z.forwarder.Confirm = o.confirm
+	z.forwarder.SetAside = func(ev *event.Event, why error) error { return z.refused.Add(addr, why, ev) }
 	if scheme == "ws" {
 		return nil
 	}
@@ -178,6 +235,7 @@ func (z *zeekPeers) forwarding() (stop func()) {
 	return func() {
 		cancel()
 		<-done
+		z.refused.Close()
 	}
 }
 

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -11,13 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"golang.org/x/term"
 
-	"romanesco/internal/collect"
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
 	"romanesco/internal/printable"
@@ -26,33 +22,28 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
+// Exit statuses.
+const (
+	statusFailed = 1 // it could not start, or not go on
+	statusUsage  = 2 // the command line, the configuration or a policy is wrong
+)
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:])
-	var wrong usageError
+	s := hearSignals(func(why string) {
+		logf("%s", why)
+		os.Exit(statusFailed)
+	})
+	err := run(s, os.Args[1:])
+	var usage usageError
 	switch {
 	case err == nil:
-	case errors.As(err, &wrong):
-		logf("%s (broccoli-collector -help shows the options)", once(err))
-		os.Exit(2)
+	case errors.As(err, &usage):
+		logf("%s (broccoli-collector -help lists the options)", once(err))
+		os.Exit(statusUsage)
 	default:
 		logf("%s", once(err))
-		os.Exit(1)
+		os.Exit(statusFailed)
 	}
-}
-
-// usageError says that the command line is wrong.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// usage makes one of an error, if it is one.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return usageError{err}
 }
 
 // maxMessage is how much of a message is shown.
@@ -82,15 +73,15 @@ func once(err error) string {
 	return strings.Join(all, "; ")
 }
 
-func run(ctx context.Context, args []string) error {
+func run(s *signals, args []string) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		o.usage(os.Stdout)
 		return nil
-	}
-	if err != nil {
-		return usage(err)
-	}
-	if o.version {
+	case err != nil:
+		return err
+	case o.version:
 		fmt.Println("broccoli-collector", version)
 		return nil
 	}
@@ -98,40 +89,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	line, err := o.lineFor(os.Stdout)
-	if err != nil {
-		return usage(err)
+	if o.checkOnly {
+		return p.report(os.Stdout)
 	}
-	stream := eventlog.NewStream(os.Stdout, line)
-	stream.MaxLine = int(o.logs.line)
-	cfg := collect.Config{
-		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits,
-		Log: stream, Logf: logf,
-	}
-	if cfg.TLS, err = p.tls(); err != nil {
-		return err
-	}
-	logs, err := o.logs.open(p.asks)
-	if err != nil {
-		return err
-	}
-	logs.stream = stream
-	if logs.events != nil {
-		cfg.Log, cfg.Comm = logs.events, logs.comm
-	}
-	for _, note := range p.notes {
-		logf("%s", note)
-	}
-	zeek, err := o.zeek.open(cfg.Log, p.known, p.secure)
-	if err != nil {
-		return errors.Join(err, logs.close())
-	}
-	cfg.Log = zeek.log(cfg.Log, true)
-	stop := zeek.forwarding()
-	err = p.collect(ctx, cfg, logs, zeek.tasks()...)
-	stop()
-	zeek.report()
-	return errors.Join(err, logs.close())
+	return p.start(s)
 }
 
 // tls makes TLS ready, if it is wanted.
@@ -145,31 +106,6 @@ func (p *plan) tls() (*tls.Config, error) {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
 	return cfg, nil
-}
-
-// collect listens and connects, and does the tasks of the logs and others, until
-// ctx ends or one of these fails.
-func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, others ...func(context.Context) error) error {
-	listeners, err := p.listen(cfg.TLS, cfg.Comm)
-	if err != nil {
-		return err
-	}
-	c := collect.New(cfg)
-	tasks := append(logs.tasks(c), func(ctx context.Context) error { return c.Run(ctx, listeners...) })
-	tasks = append(tasks, others...)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make(chan error, len(tasks))
-	for _, task := range tasks {
-		go func() { errs <- task(ctx) }()
-	}
-	for range cap(errs) {
-		err = errors.Join(err, <-errs)
-		cancel()
-	}
-	events, peers := c.Totals()
-	logf("%d events from %d peers", events, peers)
-	return err
 }
 
 // listen opens what is to be listened on.

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"romanesco/internal/collect"
+	"romanesco/internal/eventlog"
+)
+
+// service is what runs: peers come in by the listeners and go through the collector
+// to the logs, and from there to Zeeks and WebSocket clients.
+type service struct {
+	logs      *logs
+	zeek      *zeekPeers
+	collector *collect.Collector
+	listeners []net.Listener
+	// collects is whether peers can come, or are connected to; else there are
+	// WebSocket clients alone.
+	collects bool
+}
+
+// start opens all that the plan needs and runs it, until a signal ends it or
+// something cannot go on.
+func (p *plan) start(s *signals) (err error) {
+	if p.opts.logs.dir == "" && isTerminal(os.Stdout) {
+		s.endOnHangup()
+	}
+	r := new(service)
+	defer func() { err = errors.Join(err, r.close()) }()
+	for _, note := range p.notes {
+		logf("%s", note)
+	}
+	if err := r.open(p, s); err != nil {
+		return err
+	}
+	tell(daemon.SdNotifyReady)
+	return r.run(s.ctx)
+}
+
+// open opens, in the order in which data flows back: nobody can connect before
+// there is a place for what comes.
+func (r *service) open(p *plan, s *signals) (err error) {
+	stream := eventlog.NewStream(os.Stdout, p.line)
+	stream.MaxLine = int(p.opts.logs.line)
+	cfg := collect.Config{
+		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
+		Log: stream, Logf: logf,
+	}
+	if cfg.TLS, err = p.tls(); err != nil {
+		return err
+	}
+	if r.logs, err = p.opts.logs.open(p.asks, s.hup); err != nil {
+		return err
+	}
+	r.logs.stream = stream
+	if r.logs.events != nil {
+		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
+	}
+	if r.zeek, err = p.opts.zeek.open(cfg.Log, p.known, p.secure, p.opts.logs.dir); err != nil {
+		return err
+	}
+	cfg.Log = r.zeek.log(cfg.Log, true)
+	if r.listeners, err = p.listen(cfg.TLS, cfg.Comm); err != nil {
+		return err
+	}
+	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
+	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
+	r.collector = collect.New(cfg)
+	return nil
+}
+
+// run starts everything that runs, all of it here, and returns when all of it has
+// ended: at the end of ctx, or with the first that cannot go on.
+func (r *service) run(ctx context.Context) error {
+	stopForwarding := r.zeek.forwarding() // until all that comes in has come
+	g, ctx := errgroup.WithContext(ctx)
+	if r.collects {
+		g.Go(func() error { return r.collector.Run(ctx, r.listeners...) })
+	}
+	for _, task := range append(r.logs.tasks(r.collector), r.zeek.tasks()...) {
+		g.Go(func() error { return task(ctx) })
+	}
+	g.Go(func() error { return r.watchdog(ctx) })
+	err := g.Wait()
+	tell(daemon.SdNotifyStopping)
+	stopForwarding()
+	events, peers := r.collector.Totals()
+	logf("%d events from %d peers", events, peers)
+	r.zeek.report()
+	return err
+}
+
+func (r *service) close() (err error) {
+	for _, l := range r.listeners {
+		_ = l.Close()
+	}
+	if r.zeek != nil {
+		r.zeek.close()
+	}
+	if r.logs != nil {
+		err = r.logs.close()
+	}
+	return err
+}
+
+// watchdog tells the service manager at half of the time that it has set that we
+// live, as long as we are well.
+func (r *service) watchdog(ctx context.Context) error {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return nil // nobody watches
+	}
+	tick := time.NewTicker(every / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if r.collector.Failure() == nil {
+				tell(daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}
+
+// tell tells the service manager, if there is one.
+func tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logf("telling the service manager: %v", err)
+	}
+}
+
+// report says what would be done, for "check": it has opened nothing.
+func (p *plan) report(to io.Writer) error {
+	if _, err := p.tls(); err != nil {
+		return usageError{err}
+	}
+	if err := p.opts.zeek.check(p.secure); err != nil {
+		return usageError{err}
+	}
+	if _, err := p.opts.logs.settings(p.asks); err != nil {
+		return usageError{err}
+	}
+	if err := p.opts.logs.checkDir(); err != nil {
+		return err
+	}
+	for _, note := range p.notes {
+		fmt.Fprintln(to, note)
+	}
+	for _, addr := range p.clear {
+		fmt.Fprintf(to, "would listen on %s\n", addr)
+	}
+	for _, addr := range p.secured {
+		fmt.Fprintf(to, "would listen on %s (TLS)\n", addr)
+	}
+	for i := range p.destinations {
+		d := &p.destinations[i]
+		how := "would wait for"
+		if d.Connect {
+			how = "would connect to"
+		}
+		fmt.Fprintf(to, "%s %v, %d known events\n", how, d, len(p.known.Select(d.Wants)))
+	}
+	fmt.Fprintln(to, "ok")
+	return nil
+}

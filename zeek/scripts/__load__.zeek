@@ -1,0 +1,5 @@
+@load ./events
+@load ./log
+@load ./sessions
+@load ./notices
+@load ./topic

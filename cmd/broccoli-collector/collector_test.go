@@ -136,7 +136,7 @@ func TestLogsRotateByThemselves(t *testing.T) {
 	}, deadline, 10*time.Millisecond)
 	for _, name := range []string{"sensor_sshd_exec", "comm", "remote"} {
 		require.Eventually(t, func() bool {
-			rotated, err := filepath.Glob(dir + "/" + name + ".????-??-??-??-??-??.log")
+			rotated, err := filepath.Glob(dir + "/" + name + ".log.????-??-??-??-??-??")
 			return err == nil && len(rotated) > 0
 		}, deadline, 10*time.Millisecond)
 	}
@@ -157,6 +157,8 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		{"-log-files \"some\": each or one", []string{"-log-files", "some"}},
 		{"-fsync \"sometimes\": confirm, always, never, or a duration", []string{"-fsync", "sometimes"}},
 		{"at least 4K", []string{"-rotate-size", "10"}},
+		{"at least 4K", []string{"-max-line", "1"}},
+		{"-rotate-name \"x\": NAME.log.TIME or NAME.TIME.log", []string{"-rotate-name", "x"}},
 		{"a number, or one with K, M or G behind it", []string{"-rotate-size", "10T"}},
 		{"not negative", []string{"-rotate-interval", "-1s"}},
 		{"0.0.0.0:0 can be reached from other hosts", []string{"-metrics", "0.0.0.0:0"}},
@@ -169,6 +171,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		require.Error(t, err)
 		require.Contains(t, string(out), c.want)
 		require.NotContains(t, string(out), "listening")
+		require.Len(t, strings.Split(strings.TrimSpace(string(out)), "\n"), 1, "it is said once")
 	}
 	first := start(t, "-log-dir", dir, "-metrics", "0.0.0.0:0", "-metrics-public")
 	out, err := exec.Command(program, "-listen", "127.0.0.1:0", "-log-dir", dir).CombinedOutput()

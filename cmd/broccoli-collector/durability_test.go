@@ -72,7 +72,7 @@ func TestRotationWhileSensorsSend(t *testing.T) {
 		for n, times := range found {
 			require.Equal(t, 1, times, n)
 		}
-		rotated, err := filepath.Glob(dir + "/*.????-??-??-??-??-??*.log")
+		rotated, err := filepath.Glob(dir + "/*.????-??-??-??-??-??*")
 		require.NoError(t, err)
 		require.Greater(t, len(rotated), 10)
 	}
@@ -123,7 +123,7 @@ func TestWhatWasConfirmedSurvives(t *testing.T) {
 
 func rawLines(t *testing.T, dir string) string {
 	t.Helper()
-	files, err := filepath.Glob(dir + "/events*.log")
+	files, err := filepath.Glob(dir + "/events.log*")
 	require.NoError(t, err)
 	var all strings.Builder
 	for _, file := range files {
@@ -143,8 +143,8 @@ func TestDiskErrors(t *testing.T) {
 	require.NoError(t, unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil))
 	confirmed, code, said := sendUntilItEnds(t, c)
 	require.Equal(t, 1, code)
-	require.Contains(t, said, "writing log "+dir+"/events.log: ")
-	require.Contains(t, said, "file too large")
+	require.Equal(t, 1, strings.Count(said, "file too large"), said)
+	require.Contains(t, said, "writing log "+dir+"/events.log: file too large (rotate by size, or raise RLIMIT_FSIZE)")
 	found := numbers(t, dir)
 	for n := range confirmed {
 		require.Contains(t, found, fmt.Sprint(n))
@@ -173,7 +173,7 @@ func sendUntilItEnds(t *testing.T, c *collector) (confirmed, code int, said stri
 // TestFullDisk has a file system of its own that is full soon.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	script := `mount -t tmpfs -o size=128k none "$1" || exit 77; shift; "$@"; code=$?; cat "$0"/*events*.log; exit $code`
+	script := `mount -t tmpfs -o size=128k none "$1" || exit 77; shift; "$@"; code=$?; cat "$0"/events.log*; exit $code`
 	if exec.Command("unshare", "-rm", "sh", "-c", `mount -t tmpfs -o size=128k none "$0"`, dir).Run() != nil {
 		t.Skip("no file system can be mounted here")
 	}
@@ -181,7 +181,8 @@ func TestFullDisk(t *testing.T) {
 		program, "-listen", "127.0.0.1:0", "-log-dir", dir, "-log-files", "one", "-log-format", "json"))
 	confirmed, code, said := sendUntilItEnds(t, c)
 	require.Equal(t, 1, code, said)
-	require.Contains(t, said, "no space left on device")
+	require.Equal(t, 1, strings.Count(said, "no space left on device"), said)
+	require.Contains(t, said, "writing log "+dir+"/events.log: no space left on device (make room on the file system of "+dir+")")
 	found := map[string]int{}
 	for line := range strings.Lines(c.output.String()) {
 		require.True(t, strings.HasSuffix(line, "}\n"), "a torn line")

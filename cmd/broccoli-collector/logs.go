@@ -23,7 +23,8 @@ import (
 // logOptions are what the command line says of logs and metrics.
 type logOptions struct {
 	dir, format, files, sync string
-	size                     int64
+	naming                   string
+	size, line               int64
 	interval, statistics     time.Duration
 	metrics                  string
 	public                   bool
@@ -37,6 +38,11 @@ func (o *logOptions) register(f *flag.FlagSet) {
 		o.size, err = parseSize(s)
 		return err
 	})
+	f.StringVar(&o.naming, "rotate-name", string(logfile.TimeLast), "what a rotated log is called: "+string(logfile.TimeLast)+", or "+string(logfile.TimeBetween))
+	f.Func("max-line", "how long a line may become, a `size`; of what is longer a part is left out (default 1M)", func(s string) (err error) {
+		o.line, err = parseSize(s)
+		return err
+	})
 	f.DurationVar(&o.interval, "rotate-interval", 0, "rotate logs at the multiples of this since midnight (default never)")
 	f.StringVar(&o.sync, "fsync", "confirm", "when logs are made safe on disk: confirm (before a sensor is told that its events have arrived), always, never, or how often")
 	f.DurationVar(&o.statistics, "stats-interval", time.Minute, "how often statistics go to comm.log")
@@ -48,7 +54,7 @@ func (o *logOptions) register(f *flag.FlagSet) {
 func (o *logOptions) check(f *flag.FlagSet) (err error) {
 	f.Visit(func(set *flag.Flag) {
 		switch set.Name {
-		case "log-format", "log-files", "rotate-size", "rotate-interval", "fsync", "stats-interval":
+		case "log-format", "log-files", "rotate-size", "rotate-interval", "rotate-name", "fsync", "stats-interval":
 			if o.dir == "" {
 				err = fmt.Errorf("-%s has to do with -log-dir, which is not given", set.Name)
 			}
@@ -78,7 +84,8 @@ func parseSize(s string) (int64, error) {
 type logs struct {
 	opts      *logOptions
 	collector *collect.Collector
-	dir       *logfile.Dir // nil without -log-dir, as are the next two
+	stream    *eventlog.Stream // where events go without -log-dir
+	dir       *logfile.Dir     // nil without -log-dir, as are the next two
 	events    *eventlog.Files
 	comm      *commlog.Log
 	metrics   net.Listener // nil without -metrics
@@ -92,7 +99,7 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 	l := &logs{opts: o, hup: hup}
 	set, err := o.settings(asks)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	if o.metrics != "" {
 		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
@@ -106,6 +113,7 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 	if l.dir, err = logfile.OpenDir(o.dir, nil); err != nil {
 		return nil, err
 	}
+	l.dir.Naming = logfile.Naming(o.naming)
 	l.every = set.Sync.Every()
 	l.events = eventlog.NewFiles(l.dir, set)
 	l.comm = commlog.New(l.dir, o.size, logf)
@@ -115,7 +123,7 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 
 func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: logf, Own: asks,
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: logf, Own: asks,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)
@@ -125,6 +133,9 @@ func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settin
 	}
 	if o.files != "each" && o.files != "one" {
 		return set, fmt.Errorf("-log-files %q: each or one", o.files)
+	}
+	if n := logfile.Naming(o.naming); n != logfile.TimeLast && n != logfile.TimeBetween {
+		return set, fmt.Errorf("-rotate-name %q: %s or %s", o.naming, logfile.TimeLast, logfile.TimeBetween)
 	}
 	if o.interval < 0 || o.statistics <= 0 {
 		return set, errors.New("-rotate-interval and -stats-interval: not negative, and statistics at some time")
@@ -186,12 +197,17 @@ func (l *logs) rotateOnSignal(ctx context.Context) error {
 	}
 }
 
+// lookAtClock is how often the clock is looked at at least: it may be set.
+const lookAtClock = time.Minute
+
 func (l *logs) rotateOnTime(ctx context.Context) error {
-	for {
+	for next := logfile.Next(time.Now(), l.opts.interval); ; next = logfile.Next(time.Now(), l.opts.interval) {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(logfile.Until(time.Now(), l.opts.interval)):
+		case <-time.After(min(time.Until(next), lookAtClock)):
+		}
+		if !time.Now().Round(0).Before(next) {
 			l.rotate()
 		}
 	}
@@ -230,9 +246,10 @@ func (l *logs) facts() metrics.Facts {
 	f.Traffic, f.Peers = sum, len(each)
 	_, f.Accepted = l.collector.Totals()
 	f.Refused = l.collector.Refused()
+	f.Truncated = l.stream.Truncated()
 	if l.events != nil {
 		stats := l.events.Stats()
-		f.Log = &stats
+		f.Log, f.Truncated, f.LeftOut = &stats, stats.Truncated, l.comm.LeftOut()
 	}
 	return f
 }

@@ -10,11 +10,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
+	"romanesco/internal/printable"
 )
 
 // version is set by the linker.
@@ -36,16 +38,39 @@ func main() {
 	switch {
 	case err == nil:
 	case errors.As(err, &usage):
-		logf("%v (broccoli-collector -help lists the options)", err)
+		logf("%s (broccoli-collector -help lists the options)", once(err))
 		os.Exit(statusUsage)
 	default:
-		logf("%v", err)
+		logf("%s", once(err))
 		os.Exit(statusFailed)
 	}
 }
 
+// maxMessage is how much of a message is shown.
+const maxMessage = 8 << 10
+
+// logf tells whoever runs us something, on one line whatever a peer has put into
+// it.
 func logf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "broccoli-collector: "+format+"\n", args...)
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") // of errors that were joined
+	line := printable.Append([]byte("broccoli-collector: "), text, maxMessage)
+	_, _ = os.Stderr.Write(append(line, '\n'))
+}
+
+// once returns what an error of several says, but each cause once: when the disk
+// is full, everything that ends has met that.
+func once(err error) string {
+	var all []string
+	causes := map[string]bool{}
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSuffix(line, "\n")
+		cause := line[strings.LastIndex(line, ": ")+1:]
+		if !causes[cause] {
+			all = append(all, line)
+		}
+		causes[cause] = true
+	}
+	return strings.Join(all, "; ")
 }
 
 func run(s *signals, args []string) error {
@@ -152,7 +177,7 @@ func (o *options) lineFor(out *os.File) (eventlog.Line, error) {
 		}
 		return eventlog.JSON, nil
 	}
-	return nil, fmt.Errorf("format %q: json, summary or auto", o.format)
+	return nil, fmt.Errorf("-format %q: json, summary or auto", o.format)
 }
 
 func isTerminal(f *os.File) bool {

@@ -155,7 +155,7 @@ var kinds = []string{"data_rx", "data_tx", "exec"}
 // if there is anything but whole lines.
 func numbers(t *testing.T, dir string) map[string]int {
 	t.Helper()
-	files, err := filepath.Glob(dir + "/*.log")
+	files, err := filepath.Glob(dir + "/*.log*")
 	require.NoError(t, err)
 	found := map[string]int{}
 	for _, file := range files {

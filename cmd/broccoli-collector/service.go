@@ -50,9 +50,11 @@ func (p *plan) start(s *signals) (err error) {
 // open opens, in the order in which data flows back: nobody can connect before
 // there is a place for what comes.
 func (r *service) open(p *plan, s *signals) (err error) {
+	stream := eventlog.NewStream(os.Stdout, p.line)
+	stream.MaxLine = int(p.opts.logs.line)
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
-		Log: eventlog.NewStream(os.Stdout, p.line), Logf: logf,
+		Log: stream, Logf: logf,
 	}
 	if cfg.TLS, err = p.tls(); err != nil {
 		return err
@@ -60,6 +62,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.logs, err = p.opts.logs.open(p.asks, s.hup); err != nil {
 		return err
 	}
+	r.logs.stream = stream
 	if r.logs.events != nil {
 		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
 	}

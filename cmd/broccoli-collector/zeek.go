@@ -62,6 +62,7 @@ type zeekPeers struct {
 	hub       *hub.Hub
 	listeners []net.Listener
 	topic     string
+	types     *zeek.Types // nil without -zeek-types
 }
 
 // check reports what open would, and opens nothing.
@@ -98,6 +99,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		if types, err = zeek.LoadTypes(o.types); err != nil {
 			return nil, err
 		}
+		z.types = types
 	}
 	s.AskPass = askPass
 	if o.forward != "" {
@@ -130,7 +132,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings) error {
 	scheme, addr, ok := strings.Cut(o.forward, "://")
 	if _, _, err := net.SplitHostPort(addr); !ok || scheme != "ws" && scheme != "wss" || err != nil {
-		return fmt.Errorf("not of the form ws://host:port or wss://host:port")
+		return usageError{errors.New("not of the form ws://host:port or wss://host:port")}
 	}
 	zone, err := zeek.LoadZone(o.timeZone)
 	if err != nil {
@@ -191,9 +193,12 @@ func (z *zeekPeers) close() {
 	}
 }
 
-// log returns what writes to log, and sends each event on as well: to Zeek and,
+// log returns what writes to log, with the names of enums, and sends each event on as well: to Zeek and,
 // if that is wanted, to the clients.
 func (z *zeekPeers) log(log eventlog.Log, toClients bool) eventlog.Log {
+	if z.types != nil {
+		log = eventlog.WithEnums(log, z.types.EnumName)
+	}
 	if z.forwarder == nil && (z.hub == nil || !toClients) {
 		return log
 	}

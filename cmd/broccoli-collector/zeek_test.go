@@ -134,6 +134,31 @@ func TestZeekOptionsThatAreWrong(t *testing.T) {
 	}
 }
 
+// TestEnumsAreCalledTheSame, whether a Bro has sent the number or a Zeek the name.
+func TestEnumsAreCalledTheSame(t *testing.T) {
+	types := filepath.Join(t.TempDir(), "types.zeek")
+	require.NoError(t, os.WriteFile(types, []byte("module Site;\nexport { type Colour: enum { RED, GREEN }; }\n"), 0o600))
+	dir := t.TempDir()
+	c, addr := startZeek(t, "-zeek-types", types, "-log-dir", dir, "-log-files", "one")
+	w := webSocketClient(t, addr, "site/one")
+	ev := numbered("exec", 1)
+	ev.Args[3] = event.Value{Type: event.Enum, Bytes: []byte("Site::GREEN")}
+	require.NoError(t, w.Send(ev))
+	require.NoError(t, w.Flush())
+	require.NoError(t, w.Close())
+	p, _ := sensor(t, c.addr, nil)
+	ev.Args[3] = event.Value{Type: event.Enum, TypeName: "Site::Colour", Bits: 1}
+	require.NoError(t, p.Send(ev))
+	require.NoError(t, p.Flush())
+	require.NoError(t, p.Close())
+	require.Eventually(t, func() bool {
+		b, _ := os.ReadFile(dir + "/events.log")
+		return strings.Count(string(b), `"chan_id":"Site::GREEN"`) == 2
+	}, deadline, 10*time.Millisecond)
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+}
+
 // TestZeekRefusesOneEvent: it is in a file of the folder, and those behind it go on.
 func TestZeekRefusesOneEvent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

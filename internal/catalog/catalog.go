@@ -77,7 +77,13 @@ func (c Catalog) AddFrom(r io.Reader, file string) error {
 				return fmt.Errorf("%s:%d: %q is not a name (letters, digits, _ and ::)", file, n, w)
 			}
 		}
-		c[words[0]] = words[1:]
+		args := words[1:]
+		for i, w := range args {
+			if slices.Contains(args[:i], w) {
+				return fmt.Errorf("%s:%d: two arguments of %s are called %s", file, n, words[0], w)
+			}
+		}
+		c[words[0]] = args
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)

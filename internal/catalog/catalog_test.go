@@ -37,6 +37,7 @@ func TestSelect(t *testing.T) {
 		c.Select(func(name string) bool { return !strings.HasPrefix(name, "sensor_") && !strings.HasPrefix(name, "ftp_") }))
 	require.Equal(t, []string{"seq"}, c["ping"], "what is known stays known")
 	require.ErrorContains(t, c.AddFrom(strings.NewReader("ok\nno-name\n"), "f"), `f:2: "no-name"`)
+	require.ErrorContains(t, c.AddFrom(strings.NewReader("ok a b a\n"), "f"), "f:1: two arguments of ok are called a")
 }
 
 // TestFTPEventsAreThoseOfTheGuide: its second sample lists them.

@@ -183,7 +183,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		c.open.Add(1)
 		wg.Go(func() {
 			defer c.open.Add(-1)
-			if err := c.handle(ctx, nc, nil); err != nil {
+			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
 				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
 			}
 			if c.Failure() != nil {

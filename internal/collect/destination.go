@@ -50,7 +50,7 @@ func (d *Destination) match(host netip.Addr, class string, secured bool) (ok boo
 	case !host.IsValid() || d.Host != host:
 		return false, ""
 	case d.Class != class:
-		return false, fmt.Sprintf("%v %q is of class %q, it is of class %q", d.At, d.Tag, d.Class, class)
+		return false, fmt.Sprintf("%v %q is of class %q, it is of class %.200q", d.At, d.Tag, d.Class, class)
 	case d.SSL && !secured:
 		return false, fmt.Sprintf("%v %q has $ssl=T, it has connected in the clear", d.At, d.Tag)
 	}

@@ -84,7 +84,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	switch cut := s.cut.Load(); {
 	case cut != nil:
 		return *cut
-	case errors.Is(err, io.EOF), ctx.Err() != nil:
+	case errors.Is(err, io.EOF), ctx.Err() != nil, c.Failure() != nil:
 		return c.Failure()
 	}
 	return err
@@ -126,7 +126,7 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	if d == nil {
 		return
 	}
-	s.c.cfg.Logf("%s: connected as %s, class %q, asked for %d events", s.from, d, class, len(names))
+	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events", s.from, d, class, len(names))
 	cfg.Requests = names
 	if d.Events != nil {
 		s.note.Requesting(commlog.Pattern(d.Events.String()))
@@ -156,7 +156,7 @@ func (s *session) recognize(class string) *Destination {
 	if why == "" {
 		why = "there is no destination of its address"
 	}
-	s.c.cfg.Logf("%s: connected, class %q, asked for nothing: %s", s.from, class, why)
+	s.c.cfg.Logf("%s: connected, class %.200q, asked for nothing: %s", s.from, class, why)
 	s.note.Logf("asked for nothing: %s", why)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"romanesco/internal/logfile"
@@ -33,6 +34,7 @@ type Log struct {
 	dir     *logfile.Dir
 	maxSize int64
 	errorf  func(format string, args ...any)
+	leftOut atomic.Uint64
 
 	mu                  sync.Mutex // guards what follows
 	comm, remote        *logfile.File
@@ -128,19 +130,23 @@ func io(t *traffic.Totals) string {
 		t.BytesIn/1024, t.BytesOut/1024, t.ChunksIn, t.ChunksOut, t.Reads, t.Writes, perRead, perWrite)
 }
 
-func (l *Log) parent(peer, text string) { l.write("(parent)", peer, text) }
-func (l *Log) child(peer, text string)  { l.write("(child) ", peer, text) }
+func (l *Log) parent(peer, text string) (size int) { return l.write("(parent)", peer, text) }
+func (l *Log) child(peer, text string) (size int)  { return l.write("(child) ", peer, text) }
 
-// write writes a line of comm.log.
-func (l *Log) write(who, peer, text string) {
+// LeftOut returns how many lines peers would have caused, had they been allowed.
+func (l *Log) LeftOut() uint64 { return l.leftOut.Load() }
+
+// write writes a line of comm.log, and returns its size.
+func (l *Log) write(who, peer, text string) (size int) {
 	if l == nil {
-		return
+		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.line = fmt.Appendf(l.line[:0], "%d %s %s", l.dir.Now().Unix(), who, peer)
 	l.line = append(appendClean(l.line, text), '\n')
 	l.append(l.comm)
+	return len(l.line)
 }
 
 // append writes the line. What cannot be written is told once, and is no reason

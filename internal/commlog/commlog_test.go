@@ -195,11 +195,50 @@ func TestPeerCannotFillTheDisk(t *testing.T) {
 	}
 	l.Statistics(traffic.Totals{}, make([]traffic.Totals, maxChildren+900))
 	lines := l.lines(t, "comm.log")
-	require.Len(t, lines, 3+maxNotes+1+maxChildren+1)
-	require.Contains(t, lines[3+maxNotes-1], "there is more, which is not written")
+	require.Len(t, lines, 3+maxNotes+1+1+maxChildren+1)
+	require.Contains(t, lines[3+maxNotes], "there is more, which is not written")
 	require.True(t, strings.HasSuffix(lines[len(lines)-1], "child statistics: and 900 further connections"))
 	for _, line := range lines {
 		require.Less(t, len(line), maxText+100)
+	}
+}
+
+// TestPeerAsksForTooMuch: of what it asks for, so much is written, and then how much
+// was not.
+func TestPeerAsksForTooMuch(t *testing.T) {
+	for name, most := range map[string]int{"e": maxRequests, strings.Repeat("\xff", 512): maxCaused / 2048} {
+		l := open(t, 0)
+		p := l.Accepted(tcp("192.0.2.1", 1), false)
+		const asked = 8 << 10
+		for i := range asked {
+			p.Requested(fmt.Sprint(name, i), i%2 == 0)
+		}
+		p.Logf("a message")
+		p.Closed(nil)
+		lines := l.lines(t, "comm.log")
+		written := 0
+		for _, line := range lines {
+			if strings.Contains(line, "event "+string(appendClean(nil, name))) {
+				written++
+			}
+		}
+		require.LessOrEqual(t, written, most+1)
+		require.Greater(t, written, most/2)
+		require.Contains(t, lines[3+written], "there is more, which is not written")
+		left := asked - written
+		if !strings.HasSuffix(lines[4+written], "a message") {
+			left++ // the bytes are used up
+		}
+		require.Contains(t, lines[len(lines)-3], fmt.Sprintf("] %d lines are left out", left))
+		require.EqualValues(t, left, l.LeftOut())
+		info, err := os.Stat(filepath.Join(l.path, "comm.log"))
+		require.NoError(t, err)
+		require.Less(t, info.Size(), int64(maxCaused+8<<10))
+
+		other := l.Accepted(tcp("192.0.2.1", 2), false)
+		other.Requested("e", true)
+		lines = l.lines(t, "comm.log")
+		require.Contains(t, lines[len(lines)-1], "registered for event e", "another one starts anew")
 	}
 }
 
@@ -211,8 +250,8 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, l.Rotate())
 	l.Started()
 	require.NoError(t, l.Close())
-	require.Len(t, l.lines(t, "comm.2026-11-25-07-06-05.log"), 3)
-	require.Len(t, l.lines(t, "remote.2026-11-25-07-06-05.log"), 1)
+	require.Len(t, l.lines(t, "comm.log.2026-11-25-07-06-05"), 3)
+	require.Len(t, l.lines(t, "remote.log.2026-11-25-07-06-05"), 1)
 	require.Len(t, l.lines(t, "comm.log"), 1)
 	entries, err := os.ReadDir(l.path)
 	require.NoError(t, err)

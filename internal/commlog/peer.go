@@ -6,17 +6,27 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+
+	"romanesco/internal/printable"
 )
 
-// maxNotes is how many lines the connection of one peer may write with Logf.
-const maxNotes = 100
+// What the connection of one peer may cause, beside the lines of its beginning and
+// its end.
+const (
+	maxNotes    = 100       // lines of Logf
+	maxRequests = 1000      // of Requested
+	maxCaused   = 128 << 10 // bytes of both
+)
 
 // Peer writes what happens with one peer.
 type Peer struct {
 	log         *Log
 	id          string // [#10000/192.0.2.1:4241], and a blank
 	addr        string // 192.0.2.1/4241
-	notes       atomic.Int32
+	notes       atomic.Int64
+	requests    atomic.Int64
+	caused      atomic.Int64  // bytes
+	left        atomic.Uint64 // lines that were left out
 	established atomic.Bool
 }
 
@@ -33,26 +43,38 @@ func newPeer(l *Log, id int, addr net.Addr) *Peer {
 // Logf writes a line of comm.log. There is an end to that, since it may be the
 // peer who causes them.
 func (p *Peer) Logf(format string, args ...any) {
-	if p == nil {
-		return
-	}
-	switch n := p.notes.Add(1); {
-	case n < maxNotes:
-		p.parent(fmt.Sprintf(format, args...))
-	case n == maxNotes:
-		p.parent("there is more, which is not written")
-	default:
-		p.notes.Store(maxNotes) // it does not begin again
+	if p.may(func() bool { return p.notes.Add(1) <= maxNotes }) {
+		p.caused.Add(int64(p.parent(fmt.Sprintf(format, args...))))
 	}
 }
 
 // Requested says that the peer has asked for an event, which we know or not.
+// There is an end to that, too.
 func (p *Peer) Requested(event string, known bool) {
-	if known {
-		p.parent("registered for event " + event)
-	} else {
-		p.parent("request for unknown event " + event)
+	if !p.may(func() bool { return p.requests.Add(1) <= maxRequests }) {
+		return
 	}
+	what := "request for unknown event "
+	if known {
+		what = "registered for event "
+	}
+	p.caused.Add(int64(p.parent(what + event)))
+}
+
+// may reports whether the peer may cause another line, and says when it may not
+// any more.
+func (p *Peer) may(another func() bool) bool {
+	if p == nil {
+		return false
+	}
+	if another() && p.caused.Load() < maxCaused {
+		return true
+	}
+	if p.left.Add(1) == 1 {
+		p.parent("there is more, which is not written")
+	}
+	p.log.leftOut.Add(1)
+	return false
 }
 
 // Established says that the handshake is done.
@@ -70,6 +92,9 @@ func (p *Peer) Requesting(pattern string) { p.Remotef("requesting events matchin
 func (p *Peer) Closed(err error) {
 	if p == nil {
 		return
+	}
+	if n := p.left.Load(); n > 0 {
+		p.parent(fmt.Sprintf("%d lines are left out", n))
 	}
 	if err != nil {
 		p.parent(fmt.Sprintf("error: %v", err))
@@ -94,10 +119,11 @@ func (p *Peer) Remotef(format string, args ...any) {
 	l.append(l.remote)
 }
 
-func (p *Peer) parent(text string) {
-	if p != nil {
-		p.log.parent(p.id, text)
+func (p *Peer) parent(text string) (size int) {
+	if p == nil {
+		return 0
 	}
+	return p.log.parent(p.id, text)
 }
 
 func (p *Peer) child(text string) {
@@ -132,7 +158,7 @@ func appendClean(b []byte, text string) []byte {
 		if c := text[i]; c >= ' ' && c < 0x7f {
 			b = append(b, c)
 		} else {
-			b = fmt.Appendf(b, `\x%02x`, c)
+			b = printable.AppendHex(b, c)
 		}
 	}
 	return b

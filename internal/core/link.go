@@ -109,12 +109,12 @@ func (l *link) up(class string) {
 // refuse says why a connect failed. Only while the host waits for it: it reads
 // the text when the call has returned.
 func (l *link) refuse(err error) {
-	put(l.c.error[:], err.Error())
+	put(l.c.error[:], shown(err.Error()))
 	l.down(false)
 }
 
 // lost says why there is no connection, which the host may be asking at any time.
-func (l *link) lost(err error) { l.cause(0, err.Error()) }
+func (l *link) lost(err error) { l.cause(0, shown(err.Error())) }
 
 // cause publishes the other one of the two causes, with how often the connection
 // has come up: more is how much more often. One goroutine at a time calls it.

@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"romanesco/internal/printable"
 )
 
 // Levels of messages: BRO_LOG_* of romanesco.h, which are syslog's.
@@ -28,6 +31,16 @@ func (m *messages) close() {
 	m.closed = true
 }
 
+// maxShown is more than there is room for in a link.
+const maxShown = 4 << 10
+
+// shown returns a text in which words of the peer may be as one that may be shown:
+// on one line, and harmless to a terminal.
+func shown(s string) string {
+	s = strings.ReplaceAll(s, "\n", " ") // of errors that were joined
+	return string(printable.Append(nil, s, maxShown))
+}
+
 // say tells the host something: in the link's log if it takes messages itself,
 // or else on standard error, with debugging. The host's function is never called
 // from here.
@@ -36,7 +49,7 @@ func (c *conn) say(level uint32, format string, args ...any) {
 	if !c.set.debug && (level == levelDebug || !toHost) {
 		return
 	}
-	s := fmt.Sprintf("[%s] %s", c.set.peer, fmt.Sprintf(format, args...))
+	s := shown(fmt.Sprintf("[%s] %s", c.set.peer, fmt.Sprintf(format, args...)))
 	if !toHost {
 		fmt.Fprintf(os.Stderr, "libbroccoli: %s\n", s)
 		return

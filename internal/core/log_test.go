@@ -45,6 +45,18 @@ func cause(c *conn) (ups uint64, s string) {
 	return uint64(from.ups), s
 }
 
+// TestWordsOfThePeer: whatever it says, a message stays on its line, and does nothing
+// to a terminal.
+func TestWordsOfThePeer(t *testing.T) {
+	const words, shown = "x\n\x1b[2J\u009b31m\u202e\xff é", `x \x1b[2J\xc2\x9b31m\xe2\x80\xae\xff é`
+	c := toHost(t)
+	c.warnf("the peer says: %s", words)
+	require.Equal(t, []string{"4 [192.0.2.1:1] the peer says: " + shown}, said(c))
+	c.explain(errors.New(words))
+	_, s := cause(c)
+	require.Equal(t, shown, s)
+}
+
 // TestFirstCause: what the host has been told stays, until the connection is up.
 func TestFirstCause(t *testing.T) {
 	c := toHost(t)

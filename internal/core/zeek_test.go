@@ -168,7 +168,7 @@ func TestOneEventStopsNoOther(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, strings.Count(string(b), "\n"))
 			require.Contains(t, string(b), `code 1007`)
-			require.Contains(t, string(b), `"event":"e","args":[1099511627776]`)
+			require.Contains(t, string(b), `"event":"e","args":{"arg1":1099511627776}`)
 		})
 	}
 }

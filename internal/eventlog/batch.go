@@ -23,6 +23,7 @@ type fileBatch struct {
 	parts  map[string]*part // by event
 	shared *part
 	events int
+	cut    int    // of them
 	upTo   uint64 // the write of the log that has the last of ours
 	err    error  // for good
 }
@@ -63,36 +64,62 @@ func (b *fileBatch) part(event string) *part {
 func (b *fileBatch) Add(ev *event.Event, names []string) {
 	p := b.part(ev.Name)
 	from := len(b.lines)
-	switch {
-	case b.log.set.Format == FormatJSON:
-		b.lines = JSON(b.lines, ev, b.peer, names)
-	case p.file.own:
-		b.addColumns(p, ev, names)
-	default:
-		p.schema = flat
-		b.lines = appendFlat(b.lines, ev, b.peer, names)
+	cut := false
+	if b.log.set.Format == FormatJSON {
+		b.lines, cut = JSON(b.lines, ev, b.peer, names, b.log.set.MaxLine)
+	} else {
+		cut = b.addColumns(p, ev, names)
 	}
 	b.lines = append(b.lines, '\n')
 	b.events++
+	if cut {
+		b.cut++
+	}
 	b.addSpan(p, from)
 }
 
 // addColumns appends the line of an event under the part's schema, or under the
 // next one if it does not fit.
-func (b *fileBatch) addColumns(p *part, ev *event.Event, names []string) {
-	from, fits := len(b.lines), false
-	for _, s := range []*schema{p.schema, p.file.latest.Load()} {
-		if s == nil {
-			continue
+func (b *fileBatch) addColumns(p *part, ev *event.Event, names []string) (cut bool) {
+	w := writer{b: b.lines}
+	end := len(b.lines) + limit(b.log.set.MaxLine)
+	if cut = w.columnsOf(p, ev, b.peer, names, end) == noRoom; cut {
+		w.fair = true
+		p.schema = p.schema.mark()
+		w.b = w.b[:len(b.lines)]
+		w.row(p.schema, ev, b.peer, names, end)
+	}
+	b.lines = w.b
+	return cut
+}
+
+// columnsOf appends the line of ev to the part, whose schema it finds.
+func (w *writer) columnsOf(p *part, ev *event.Event, peer string, names []string, end int) result {
+	from := len(w.b)
+	row := func() result {
+		w.b, w.cut = w.b[:from], false
+		return w.row(p.schema, ev, peer, names, end)
+	}
+	latest := p.file.latest.Load()
+	if p.schema == nil && !p.file.own {
+		p.schema = flat
+	}
+	if p.schema != nil && latest != nil && latest.marked {
+		p.schema = p.schema.mark() // and so it stays
+	}
+	if p.schema != nil {
+		if r := row(); r != misfit {
+			return r
 		}
-		if b.lines, fits = s.append(b.lines[:from], ev, b.peer); fits {
-			p.schema = s
-			return
+	}
+	if latest != nil {
+		p.schema = latest
+		if r := row(); r != misfit {
+			return r
 		}
-		p.schema = s
 	}
 	p.schema = p.schema.with(ev, names)
-	b.lines, _ = p.schema.append(b.lines[:from], ev, b.peer)
+	return row()
 }
 
 // addSpan takes note of the line from from on.
@@ -133,7 +160,7 @@ func (b *fileBatch) flush() error {
 	for _, p := range b.used {
 		p.inUse = false
 	}
-	b.used, b.spans, b.lines, b.events = b.used[:0], b.spans[:0], emptied(b.lines), 0
+	b.used, b.spans, b.lines, b.events, b.cut = b.used[:0], b.spans[:0], emptied(b.lines), 0, 0
 	if retired {
 		if err := b.log.release(); err != nil {
 			return err
@@ -171,6 +198,7 @@ func (b *fileBatch) write() (retired bool, err error) {
 		}
 	}
 	l.stats.Events += uint64(b.events)
+	l.stats.Truncated += uint64(b.cut)
 	b.upTo = l.written
 	return len(l.retired) > 0, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"romanesco/internal/event"
 )
@@ -31,18 +32,26 @@ type Batch interface {
 	Settle() error
 }
 
-// Line makes a line, without its end, of an event.
-type Line func(b []byte, ev *event.Event, peer string, names []string) []byte
+// Line appends a line, without its end, of an event, and reports whether it had to
+// be cut: it has max bytes at the most, or DefaultMaxLine if that is 0.
+type Line func(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool)
 
 // keepSize is the most that a batch holds on to once it is written.
 const keepSize = 128 << 10
 
 // Stream is a Log that writes lines to a stream.
 type Stream struct {
-	line Line
-	mu   sync.Mutex // guards out
-	out  io.Writer
+	// MaxLine is how long a line may become; 0 is DefaultMaxLine.
+	MaxLine int
+
+	line      Line
+	truncated atomic.Uint64
+	mu        sync.Mutex // guards out
+	out       io.Writer
 }
+
+// Truncated returns how many lines had to be cut.
+func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 
 // NewStream returns a Stream that writes to out.
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
@@ -58,7 +67,11 @@ type streamBatch struct {
 }
 
 func (b *streamBatch) Add(ev *event.Event, names []string) {
-	b.lines = append(b.stream.line(b.lines, ev, b.peer, names), '\n')
+	var cut bool
+	if b.lines, cut = b.stream.line(b.lines, ev, b.peer, names, b.stream.MaxLine); cut {
+		b.stream.truncated.Add(1)
+	}
+	b.lines = append(b.lines, '\n')
 }
 
 func (b *streamBatch) Len() int { return len(b.lines) }

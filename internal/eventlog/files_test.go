@@ -53,8 +53,8 @@ func numbered(name string, n uint64) *event.Event {
 
 func TestOneFileForAllEvents(t *testing.T) {
 	for format, want := range map[Format][]string{
-		FormatJSON: {`{"ts":1.000000,"peer":"p","event":"a","args":{"n":1}}`, `{"ts":1.000000,"peer":"p","event":"b","args":[2]}`},
-		FormatTSV:  {"1.000000\tp\ta\t" + `{"n":1}`, "1.000000\tp\tb\t[2]"},
+		FormatJSON: {`{"ts":1.000000,"peer":"p","event":"a","args":{"n":1}}`, `{"ts":1.000000,"peer":"p","event":"b","args":{"arg1":2}}`},
+		FormatTSV:  {"1.000000\tp\ta\t" + `{"n":1}`, "1.000000\tp\tb\t" + `{"arg1":2}`},
 	} {
 		l, path := files(t, Settings{Format: format})
 		b := l.Batch("p")
@@ -158,10 +158,10 @@ func TestZeekCutReads(t *testing.T) {
 	l, path := files(t, Settings{Format: FormatTSV, Each: true})
 	b := l.Batch("p")
 	args := []string{"user", "n"}
-	b.Add(&event.Event{Name: "e", Time: 1.5, Args: []event.Value{text("#a\tb\n"), count(1)}}, args)
-	b.Add(&event.Event{Name: "e", Time: 2.5, Args: []event.Value{text(""), text("-")}}, args)
+	b.Add(&event.Event{Name: "e", Time: 1.5, Args: []event.Value{str("#a\tb\n"), count(1)}}, args)
+	b.Add(&event.Event{Name: "e", Time: 2.5, Args: []event.Value{str(""), str("-")}}, args)
 	require.NoError(t, b.Flush())
-	b.Add(&event.Event{Name: "e", Time: 3.5, Args: []event.Value{text("c"), {}}}, args)
+	b.Add(&event.Event{Name: "e", Time: 3.5, Args: []event.Value{str("c"), {}}}, args)
 	require.NoError(t, b.Flush())
 	require.NoError(t, l.Rotate())
 	b.Add(&event.Event{Name: "e", Time: 4.5, Args: []event.Value{{}, count(4)}}, args)
@@ -171,8 +171,8 @@ func TestZeekCutReads(t *testing.T) {
 	found := contents(t, path)
 	require.Len(t, found, 2)
 	all := ""
-	for _, name := range names(found) { // the rotated one comes first
-		all += found[name]
+	for _, name := range names(found) { // the rotated one comes last
+		all = found[name] + all
 	}
 	require.Equal(t, 3, strings.Count(all, "#separator"))
 	require.Equal(t, 3, strings.Count(all, "#close"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"romanesco/internal/event"
+	"romanesco/internal/printable"
 	"romanesco/internal/wire"
 )
 
@@ -45,26 +46,53 @@ func FuzzLines(f *testing.F) {
 
 func checkLines(t *testing.T, ev *event.Event, s *schema) *schema {
 	t.Helper()
-	if line := JSON(nil, ev, "p", nil); !json.Valid(line) || bytes.ContainsAny(line, "\n\t") {
-		t.Fatalf("JSON: %q", line)
+	for _, max := range []int{DefaultMaxLine, minLine} {
+		line, _ := JSON(nil, ev, "p", nil, max)
+		if !json.Valid(line) || len(line) > max {
+			t.Fatalf("JSON of %d bytes: %q", len(line), line)
+		}
+		checkHarmless(t, line)
+		if line, _ = Summary(nil, ev, "p", nil, max); len(line) > max {
+			t.Fatalf("summary of %d bytes: %q", len(line), line)
+		}
+		checkHarmless(t, line)
 	}
 	fits := false
 	var line []byte
 	if s != nil {
-		line, fits = s.append(nil, ev, "p")
+		line, fits = rowOf(s, ev, nil)
 	}
 	if !fits {
 		s = s.with(ev, nil)
-		if line, fits = s.append(nil, ev, "p"); !fits {
+		if line, fits = rowOf(s, ev, nil); !fits {
 			t.Fatalf("%q does not fit its own heading %q", ev.Raw, s.head)
 		}
 	}
 	checkColumns(t, s, line)
-	checkColumns(t, flat, appendFlat(nil, ev, "p", nil))
+	cut := writer{fair: true}
+	marked := s.mark()
+	if cut.row(marked, ev, "p", nil, minLine) != written || len(cut.b) > minLine {
+		t.Fatalf("cut to %d bytes: %q", len(cut.b), cut.b)
+	}
+	checkColumns(t, marked, cut.b)
+	line, _ = rowOf(flat, ev, nil)
+	checkColumns(t, flat, line)
 	if name := fileName(ev.Name); strings.ContainsAny(name, "/\x00") || name[0] == '.' || name[0] == '-' || len(name) > maxFileName {
 		t.Fatalf("file name %q", name)
 	}
 	return s
+}
+
+// checkHarmless: nothing in a line ends it, or does something to a terminal.
+func checkHarmless(t *testing.T, line []byte) {
+	t.Helper()
+	for i := 0; i < len(line); {
+		n := printable.Size(line[i:])
+		if n == 0 {
+			t.Fatalf("%q in %q", line[i], line)
+		}
+		i += n
+	}
 }
 
 func checkColumns(t *testing.T, s *schema, line []byte) {
@@ -72,7 +100,8 @@ func checkColumns(t *testing.T, s *schema, line []byte) {
 	fields, types, _ := strings.Cut(s.head, "\n")
 	columns := bytes.Count(line, []byte{separator})
 	if columns+1 != strings.Count(fields, "\t") || columns+1 != strings.Count(types, "\t") ||
-		strings.Count(s.head, "\n") != 2 || bytes.IndexByte(line, '\n') >= 0 || line[0] == '#' {
+		strings.Count(s.head, "\n") != 2 || line[0] == '#' {
 		t.Fatalf("line %q under %q", line, s.head)
 	}
+	checkHarmless(t, bytes.ReplaceAll(line, []byte{separator}, nil))
 }

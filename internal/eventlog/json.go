@@ -1,103 +1,117 @@
 package eventlog
 
 import (
-	"encoding/base64"
 	"math"
 	"net/netip"
 	"strconv"
-	"unicode/utf8"
 
 	"romanesco/internal/event"
 )
 
+// truncated is the member, or the column, that says that something is missing.
+const truncated = "_truncated"
+
 // JSON is the Line of one JSON object.
 //
-// Types stay apart: ports are "22/tcp", addresses and subnets text, times and
-// intervals seconds with microseconds, patterns "/re/", enums an object of
-// their type and number, or of their name where a Zeek sent them, tables a list of pairs, what is not set null.
-// Numbers of 64 bits are written in full. Strings that are no UTF-8 are an
-// object {"base64": ...}.
-func JSON(b []byte, ev *event.Event, peer string, names []string) []byte {
-	b = append(b, `{"ts":`...)
-	b = appendSeconds(b, ev.Time)
-	b = append(b, `,"peer":`...)
-	b = AppendText(b, peer)
-	b = append(b, `,"event":`...)
-	b = AppendText(b, ev.Name)
-	b = appendArgs(append(b, `,"args":`...), ev.Args, names)
-	return append(b, '}')
+// A value of one type is written in one way, whatever it is: numbers are numbers,
+// of 64 bits in full, and null if JSON has none for them; times and intervals are
+// seconds with microseconds; strings and enums are text as Zeek's JSON logs have
+// it, ports "22/tcp", addresses and subnets text, patterns "/re/"; sets and
+// vectors are lists, tables lists of objects with key and value, records objects,
+// and so is a key of several values. What is not set is null.
+func JSON(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool) {
+	from := len(b)
+	end := from + limit(max)
+	w := writer{b: b}
+	if w.object(ev, peer, names, end-1) {
+		return append(w.b, '}'), false
+	}
+	const mark = `,"` + truncated + `":true}`
+	w = writer{b: w.b[:from], fair: true}
+	w.object(ev, peer, names, end-len(mark))
+	return append(w.b, mark...), true
 }
 
-// appendArgs appends the arguments: an object if their names are known.
-func appendArgs(b []byte, args []event.Value, names []string) []byte {
+// object appends the object of an event but for its last brace. If w is fair
+// there is room for that much.
+func (w *writer) object(ev *event.Event, peer string, names []string, end int) bool {
+	w.b = append(w.b, `{"ts":`...)
+	w.b = appendSeconds(w.b, ev.Time)
+	w.b = append(w.b, `,"peer":`...)
+	if !w.text(peer, w.share(end)) {
+		return false
+	}
+	w.b = append(w.b, `,"event":`...)
+	if !w.text(ev.Name, w.share(end)) {
+		return false
+	}
+	w.b = append(w.b, `,"args":`...)
+	return w.args(ev.Args, names, end)
+}
+
+// args appends the arguments, under their names if these are known, which differ.
+func (w *writer) args(args []event.Value, names []string, end int) bool {
 	if names == nil || len(names) != len(args) {
-		return appendList(b, args)
+		return w.members(args, argNumber, true, end)
 	}
-	b = append(b, '{')
-	for i := range args {
-		b = appendComma(b, i)
-		b = AppendText(b, names[i])
-		b = append(b, ':')
-		b = appendValue(b, &args[i])
-	}
-	return append(b, '}')
+	return w.members(args, func(i int) string { return names[i] }, true, end)
 }
 
-func appendComma(b []byte, i int) []byte {
-	if i > 0 {
-		b = append(b, ',')
+func argNumber(i int) string { return "arg" + strconv.Itoa(i+1) }
+
+// value appends any value.
+func (w *writer) value(v *event.Value, end int) bool {
+	switch v.Type {
+	case event.String, event.File, event.Func:
+		return text(w, v.Bytes, end)
+	case event.Record:
+		return w.members(v.Elems, func(i int) string { return v.Elems[i].Field }, false, end)
+	case event.List: // a key, of several values
+		return w.members(v.Elems, strconv.Itoa, true, end)
+	case event.Vector, event.Set:
+		return w.list(len(v.Elems), func(i, end int) bool { return w.value(&v.Elems[i], end) }, end)
+	case event.Table:
+		return w.list(len(v.Elems)/2, func(i, end int) bool { return w.pair(v.Elems[2*i:2*i+2], end) }, end)
+	case event.Pattern:
+		return text(w, slashed(v.Bytes, end-len(w.b)), end)
+	case event.Enum:
+		return text(w, enumText(v), end)
 	}
-	return b
+	from := len(w.b)
+	w.b = appendScalar(w.b, v)
+	return w.within(from, end)
 }
 
-func appendList(b []byte, vs []event.Value) []byte {
-	b = append(b, '[')
-	for i := range vs {
-		b = appendValue(appendComma(b, i), &vs[i])
-	}
-	return append(b, ']')
-}
-
-func appendValue(b []byte, v *event.Value) []byte {
+// appendScalar appends a value whose length has a bound.
+func appendScalar(b []byte, v *event.Value) []byte {
 	switch v.Type {
 	case event.Bool:
 		return strconv.AppendBool(b, v.Bits != 0)
 	case event.Int:
-		return strconv.AppendInt(b, v.Int64(), 10)
+		return appendInt(b, v.Int64())
 	case event.Count, event.Counter:
 		return strconv.AppendUint(b, v.Bits, 10)
 	case event.Double:
 		return appendDouble(b, v.Float())
 	case event.Time, event.Interval:
 		return appendSeconds(b, v.Float())
-	case event.String, event.File, event.Func:
-		return appendBytes(b, v.Bytes)
-	case event.Pattern:
-		return AppendText(b, "/"+string(v.Bytes)+"/")
-	case event.Enum:
-		if len(v.Bytes) > 0 { // of a Zeek, which sends no numbers
-			return append(appendBytes(append(b, `{"name":`...), v.Bytes), '}')
-		}
-		b = AppendText(append(b, `{"enum":`...), v.TypeName)
-		b = strconv.AppendInt(append(b, `,"value":`...), v.Int64(), 10)
-		return append(b, '}')
 	case event.Port:
 		b = strconv.AppendUint(append(b, '"'), v.Bits, 10)
 		return append(append(b, protoSuffix(v.Proto)...), '"')
 	case event.Addr:
-		b = addr(v).AppendTo(append(b, '"'))
-		return append(b, '"')
+		return append(addr(v).AppendTo(append(b, '"')), '"')
 	case event.Subnet:
-		b = netip.PrefixFrom(addr(v), int(v.Width)).AppendTo(append(b, '"'))
-		return append(b, '"')
-	case event.Record:
-		return appendRecord(b, v.Elems)
-	case event.Vector, event.List, event.Set:
-		return appendList(b, v.Elems)
-	case event.Table:
-		return appendTable(b, v.Elems)
+		return append(netip.PrefixFrom(addr(v), int(v.Width)).AppendTo(append(b, '"')), '"')
 	}
 	return append(b, "null"...)
+}
+
+func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
+
+// slashed returns a pattern, or the beginning of one that has no room anyway.
+func slashed(re []byte, room int) []byte {
+	re = re[:min(len(re), max(room, 0))]
+	return append(append([]byte{'/'}, re...), '/')
 }
 
 func protoSuffix(proto uint8) string {
@@ -112,29 +126,153 @@ func protoSuffix(proto uint8) string {
 	return "/unknown"
 }
 
-func addr(v *event.Value) netip.Addr { return netip.AddrFrom16(v.Addr).Unmap() }
-
-func appendRecord(b []byte, fields []event.Value) []byte {
-	b = append(b, '{')
-	for i := range fields {
-		b = appendComma(b, i)
-		if name := fields[i].Field; name != "" {
-			b = AppendText(b, name)
-		} else {
-			b = strconv.AppendInt(append(b, '"'), int64(i), 10)
-			b = append(b, '"')
-		}
-		b = appendValue(append(b, ':'), &fields[i])
+// list appends n elements, and none behind one that was cut.
+func (w *writer) list(n int, element func(i, end int) bool, end int) bool {
+	if end-len(w.b) < len("[]") {
+		return false
 	}
-	return append(b, '}')
+	w.b = append(w.b, '[')
+	end--
+	before := w.cut
+	w.cut = false
+	for i := 0; i < n && !w.cut; i++ {
+		from := len(w.b)
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		if !element(i, w.share(end)) {
+			w.b = w.b[:from]
+			if !w.fair {
+				return false
+			}
+			w.cut = true
+		}
+	}
+	w.cut = w.cut || before
+	w.b = append(w.b, ']')
+	return true
 }
 
-func appendTable(b []byte, elems []event.Value) []byte {
-	b = append(b, '[')
-	for i := 0; i+1 < len(elems); i += 2 {
-		b = appendList(appendComma(b, i), elems[i:i+2])
+// pair appends a key and a value of a table.
+func (w *writer) pair(kv []event.Value, end int) bool {
+	w.b = append(w.b, `{"key":`...)
+	if !w.value(&kv[0], w.share(end)) {
+		return false
 	}
-	return append(b, ']')
+	w.b = append(w.b, `,"value":`...)
+	if !w.value(&kv[1], end-1) {
+		return false
+	}
+	w.b = append(w.b, '}')
+	return true
+}
+
+// members appends an object. What has no name goes by its number. No two members
+// have the same name, since readers would take one of them, or none; sure says
+// that their names differ.
+func (w *writer) members(vs []event.Value, name func(int) string, sure bool, end int) bool {
+	if end-len(w.b) < len("{}") {
+		return false
+	}
+	w.b = append(w.b, '{')
+	end--
+	var taken map[string]int
+	if !sure && !distinct(len(vs), name) {
+		taken = make(map[string]int, len(vs))
+	}
+	first := true
+	for i := range vs {
+		from := len(w.b)
+		if !first {
+			w.b = append(w.b, ',')
+		}
+		if w.key(i, name, taken, w.share(end)) && w.value(&vs[i], w.share(end)) {
+			first = false
+			continue
+		}
+		w.b = w.b[:from]
+		if !w.fair {
+			return false
+		}
+		w.cut = true
+		if end-len(w.b) < len(`,"x":0`) {
+			break
+		}
+	}
+	w.b = append(w.b, '}')
+	return true
+}
+
+// key appends the name of a member and a colon: the whole name, or none. taken has
+// the names that there are, and the number behind which none of each is free.
+func (w *writer) key(i int, name func(int) string, taken map[string]int, end int) bool {
+	from := len(w.b)
+	s := name(i)
+	if s == "" {
+		s = strconv.Itoa(i)
+	}
+	fair := w.fair
+	w.fair = false
+	fits := w.text(s, end-1)
+	w.fair = fair
+	if !fits {
+		return false
+	}
+	if taken != nil {
+		w.free(from, taken)
+	}
+	w.b = append(w.b, ':')
+	return w.within(from, end)
+}
+
+// free puts a number behind the name that stands from from on, if it is taken, and
+// takes it.
+func (w *writer) free(from int, taken map[string]int) {
+	stem := string(w.b[from : len(w.b)-1])
+	n, there := taken[stem]
+	for there {
+		n++
+		w.b = append(append(w.b[:from], stem...), '_')
+		w.b = append(strconv.AppendInt(w.b, int64(n), 10), '"')
+		taken[stem] = n
+		_, there = taken[string(w.b[from:len(w.b)-1])]
+	}
+	taken[string(w.b[from:len(w.b)-1])] = 1
+}
+
+// fewNames are compared with each other.
+const fewNames = 32
+
+// distinct reports whether names are as different on the line as they are here,
+// as far as that can be told at once.
+func distinct(n int, name func(int) string) bool {
+	if n > fewNames {
+		return false
+	}
+	for i := range n {
+		a := name(i)
+		if !isPlain(a) {
+			return false
+		}
+		for j := range i {
+			if name(j) == a {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isPlain reports whether a name is one as scripts have them: those are not
+// changed when they are written, and are no numbers.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '_' && c != ':' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // appendSeconds appends seconds with microseconds.
@@ -157,57 +295,19 @@ func appendSeconds(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', 6, 64)
 }
 
-// appendDouble appends a double so that it reads back the same; JSON has no
-// infinities, they are null.
+// appendDouble appends a double so that it reads back the same, and so that it is
+// none of a whole number to readers that guess; JSON has no infinities, they are
+// null.
 func appendDouble(b []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(b, "null"...)
 	}
-	return strconv.AppendFloat(b, f, 'g', -1, 64)
-}
-
-func appendBytes(b, s []byte) []byte {
-	if utf8.Valid(s) {
-		return AppendText(b, s)
-	}
-	b = base64.StdEncoding.AppendEncode(append(b, `{"base64":"`...), s)
-	return append(b, `"}`...)
-}
-
-const hex = "0123456789abcdef"
-
-// AppendText appends a JSON string; a terminal that shows the line sees no
-// control characters. What is no UTF-8 in a name becomes U+FFFD.
-func AppendText[T string | []byte](b []byte, s T) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < 0x7f {
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])); r != utf8.RuneError || n > 1 {
-				i += n - 1
-				continue
-			}
-		}
-		b = append(b, s[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\t':
-			b = append(b, `\t`...)
-		default:
-			if c >= utf8.RuneSelf {
-				b = append(b, `\ufffd`...)
-				continue
-			}
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	from := len(b)
+	b = strconv.AppendFloat(b, f, 'g', -1, 64)
+	for _, c := range b[from:] {
+		if c == '.' || c == 'e' {
+			return b
 		}
 	}
-	return append(append(b, s[from:]...), '"')
+	return append(b, ".0"...)
 }

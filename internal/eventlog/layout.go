@@ -134,65 +134,110 @@ func (n *node) width() int {
 	return w
 }
 
-// append appends the columns of v, or reports that they are not those of n.
-func (n *node) append(b []byte, v *event.Value) (_ []byte, fits bool) {
-	if v.Type == event.Unknown {
-		return n.appendUnset(b), true
+// heading returns how long the names of the columns are, behind a prefix.
+func (n *node) heading(prefix int) (size int) {
+	prefix += len(n.name) + 1
+	if n.kind != event.Record {
+		return prefix
 	}
-	switch n.kind {
-	case asJSON:
-		return asCell(appendValue(b, v), len(b)), true
-	case event.Record:
-		if !n.sameFields(v) {
-			return b, false
-		}
-		for i := range n.fields {
-			if i > 0 {
-				b = append(b, separator)
-			}
-			if b, fits = n.fields[i].append(b, &v.Elems[i]); !fits {
-				return b, false
-			}
-		}
-		return b, true
-	case event.Set, event.Vector:
-		return n.appendMembers(b, v)
+	for i := range n.fields {
+		size += n.fields[i].heading(prefix)
 	}
-	if v.Type != n.kind {
-		return b, false
-	}
-	return appendAtom(b, v, false), true
+	return size
 }
 
-func (n *node) appendUnset(b []byte) []byte {
-	for i := range n.width() {
-		if i > 0 {
-			b = append(b, separator)
-		}
-		b = append(b, unsetField...)
+// node appends the columns of v, if they are those of n.
+func (w *writer) node(n *node, v *event.Value, end int) result {
+	if n.kind == event.Record {
+		return w.fields(n, v, end)
 	}
-	return b
+	fits := true
+	room := w.column(end, func(end int) (room bool) {
+		room, fits = w.leaf(n, v, end)
+		return room
+	})
+	switch {
+	case !fits:
+		return misfit
+	case !room:
+		return noRoom
+	}
+	return written
 }
 
-func (n *node) appendMembers(b []byte, v *event.Value) (_ []byte, fits bool) {
-	if v.Type != n.kind {
-		return b, false
+// fields appends the columns of a record, which may not be set.
+func (w *writer) fields(n *node, v *event.Value, end int) result {
+	unset := v.Type == event.Unknown
+	if !unset && !n.sameFields(v) {
+		return misfit
 	}
-	if len(v.Elems) == 0 {
-		return append(b, emptyField...), true
+	for i := range n.fields {
+		field := v
+		if !unset {
+			field = &v.Elems[i]
+		}
+		if r := w.node(&n.fields[i], field, end); r != written {
+			return r
+		}
 	}
+	return written
+}
+
+// leaf appends a column. fits reports that it is of n's type.
+func (w *writer) leaf(n *node, v *event.Value, end int) (room, fits bool) {
+	switch {
+	case v.Type == event.Unknown:
+		from := len(w.b)
+		w.b = append(w.b, unsetField...)
+		return w.within(from, end), true
+	case n.kind == asJSON:
+		return w.json(func(end int) bool { return w.value(v, end) }, end), true
+	case v.Type != n.kind:
+		return false, false
+	case n.kind == event.Set || n.kind == event.Vector:
+		return w.elements(n, v, end)
+	}
+	return w.atom(v, false, end), true
+}
+
+// elements appends a set or vector, and none of its members behind one that was
+// cut.
+func (w *writer) elements(n *node, v *event.Value, end int) (room, fits bool) {
 	for i := range v.Elems {
-		if i > 0 {
-			b = append(b, setSeparator)
-		}
-		switch v.Elems[i].Type {
-		case event.Unknown:
-			b = append(b, unsetField...)
-		case n.elem:
-			b = appendAtom(b, &v.Elems[i], true)
-		default:
-			return b, false
+		if t := v.Elems[i].Type; t != event.Unknown && t != n.elem {
+			return false, false
 		}
 	}
-	return b, true
+	from := len(w.b)
+	if len(v.Elems) == 0 {
+		w.b = append(w.b, emptyField...)
+		return w.within(from, end), true
+	}
+	before := w.cut
+	w.cut = false
+	for i := 0; i < len(v.Elems) && !w.cut; i++ {
+		at := len(w.b)
+		if i > 0 {
+			w.b = append(w.b, setSeparator)
+		}
+		if w.element(&v.Elems[i], w.share(end)) {
+			continue
+		}
+		if w.b = w.b[:at]; !w.fair || i == 0 {
+			w.b = w.b[:from]
+			return false, true
+		}
+		w.cut = true
+	}
+	w.cut = w.cut || before
+	return true, true
+}
+
+func (w *writer) element(v *event.Value, end int) bool {
+	if v.Type != event.Unknown {
+		return w.atom(v, true, end)
+	}
+	from := len(w.b)
+	w.b = append(w.b, unsetField...)
+	return w.within(from, end)
 }

@@ -26,6 +26,9 @@ type Settings struct {
 	// MaxSize is how large a file may become before it is rotated, but for the
 	// lines that are written at once; 0 is without bounds.
 	MaxSize int64
+	// MaxLine is how long a line may become, DefaultMaxLine if it is 0. What does
+	// not fit is left out, and the line says so.
+	MaxLine int
 	// MaxOpen is how many files are kept open, 256 if it is 0.
 	MaxOpen int
 	Sync    Sync
@@ -75,8 +78,10 @@ func (s Sync) Every() time.Duration { return s.every }
 // Stats is what Files have done so far.
 type Stats struct {
 	Events, Bytes uint64 // written
+	Truncated     uint64 // events of which something is missing
 	Rotations     uint64
 	Syncs         uint64 // of single files
+	SyncTimes     Times  // of those
 	Errors        uint64
 	Open          int
 }

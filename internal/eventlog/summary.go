@@ -5,21 +5,43 @@ import (
 	"time"
 
 	"romanesco/internal/event"
+	"romanesco/internal/printable"
 )
 
+// maxShown is how much of a name is shown to people.
+const maxShown = 256
+
 // Summary is the Line for people: time, peer, event, arguments.
-func Summary(b []byte, ev *event.Event, peer string, names []string) []byte {
-	at := time.UnixMicro(int64(ev.Time * 1e6)).Format("15:04:05.000")
-	b = fmt.Appendf(b, "%s  %s  %-36s", at, peer, ev.Name)
+func Summary(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool) {
+	from := len(b)
+	end := from + limit(max)
+	w := writer{b: b}
+	if w.summary(ev, peer, names, end) {
+		return w.b, false
+	}
+	const mark = " (truncated)"
+	w = writer{b: w.b[:from], fair: true}
+	w.summary(ev, peer, names, end-len(mark))
+	return append(w.b, mark...), true
+}
+
+func (w *writer) summary(ev *event.Event, peer string, names []string, end int) bool {
+	w.b = time.UnixMicro(int64(ev.Time*1e6)).AppendFormat(w.b, "15:04:05.000")
+	w.b = printable.Append(append(w.b, "  "...), peer, maxShown)
+	w.b = fmt.Appendf(append(w.b, "  "...), "%-36s", printable.Append(nil, ev.Name, maxShown))
 	for i := range ev.Args {
-		b = append(b, ' ')
+		from := len(w.b)
+		w.b = append(w.b, ' ')
 		if len(names) == len(ev.Args) {
 			if names[i] == "ts" {
 				continue // the event's own time says it
 			}
-			b = append(append(b, names[i]...), '=')
+			w.b = append(append(w.b, names[i]...), '=')
 		}
-		b = appendValue(b, &ev.Args[i])
+		if len(w.b) > end || !w.value(&ev.Args[i], w.share(end)) {
+			w.b = w.b[:from]
+			return false
+		}
 	}
-	return b
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"romanesco/internal/logfile"
 )
@@ -59,15 +60,29 @@ func (l *Files) syncAll(handles []*logfile.Handle) error {
 	for some := range slices.Chunk(handles, atOnce) {
 		var wg sync.WaitGroup
 		errs := make([]error, len(some))
+		took := make([]time.Duration, len(some))
 		for i, h := range some {
-			wg.Go(func() { errs[i] = h.Sync() })
+			wg.Go(func() {
+				begun := time.Now()
+				errs[i] = h.Sync()
+				took[i] = time.Since(begun)
+			})
 		}
 		wg.Wait()
+		l.addTimes(took)
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
 	}
 	return l.dir.Sync()
+}
+
+func (l *Files) addTimes(took []time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range took {
+		l.stats.SyncTimes.add(d)
+	}
 }
 
 // release closes the files that nobody writes to any more. l.mu is not held.

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -27,6 +28,21 @@ func TestSyncAfterEachWrite(t *testing.T) {
 	b.Add(numbered("b", 1), nil)
 	require.NoError(t, b.Flush())
 	require.EqualValues(t, 2, l.Stats().Syncs)
+	times := l.Stats().SyncTimes
+	require.Positive(t, times.Sum)
+	sum := uint64(0)
+	for _, n := range times.Counts {
+		sum += n
+	}
+	require.EqualValues(t, 2, sum)
+}
+
+func TestTimes(t *testing.T) {
+	var times Times
+	for _, d := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, time.Second, time.Minute} {
+		times.add(d)
+	}
+	require.Equal(t, Times{Sum: time.Minute + time.Second + 2*time.Millisecond + 1, Counts: [8]uint64{2, 1, 0, 0, 0, 1, 0, 1}}, times)
 }
 
 func TestSyncIsNotAsked(t *testing.T) {

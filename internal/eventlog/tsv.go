@@ -3,14 +3,13 @@ package eventlog
 import (
 	"math"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"romanesco/internal/event"
 	"romanesco/internal/logfile"
+	"romanesco/internal/printable"
 )
 
 // What Zeek writes between and in place of values.
@@ -21,8 +20,23 @@ const (
 	unsetField   = "-"
 )
 
-// appendAtom appends a value that takes one column, or part of one.
-func appendAtom(b []byte, v *event.Value, member bool) []byte {
+// atom appends a value that takes one column, or part of one.
+func (w *writer) atom(v *event.Value, member bool, end int) bool {
+	switch v.Type {
+	case event.String, event.Func, event.File:
+		return cell(w, v.Bytes, member, end)
+	case event.Pattern:
+		return cell(w, slashed(v.Bytes, end-len(w.b)), member, end)
+	case event.Enum:
+		return cell(w, enumText(v), member, end)
+	}
+	from := len(w.b)
+	w.b = appendAtom(w.b, v)
+	return w.within(from, end)
+}
+
+// appendAtom appends a value that takes one column and whose length has a bound.
+func appendAtom(b []byte, v *event.Value) []byte {
 	switch v.Type {
 	case event.Bool:
 		if v.Bits != 0 {
@@ -39,15 +53,8 @@ func appendAtom(b []byte, v *event.Value, member bool) []byte {
 		return appendTime(b, v.Float())
 	case event.Addr:
 		return addr(v).AppendTo(b)
-	case event.Subnet:
-		return netip.PrefixFrom(addr(v), int(v.Width)).AppendTo(b)
-	case event.Pattern:
-		return appendCell(b, slices.Concat([]byte{'/'}, v.Bytes, []byte{'/'}), member)
-	case event.Enum:
-		// The wire has the number of the label only.
-		return appendCell(b, append(strconv.AppendInt([]byte(v.TypeName+"("), v.Int64(), 10), ')'), member)
 	}
-	return appendCell(b, v.Bytes, member) // String, Func, File
+	return netip.PrefixFrom(addr(v), int(v.Width)).AppendTo(b) // Subnet
 }
 
 // appendTime appends seconds with microseconds. Zeek's tools know no other time.
@@ -72,35 +79,67 @@ func appendFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'g', -1, 64)
 }
 
-// asCell makes a column of the text that b has from from on.
-func asCell(b []byte, from int) []byte {
-	n := len(b) - from
-	b = appendCell(b, b[from:], false)
-	return b[:from+copy(b[from:], b[from+n:])]
+// json appends a column of JSON: only its backslashes are doubled, so that half of
+// the room is enough for it.
+func (w *writer) json(write func(end int) bool, end int) bool {
+	from := len(w.b)
+	if !write(w.share(end)) {
+		return false
+	}
+	n := len(w.b) - from
+	w.b = appendCell(w.b, w.b[from:], false)
+	w.b = w.b[:from+copy(w.b[from:], w.b[from+n:])]
+	return w.within(from, end)
+}
+
+// cell appends text, cut to the room that there is if w is fair.
+func cell[T string | []byte](w *writer, s T, member bool, end int) bool {
+	room := end - len(w.b)
+	if room < len(emptyField) || !w.fair && len(s) > room {
+		return false
+	}
+	from := len(w.b)
+	if len(s) > room {
+		s = s[:whole(s, room)]
+		w.cut = true
+	}
+	w.b = appendCell(w.b, s, member)
+	if len(w.b) <= end {
+		return true
+	}
+	w.b = w.b[:from]
+	if !w.fair {
+		return false
+	}
+	// A byte takes four at the most.
+	w.b = appendCell(w.b, s[:whole(s, room/4)], member)
+	w.cut = true
+	return w.within(from, end)
 }
 
 // appendCell appends text: a backslash is doubled, and \xHH stands for a byte of
-// a control character, for one that is not UTF-8, for the comma in a set, and for
-// the first of a text that would mean something else.
+// a control character, or of another that cannot be seen, for one that is not
+// UTF-8, for the comma in a set, and for the first of a text that would mean
+// something else.
 func appendCell[T string | []byte](b []byte, s T, member bool) []byte {
 	switch string(s) {
 	case "":
 		return append(b, emptyField...)
 	case unsetField, emptyField:
-		return append(appendHex(b, s[0]), s[1:]...)
+		return append(printable.AppendHex(b, s[0]), s[1:]...)
 	}
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
 		case c == '\\':
 			b = append(b, `\\`...)
-		case c < ' ' || c == 0x7f || c == setSeparator && member:
-			b = appendHex(b, c)
-		case c < utf8.RuneSelf:
+		case c == setSeparator && member:
+			b = printable.AppendHex(b, c)
+		case c >= ' ' && c < 0x7f:
 			b = append(b, c)
 		default:
-			n := runeSize(s[i:])
+			n := printable.Size(s[i:])
 			if n == 0 {
-				b = appendHex(b, c)
+				b = printable.AppendHex(b, c)
 				break
 			}
 			b = append(b, s[i:i+n]...)
@@ -111,94 +150,165 @@ func appendCell[T string | []byte](b []byte, s T, member bool) []byte {
 	return b
 }
 
-// runeSize returns the size of the character that s begins with, or 0 if that is
-// a control character or no UTF-8.
-func runeSize[T string | []byte](s T) int {
-	r, n := utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
-	if r == utf8.RuneError && n <= 1 || r < 0xa0 {
-		return 0
-	}
-	return n
-}
-
-func appendHex(b []byte, c byte) []byte {
-	return append(b, '\\', 'x', hex[c>>4], hex[c&15])
-}
-
 // schema is the columns of lines. It is not changed once it is in use.
 type schema struct {
 	args   []node
-	asJSON bool   // all arguments are one column, since there are so many
+	one    asOne
+	marked bool   // the last column says whether something is missing
 	head   string // the lines #fields and #types
 }
 
-// manyArgs is the schema of an event with more than maxColumns arguments.
-var manyArgs = &schema{asJSON: true, head: heading([]string{"ts", "peer", "args"}, []string{"time", "string", "string"})}
+// asOne says that all arguments are one column.
+type asOne uint8
 
-// flat is the schema of files that have several events.
-var flat = &schema{head: heading([]string{"ts", "peer", "event", "args"}, []string{"time", "string", "string", "string"})}
+const (
+	notOne  asOne = iota
+	listed        // of an event that has too many
+	several       // of several events: their name is there too
+)
 
-// appendFlat is the Line of such a file.
-func appendFlat(b []byte, ev *event.Event, peer string, names []string) []byte {
-	b = append(appendTime(b, ev.Time), separator)
-	b = append(appendCell(b, peer, false), separator)
-	b = append(appendCell(b, ev.Name, false), separator)
-	return asCell(appendArgs(b, ev.Args, names), len(b))
+var (
+	// flat is the schema of files that have several events.
+	flat = (&schema{one: several}).headed()
+	// manyArgs is the schema of an event with more columns than there may be.
+	manyArgs = (&schema{one: listed}).headed()
+)
+
+// maxHeading is how long the names of columns together may be: they come again
+// whenever the columns change.
+const maxHeading = 16 << 10
+
+// mark returns the schema with a column that says whether something is missing.
+func (s *schema) mark() *schema {
+	if s.marked {
+		return s
+	}
+	next := *s
+	next.marked = true
+	return next.headed()
+}
+
+// headed returns the schema with its heading.
+func (s *schema) headed() *schema {
+	s.head = s.heading()
+	return s
 }
 
 // with returns the schema for ev, which follows s if there is one.
 func (s *schema) with(ev *event.Event, names []string) *schema {
-	if len(ev.Args) > maxColumns {
-		return manyArgs
+	next := *manyArgs
+	if len(ev.Args) <= maxColumns {
+		next = schema{args: s.layOut(ev, names)}
 	}
-	next := &schema{args: make([]node, len(ev.Args))}
-	columns := 0
-	for i := range ev.Args {
+	next.marked = s != nil && s.marked
+	return next.headed()
+}
+
+// layOut returns the columns of ev, which follow those of s if there are any.
+func (s *schema) layOut(ev *event.Event, names []string) []node {
+	args := make([]node, len(ev.Args))
+	columns, size := 0, 0
+	for i := range args {
 		if s != nil && len(s.args) == len(ev.Args) {
-			next.args[i] = s.args[i].with(&ev.Args[i], 0)
+			args[i] = s.args[i].with(&ev.Args[i], 0)
 		} else {
-			name := "arg" + strconv.Itoa(i+1)
+			name := argNumber(i)
 			if len(names) == len(ev.Args) {
 				name = names[i]
 			}
-			next.args[i] = layOut(name, &ev.Args[i], 0)
+			args[i] = layOut(name, &ev.Args[i], 0)
 		}
-		columns += next.args[i].width()
+		columns += args[i].width()
+		size += args[i].heading(0)
 	}
-	if columns > maxColumns {
-		for i := range next.args {
-			if next.args[i].kind == event.Record {
-				next.args[i] = node{name: next.args[i].name, kind: asJSON}
-			}
+	for i := range args {
+		if (columns > maxColumns || size > maxHeading) && args[i].kind == event.Record {
+			args[i] = node{name: args[i].name, kind: asJSON}
 		}
 	}
-	next.head = next.heading()
-	return next
+	return args
 }
 
-// append appends the line of ev, or reports that it has other columns.
-func (s *schema) append(b []byte, ev *event.Event, peer string) (_ []byte, fits bool) {
-	if len(ev.Args) != len(s.args) && !(s.asJSON && len(ev.Args) > maxColumns) {
-		return b, false
+// result is what became of a line.
+type result uint8
+
+const (
+	written result = iota
+	misfit         // it has other columns
+	noRoom         // it is too long
+)
+
+// row appends the line of ev.
+func (w *writer) row(s *schema, ev *event.Event, peer string, names []string, end int) result {
+	w.left = 1 + s.width()
+	if s.marked {
+		end -= len("\tT")
 	}
-	b = append(appendTime(b, ev.Time), separator)
-	b = appendCell(b, peer, false)
-	if s.asJSON {
-		b = append(b, separator)
-		return asCell(appendList(b, ev.Args), len(b)), true
+	w.b = appendTime(w.b, ev.Time)
+	if !w.column(end, func(end int) bool { return cell(w, peer, false, end) }) {
+		return noRoom
 	}
+	if r := w.columns(s, ev, names, end); r != written {
+		return r
+	}
+	if s.marked && w.cut {
+		w.b = append(w.b, "\tT"...)
+	} else if s.marked {
+		w.b = append(w.b, "\tF"...)
+	}
+	return written
+}
+
+// width returns the number of columns that are an event's own.
+func (s *schema) width() (n int) {
 	for i := range s.args {
-		b = append(b, separator)
-		if b, fits = s.args[i].append(b, &ev.Args[i]); !fits {
-			return b, false
-		}
+		n += s.args[i].width()
 	}
-	return b, true
+	return n + int(s.one)
+}
+
+// columns appends the arguments.
+func (w *writer) columns(s *schema, ev *event.Event, names []string, end int) result {
+	if s.one == notOne {
+		if len(ev.Args) != len(s.args) {
+			return misfit
+		}
+		for i := range s.args {
+			if r := w.node(&s.args[i], &ev.Args[i], end); r != written {
+				return r
+			}
+		}
+		return written
+	}
+	if s.one == listed && len(ev.Args) <= maxColumns {
+		return misfit
+	}
+	if s.one == several && !w.column(end, func(end int) bool { return cell(w, ev.Name, false, end) }) {
+		return noRoom
+	}
+	args := func(end int) bool { return w.args(ev.Args, names, end) }
+	if !w.column(end, func(end int) bool { return w.json(args, end) }) {
+		return noRoom
+	}
+	return written
+}
+
+// column appends a separator and what write does, or "-" where that has no room,
+// if w is fair. There is room left for a "-" in each column that follows.
+func (w *writer) column(end int, write func(end int) bool) bool {
+	w.left--
+	w.b = append(w.b, separator)
+	if write(w.share(end - 2*w.left)) {
+		return true
+	}
+	w.b = append(w.b, unsetField...)
+	w.cut = true
+	return w.fair
 }
 
 func (s *schema) heading() string {
 	fields, types := []string{"ts", "peer"}, []string{"time", "string"}
-	taken := map[string]bool{"ts": true, "peer": true}
+	taken := map[string]bool{"ts": true, "peer": true, truncated: true}
 	var add func(prefix string, n *node)
 	add = func(prefix string, n *node) {
 		name := prefix + n.name
@@ -219,6 +329,15 @@ func (s *schema) heading() string {
 	}
 	for i := range s.args {
 		add("", &s.args[i])
+	}
+	if s.one == several {
+		fields, types = append(fields, "event"), append(types, "string")
+	}
+	if s.one != notOne {
+		fields, types = append(fields, "args"), append(types, "string")
+	}
+	if s.marked {
+		fields, types = append(fields, truncated), append(types, "bool")
 	}
 	return heading(fields, types)
 }
@@ -245,7 +364,7 @@ func heading(fields, types []string) string {
 // appendOpening appends what comes before the first line under a heading.
 func appendOpening(b []byte, path string, at time.Time, head string) []byte {
 	b = append(b, "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t"...)
-	b = append(appendCell(b, path, false), "\n#open\t"...)
+	b = append(appendCell(b, path[:min(len(path), maxFileName)], false), "\n#open\t"...)
 	b = append(append(b, logfile.Time(at)...), '\n')
 	return append(b, head...)
 }

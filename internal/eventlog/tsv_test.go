@@ -12,7 +12,7 @@ import (
 	"romanesco/internal/event"
 )
 
-func text(s string) event.Value  { return event.Value{Type: event.String, Bytes: []byte(s)} }
+func str(s string) event.Value   { return event.Value{Type: event.String, Bytes: []byte(s)} }
 func count(n uint64) event.Value { return event.Value{Type: event.Count, Bits: n} }
 func float(t event.Type, f float64) event.Value {
 	return event.Value{Type: t, Bits: math.Float64bits(f)}
@@ -21,6 +21,20 @@ func many(t event.Type, elems ...event.Value) event.Value { return event.Value{T
 func named(name string, v event.Value) event.Value {
 	v.Field = name
 	return v
+}
+
+// rowOf returns the line of an event from p, if it has these columns.
+func rowOf(s *schema, ev *event.Event, names []string) (line []byte, fits bool) {
+	var w writer
+	r := w.row(s, ev, "p", names, DefaultMaxLine)
+	return w.b, r == written
+}
+
+func flatRow(t *testing.T, ev *event.Event, names []string) string {
+	t.Helper()
+	line, fits := rowOf(flat, ev, names)
+	require.True(t, fits)
+	return string(line)
 }
 
 var v4 = [16]byte{10: 255, 11: 255, 12: 10, 15: 1}
@@ -41,34 +55,34 @@ func TestColumns(t *testing.T) {
 		{float(event.Time, 1126645547.25), "a", "time", "1126645547.250000"},
 		{float(event.Time, math.NaN()), "a", "time", "-"},
 		{float(event.Interval, -1.5), "a", "interval", "-1.500000"},
-		{text("plain, with a comma"), "a", "string", "plain, with a comma"},
-		{text("a\tb\nc\\d\x00\x7f"), "a", "string", `a\x09b\x0ac\\d\x00\x7f`},
-		{text("é\u0085\xff\u2028"), "a", "string", "é\\xc2\\x85\\xff\u2028"},
-		{text("cut off \xe2\x82"), "a", "string", `cut off \xe2\x82`},
-		{text(""), "a", "string", "(empty)"},
-		{text("-"), "a", "string", `\x2d`},
-		{text("(empty)"), "a", "string", `\x28empty)`},
-		{text("--"), "a", "string", "--"},
+		{str("plain, with a comma"), "a", "string", "plain, with a comma"},
+		{str("a\tb\nc\\d\x00\x7f"), "a", "string", `a\x09b\x0ac\\d\x00\x7f`},
+		{str("é\u0085\xff\u2028"), "a", "string", `é\xc2\x85\xff\xe2\x80\xa8`},
+		{str("cut off \xe2\x82"), "a", "string", `cut off \xe2\x82`},
+		{str(""), "a", "string", "(empty)"},
+		{str("-"), "a", "string", `\x2d`},
+		{str("(empty)"), "a", "string", `\x28empty)`},
+		{str("--"), "a", "string", "--"},
 		{event.Value{Type: event.Pattern, Bytes: []byte(`a\.*`)}, "a", "pattern", `/a\\.*/`},
 		{event.Value{Type: event.Enum, TypeName: "E", Bits: 2}, "a", "enum", "E(2)"},
 		{event.Value{Type: event.Port, Bits: 22, Proto: 6}, "a", "port", "22"},
 		{event.Value{Type: event.Addr, Addr: v4}, "a", "addr", "10.0.0.1"},
 		{event.Value{Type: event.Subnet, Addr: v4, Width: 8}, "a", "subnet", "10.0.0.1/8"},
 		{event.Value{}, "a", "string", "-"},
-		{many(event.Set, text("x,y"), text(""), text("-")), "a", "set[string]", `x\x2cy,(empty),\x2d`},
+		{many(event.Set, str("x,y"), str(""), str("-")), "a", "set[string]", `x\x2cy,(empty),\x2d`},
 		{many(event.Vector, count(1), event.Value{}, count(2)), "a", "vector[count]", "1,-,2"},
 		{many(event.Set), "a", "set[string]", "(empty)"},
-		{many(event.Table, count(1), text(`"`)), "a", "string", `[[1,"\\""]]`},
-		{many(event.Set, many(event.List, count(1), count(2))), "a", "string", "[[1,2]]"},
-		{many(event.Vector, count(1), text("x")), "a", "string", `[1,"x"]`},
+		{many(event.Table, count(1), str(`"`)), "a", "string", `[{"key":1,"value":"\\""}]`},
+		{many(event.Set, many(event.List, count(1), count(2))), "a", "string", `[{"0":1,"1":2}]`},
+		{many(event.Vector, count(1), str("x")), "a", "string", `[1,"x"]`},
 		{many(event.Record), "a", "string", "{}"},
-		{many(event.Record, named("x", count(1)), named("in", many(event.Record, named("y", text("s")), event.Value{}))),
+		{many(event.Record, named("x", count(1)), named("in", many(event.Record, named("y", str("s")), event.Value{}))),
 			"a.x\ta.in.y\ta.in.1", "count\tstring\tstring", "1\ts\t-"},
 	} {
 		ev := &event.Event{Name: "e", Time: 1, Args: []event.Value{c.v}}
 		s := (*schema)(nil).with(ev, []string{"a"})
 		require.Equal(t, "#fields\tts\tpeer\t"+c.fields+"\n#types\ttime\tstring\t"+c.types+"\n", s.head)
-		line, fits := s.append(nil, ev, "p")
+		line, fits := rowOf(s, ev, nil)
 		require.True(t, fits)
 		require.Equal(t, "1.000000\tp\t"+c.cell, string(line))
 	}
@@ -98,10 +112,10 @@ func TestSchemaFollows(t *testing.T) {
 	}{
 		{[]event.Value{{}, many(event.Set), record(event.Value{})}, true, "string set[string] count string"},
 		{[]event.Value{{}, many(event.Set), record(event.Value{})}, false, ""},
-		{[]event.Value{count(1), many(event.Set, count(2)), record(text("y"))}, true, "count set[count] count string"},
+		{[]event.Value{count(1), many(event.Set, count(2)), record(str("y"))}, true, "count set[count] count string"},
 		{[]event.Value{{}, many(event.Set), record(event.Value{})}, false, ""},
 		{[]event.Value{count(1), many(event.Set, event.Value{}), {}}, false, ""},
-		{[]event.Value{count(1), many(event.Set, text("t")), record(event.Value{})}, true, "count set[string] count string"},
+		{[]event.Value{count(1), many(event.Set, str("t")), record(event.Value{})}, true, "count set[string] count string"},
 		{[]event.Value{count(1), {}, many(event.Record, named("z", count(1)))}, true, "count set[string] count"},
 		{[]event.Value{count(1), {}, many(event.Table)}, true, "count set[string] string"},
 		{[]event.Value{count(1), {}, count(7)}, false, ""}, // JSON takes anything
@@ -112,14 +126,14 @@ func TestSchemaFollows(t *testing.T) {
 		ev := &event.Event{Args: step.args}
 		fits := false
 		if s != nil {
-			_, fits = s.append(nil, ev, "p")
+			_, fits = rowOf(s, ev, nil)
 		}
 		require.Equal(t, step.change, !fits, i)
 		if fits {
 			continue
 		}
 		s = s.with(ev, nil)
-		line, fits := s.append(nil, ev, "p")
+		line, fits := rowOf(s, ev, nil)
 		require.True(t, fits)
 		_, types, _ := strings.Cut(strings.TrimSuffix(s.head, "\n"), "#types\ttime\tstring\t")
 		require.Equal(t, step.types, strings.ReplaceAll(types, "\t", " "), i)
@@ -155,20 +169,20 @@ func TestManyColumnsBecomeJSON(t *testing.T) {
 	} {
 		ev := &event.Event{Args: c.args}
 		s := (*schema)(nil).with(ev, nil)
-		line, fits := s.append(nil, ev, "p")
+		line, fits := rowOf(s, ev, nil)
 		require.True(t, fits, name)
 		cells := strings.Split(string(line), "\t")
 		require.Len(t, cells, c.columns+2, name)
 		require.True(t, json.Valid([]byte(cells[2])), name)
 	}
-	_, fits := manyArgs.append(nil, &event.Event{Args: args[:2]}, "p")
+	_, fits := rowOf(manyArgs, &event.Event{Args: args[:2]}, nil)
 	require.False(t, fits)
 }
 
 func TestFlatLine(t *testing.T) {
-	ev := &event.Event{Name: "a::b\t", Time: 2, Args: []event.Value{text("x\ty\\"), count(1)}}
-	require.Equal(t, "2.000000\tp\ta::b\\x09\t"+`{"s":"x\\ty\\\\","n":1}`, string(appendFlat(nil, ev, "p", []string{"s", "n"})))
-	require.Equal(t, "2.000000\tp\te\t[]", string(appendFlat(nil, &event.Event{Name: "e", Time: 2}, "p", nil)))
+	ev := &event.Event{Name: "a::b\t", Time: 2, Args: []event.Value{str("x\ty\\"), count(1)}}
+	require.Equal(t, "2.000000\tp\ta::b\\x09\t"+`{"s":"x\\ty\\\\","n":1}`, flatRow(t, ev, []string{"s", "n"}))
+	require.Equal(t, "2.000000\tp\te\t{}", flatRow(t, &event.Event{Name: "e", Time: 2}, nil))
 }
 
 func TestOpeningAndClosing(t *testing.T) {

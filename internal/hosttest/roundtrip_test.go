@@ -218,10 +218,10 @@ func sendDeeper(p *peer.Conn, by event.Type) (int, error) {
 
 // validJSON looks at the line that the collector would write.
 func validJSON(ev *event.Event) error {
-	line := eventlog.JSON(nil, ev, "[::1]:1", nil)
+	line, _ := eventlog.JSON(nil, ev, "[::1]:1", nil, 0)
 	var is struct {
 		Event string
-		Args  []any
+		Args  map[string]any
 	}
 	if !utf8.Valid(line) {
 		return fmt.Errorf("no UTF-8: %q", line)

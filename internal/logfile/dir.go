@@ -25,8 +25,35 @@ const (
 // Time returns t as it stands in the names of rotated files.
 func Time(t time.Time) string { return t.Format(timeFormat) }
 
+// Naming is what rotated files are called.
+type Naming string
+
+// The names.
+const (
+	// TimeLast does not match *.log, so that a program which follows the logs does
+	// not read a rotated one anew.
+	TimeLast Naming = "NAME.log.TIME"
+	// TimeBetween is Zeek's, and how it was at first.
+	TimeBetween Naming = "NAME.TIME.log"
+)
+
+// rotated returns what the nth of the files of one name and time is called.
+func (n Naming) rotated(base string, begun time.Time, nth int) string {
+	stamp := Time(begun)
+	if nth > 0 {
+		stamp = fmt.Sprintf("%s-%d", stamp, nth)
+	}
+	if n == TimeBetween {
+		return base + "." + stamp + suffix
+	}
+	return base + suffix + "." + stamp
+}
+
 // Dir is a folder that no other process writes logs to.
 type Dir struct {
+	// Naming may be set before anything is rotated; the default is TimeLast.
+	Naming Naming
+
 	path string
 	root *os.Root // names cannot lead out of it
 	self *os.File // holds the lock; what Sync is called on
@@ -92,29 +119,20 @@ func (d *Dir) begun(name string, info fs.FileInfo) time.Time {
 	return info.ModTime()
 }
 
-// putAway renames a file to base.TIME.log, and never onto another one.
+// putAway renames a file to that of a rotated one, and never onto another one.
 func (d *Dir) putAway(base string, begun time.Time) error {
-	stamped := base + "." + Time(begun)
-	to := stamped + suffix
-	for n := 1; ; n++ {
+	var to string
+	for n := 0; ; n++ {
+		to = d.Naming.rotated(base, begun, n)
 		if _, err := d.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 			break
 		} else if err != nil {
 			return fmt.Errorf("rotating log %s/%s%s: %w", d.path, base, suffix, err)
 		}
-		to = fmt.Sprintf("%s-%d%s", stamped, n, suffix)
 	}
 	if err := d.root.Rename(base+suffix, to); err != nil {
 		return fmt.Errorf("rotating log %s/%s%s: %w", d.path, base, suffix, err)
 	}
 	d.changed.Store(true)
 	return nil
-}
-
-// Until returns how long it is from now to the next multiple of interval since
-// midnight, which is when logs are rotated.
-func Until(now time.Time, interval time.Duration) time.Duration {
-	y, m, d := now.Date()
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, now.Location())
-	return interval - now.Sub(midnight)%interval
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // File is the log BASE.log of a folder. It is not for concurrent use.
@@ -46,7 +48,7 @@ func (f *File) Open() error {
 	}
 	file, err := f.dir.root.OpenFile(f.name(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, fileMode)
 	if err != nil {
-		return fmt.Errorf("opening log %s: %w", f.path(), err)
+		return fmt.Errorf("opening log %s: %w", f.path(), f.mendable(err))
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -121,12 +123,39 @@ func (f *File) Append(p []byte) error {
 		f.size += int64(n)
 		return nil
 	}
-	err = fmt.Errorf("writing log %s: %w", f.path(), err)
+	err = fmt.Errorf("writing log %s: %w", f.path(), f.mendable(err))
 	if n > 0 {
 		if cut := f.open.file.Truncate(f.size); cut != nil {
 			f.size += int64(n)
 			err = fmt.Errorf("%w; and the part that was written stays: %w", err, cut)
 		}
+	}
+	return err
+}
+
+// mendable adds to an error what can be done.
+func (f *File) mendable(err error) error {
+	how := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		how = "make room on the file system of " + f.dir.path
+	case errors.Is(err, unix.EDQUOT):
+		how = "the quota on the file system of " + f.dir.path + " is used up"
+	case errors.Is(err, unix.EFBIG):
+		how = "rotate by size, or raise RLIMIT_FSIZE"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
+		how = "make " + f.dir.path + " writable for this user"
+	default:
+		return bare(err)
+	}
+	return fmt.Errorf("%w (%s)", bare(err), how)
+}
+
+// bare returns an error without the name of the file, which is said already.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
 	return err
 }
@@ -142,8 +171,7 @@ func (f *File) Retire() *Handle {
 	return h
 }
 
-// Rotate renames the file to BASE.TIME.log, with the time when it was begun, and
-// retires it, if it was open; the next Open begins a new one. If someone else has
+// Rotate renames the file to a name with the time when it was begun, and retires it, if it was open; the next Open begins a new one. If someone else has
 // moved the file away, that was the rotation. moved reports whether there was
 // anything to rotate. With an error the file stays as it is.
 func (f *File) Rotate() (h *Handle, moved bool, err error) {

@@ -14,7 +14,7 @@ type Handle struct{ file *os.File }
 // file is listed in its folder is another matter: see Dir.Sync.
 func (h *Handle) Sync() error {
 	if err := h.file.Sync(); err != nil {
-		return fmt.Errorf("making log %s safe: %w", h.file.Name(), err)
+		return fmt.Errorf("making log %s safe: %w", h.file.Name(), bare(err))
 	}
 	return nil
 }
@@ -22,7 +22,7 @@ func (h *Handle) Sync() error {
 // Close closes the file.
 func (h *Handle) Close() error {
 	if err := h.file.Close(); err != nil {
-		return fmt.Errorf("closing log %s: %w", h.file.Name(), err)
+		return fmt.Errorf("closing log %s: %w", h.file.Name(), bare(err))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package logfile
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,10 +92,10 @@ func TestRotationIsNamedByItsBeginning(t *testing.T) {
 		rotate(t, f)
 	}
 	add(t, f, "6\n")
-	require.Equal(t, []string{"a.2026-11-25-07-06-05.log", "a.2026-11-25-08-06-05-1.log", "a.2026-11-25-08-06-05-2.log",
-		"a.2026-11-25-08-06-05.log", "a.log"}, ls(t, path))
-	require.Equal(t, "1\n2\n", read(t, path+"/a.2026-11-25-07-06-05.log"))
-	require.Equal(t, "5\n", read(t, path+"/a.2026-11-25-08-06-05-2.log"))
+	require.Equal(t, []string{"a.log", "a.log.2026-11-25-07-06-05", "a.log.2026-11-25-08-06-05", "a.log.2026-11-25-08-06-05-1",
+		"a.log.2026-11-25-08-06-05-2"}, ls(t, path))
+	require.Equal(t, "1\n2\n", read(t, path+"/a.log.2026-11-25-07-06-05"))
+	require.Equal(t, "5\n", read(t, path+"/a.log.2026-11-25-08-06-05-2"))
 	require.Equal(t, "6\n", read(t, path+"/a.log"))
 }
 
@@ -110,8 +109,8 @@ func TestRetiredFileGoesOn(t *testing.T) {
 	require.EqualValues(t, 4, f.Size())
 	require.NoError(t, f.Retire().Close())
 	rotate(t, f) // while it is closed
-	require.Equal(t, "1\n2\n", read(t, path+"/a.2026-11-25-07-06-05.log"))
-	require.Equal(t, []string{"a.2026-11-25-07-06-05.log"}, ls(t, path))
+	require.Equal(t, "1\n2\n", read(t, path+"/a.log.2026-11-25-07-06-05"))
+	require.Equal(t, []string{"a.log.2026-11-25-07-06-05"}, ls(t, path))
 }
 
 // TestWhatAnEarlierRunLeftIsPutAway, without a line that was cut off.
@@ -130,8 +129,8 @@ func TestWhatAnEarlierRunLeftIsPutAway(t *testing.T) {
 			continue
 		}
 		require.Len(t, names, 2)
-		require.Regexp(t, `^a\.\d{4}(-\d\d){5}\.log$`, names[0])
-		require.Equal(t, want, read(t, path+"/"+names[0]))
+		require.Regexp(t, `^a\.log\.\d{4}(-\d\d){5}$`, names[1])
+		require.Equal(t, want, read(t, path+"/"+names[1]))
 	}
 }
 
@@ -149,20 +148,30 @@ func TestOnlyRegularFilesAreWritten(t *testing.T) {
 	require.Equal(t, "x", read(t, outside))
 }
 
-// TestUntil: logs are rotated at multiples of the interval since midnight.
-func TestUntil(t *testing.T) {
-	at := func(h, m int) time.Time { return time.Date(2026, 11, 25, h, m, 0, 0, time.UTC) }
-	for _, c := range []struct {
-		now  time.Time
-		in   time.Duration
-		want string
-	}{
-		{at(7, 6), time.Hour, "08:00"},
-		{at(8, 0), time.Hour, "09:00"},
-		{at(7, 6), 15 * time.Minute, "07:15"},
-		{at(7, 6), 24 * time.Hour, "00:00"},
-		{at(23, 59), 7 * time.Hour, "04:00"},
-	} {
-		require.Equal(t, c.want, c.now.Add(Until(c.now, c.in)).Format("15:04"), fmt.Sprint(c))
+// TestNamesOfZeek: for those who want them.
+func TestNamesOfZeek(t *testing.T) {
+	d, path, _ := open(t)
+	d.Naming = TimeBetween
+	f := d.File("a")
+	for range 2 {
+		add(t, f, "1\n")
+		rotate(t, f)
 	}
+	require.Equal(t, []string{"a.2026-11-25-07-06-05-1.log", "a.2026-11-25-07-06-05.log"}, ls(t, path))
+}
+
+// TestWhoFollowsLogsFindsEachOnce: no rotated file is called as a log is.
+func TestWhoFollowsLogsFindsEachOnce(t *testing.T) {
+	d, path, _ := open(t)
+	for _, name := range []string{"a", "b"} {
+		f := d.File(name)
+		for range 3 {
+			add(t, f, "1\n")
+			rotate(t, f)
+		}
+		add(t, f, "2\n")
+	}
+	found, err := filepath.Glob(path + "/*.log")
+	require.NoError(t, err)
+	require.Equal(t, []string{path + "/a.log", path + "/b.log"}, found)
 }

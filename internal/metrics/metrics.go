@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -24,7 +25,10 @@ type Facts struct {
 	Accepted uint64 // handshakes that were done
 	Refused  uint64 // and those that failed
 	Traffic  traffic.Totals
-	Log      *eventlog.Stats // nil if there is no log folder
+	// Truncated are the lines that had to be cut.
+	Truncated uint64
+	Log       *eventlog.Stats // nil if there is no log folder
+	LeftOut   uint64          // lines of comm.log, likewise
 }
 
 // Listen listens at addr, which has to be of this host alone unless public.
@@ -105,11 +109,13 @@ func (f *Facts) write(w io.Writer) {
 		{"broccoli_received_events_total", t.EventsIn},
 		{"broccoli_sent_events_total", t.EventsOut},
 		{"broccoli_undecodable_total", t.Skipped},
+		{"broccoli_truncated_lines_total", f.Truncated},
 	} {
 		metrics.WriteCounterUint64(w, c.name, c.value)
 	}
 	if f.Log != nil {
 		writeLog(w, f.Log)
+		metrics.WriteCounterUint64(w, "broccoli_comm_lines_left_out_total", f.LeftOut)
 	}
 	metrics.WriteProcMetrics(w)
 	metrics.WriteFDMetrics(w)
@@ -121,5 +127,22 @@ func writeLog(w io.Writer, s *eventlog.Stats) {
 	metrics.WriteCounterUint64(w, "broccoli_log_bytes_total", s.Bytes)
 	metrics.WriteCounterUint64(w, "broccoli_log_rotations_total", s.Rotations)
 	metrics.WriteCounterUint64(w, "broccoli_log_syncs_total", s.Syncs)
+	writeSyncTimes(w, &s.SyncTimes)
 	metrics.WriteCounterUint64(w, "broccoli_log_errors_total", s.Errors)
+}
+
+// writeSyncTimes writes how long fsyncs take as a histogram of Prometheus.
+func writeSyncTimes(w io.Writer, s *eventlog.Times) {
+	const name = "broccoli_log_sync_seconds"
+	fmt.Fprintf(w, "# HELP %[1]s\n# TYPE %[1]s histogram\n", name)
+	sum := uint64(0)
+	for i, n := range s.Counts {
+		sum += n
+		bound := "+Inf"
+		if i < len(eventlog.TimeBounds) {
+			bound = strconv.FormatFloat(eventlog.TimeBounds[i].Seconds(), 'g', -1, 64)
+		}
+		fmt.Fprintf(w, "%s_bucket{le=%q} %d\n", name, bound, sum)
+	}
+	fmt.Fprintf(w, "%[1]s_sum %[2]g\n%[1]s_count %[3]d\n", name, s.Sum.Seconds(), sum)
 }

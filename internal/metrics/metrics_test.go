@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +29,9 @@ func TestEveryFactIsShown(t *testing.T) {
 		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
 			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13},
-		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19},
+		Truncated: 20, LeftOut: 21,
+		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19,
+			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
 	}, nil, "/metrics")
 	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
 	values := map[string]string{}
@@ -39,26 +42,36 @@ func TestEveryFactIsShown(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{
 		`broccoli_collector_info{version="1.0\""}`: "1",
-		"broccoli_peers":                   "1",
-		"broccoli_handshakes_total":        "2",
-		"broccoli_handshakes_failed_total": "3",
-		"broccoli_received_bytes_total":    "4",
-		"broccoli_sent_bytes_total":        "5",
-		"broccoli_received_chunks_total":   "6",
-		"broccoli_sent_chunks_total":       "7",
-		"broccoli_reads_total":             "8",
-		"broccoli_writes_total":            "9",
-		"broccoli_received_events_total":   "10",
-		"broccoli_sent_events_total":       "11",
-		"broccoli_undecodable_total":       "12",
-		"broccoli_pending_chunks":          "13",
-		"broccoli_log_events_total":        "14",
-		"broccoli_log_bytes_total":         "15",
-		"broccoli_log_rotations_total":     "16",
-		"broccoli_log_syncs_total":         "17",
-		"broccoli_log_errors_total":        "18",
-		"broccoli_log_open_files":          "19",
+		"broccoli_peers":                     "1",
+		"broccoli_handshakes_total":          "2",
+		"broccoli_handshakes_failed_total":   "3",
+		"broccoli_received_bytes_total":      "4",
+		"broccoli_sent_bytes_total":          "5",
+		"broccoli_received_chunks_total":     "6",
+		"broccoli_sent_chunks_total":         "7",
+		"broccoli_reads_total":               "8",
+		"broccoli_writes_total":              "9",
+		"broccoli_received_events_total":     "10",
+		"broccoli_sent_events_total":         "11",
+		"broccoli_undecodable_total":         "12",
+		"broccoli_pending_chunks":            "13",
+		"broccoli_truncated_lines_total":     "20",
+		"broccoli_comm_lines_left_out_total": "21",
+		"broccoli_log_events_total":          "14",
+		"broccoli_log_bytes_total":           "15",
+		"broccoli_log_rotations_total":       "16",
+		"broccoli_log_syncs_total":           "17",
+		"broccoli_log_errors_total":          "18",
+		"broccoli_log_open_files":            "19",
 	}, values)
+	for _, line := range []string{
+		"# TYPE broccoli_log_sync_seconds histogram",
+		`broccoli_log_sync_seconds_bucket{le="0.001"} 1`, `broccoli_log_sync_seconds_bucket{le="0.1"} 1`,
+		`broccoli_log_sync_seconds_bucket{le="0.5"} 3`, `broccoli_log_sync_seconds_bucket{le="+Inf"} 6`,
+		"broccoli_log_sync_seconds_sum 1.5", "broccoli_log_sync_seconds_count 6",
+	} {
+		require.Contains(t, w.Body.String(), line+"\n")
+	}
 	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_log_")
 }
 

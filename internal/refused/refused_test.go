@@ -33,7 +33,7 @@ func TestLinesAreReadable(t *testing.T) {
 		Reason  string
 		Refused struct {
 			Peer, Event string
-			Args        []any
+			Args        map[string]string
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(lines[1]), &got))
@@ -41,7 +41,7 @@ func TestLinesAreReadable(t *testing.T) {
 	require.Contains(t, got.Reason, "code 1007")
 	require.Equal(t, "192.0.2.1:9997", got.Refused.Peer)
 	require.Equal(t, "login", got.Refused.Event)
-	require.Equal(t, []any{map[string]any{"base64": "/woi"}}, got.Refused.Args)
+	require.Equal(t, map[string]string{"arg1": "\\xff\n\""}, got.Refused.Args)
 	st, err := os.Stat(path)
 	require.NoError(t, err)
 	require.EqualValues(t, 0o600, st.Mode().Perm())

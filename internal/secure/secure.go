@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/youmark/pkcs8"
 
@@ -99,13 +101,52 @@ func (s Settings) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return fmt.Errorf("the peer's certificate (%s) is not one of ca_cert: %w", leaf.Subject, err)
+		return reason(leaf, err)
 	}
 	// Old CAs put the name of the host into the common name only.
 	if s.PeerName != "" && leaf.Subject.CommonName != s.PeerName && leaf.VerifyHostname(s.PeerName) != nil {
-		return fmt.Errorf("the peer's certificate is of %s, not of %s", leaf.Subject, s.PeerName)
+		return fmt.Errorf("the peer's certificate is of %s, not of %s", subject(leaf), s.PeerName)
 	}
 	return nil
+}
+
+// maxSubject is how much of a name is said.
+const maxSubject = 256
+
+// subject returns what a certificate says that it is of, which its owner has
+// chosen: on one line, quoted.
+func subject(c *x509.Certificate) string {
+	name := c.Subject.String()
+	return strconv.QuoteToASCII(name[:min(len(name), maxSubject)])
+}
+
+// reason says why a certificate was not verified.
+func reason(leaf *x509.Certificate, err error) error {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return outOfTime(leaf, invalid.Cert, time.Now())
+	}
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("the peer's certificate (%s) is not one of ca_cert: %w", subject(leaf), err)
+	}
+	return fmt.Errorf("the peer's certificate (%s) cannot be verified: %w", subject(leaf), err)
+}
+
+// outOfTime says that a certificate, the peer's or one that it hangs on, is not
+// valid at this time.
+func outOfTime(leaf, c *x509.Certificate, now time.Time) error {
+	what := fmt.Sprintf("the peer's certificate (%s)", subject(leaf))
+	if !c.Equal(leaf) {
+		what = fmt.Sprintf("the certificate (%s) that has signed the peer's (%s)", subject(c), subject(leaf))
+	}
+	how := "has expired"
+	if now.Before(c.NotBefore) {
+		how = "is not valid yet"
+	}
+	const form = time.RFC3339
+	return fmt.Errorf("%s %s: it is valid from %s to %s, and it is %s now", what, how,
+		c.NotBefore.UTC().Format(form), c.NotAfter.UTC().Format(form), now.UTC().Format(form))
 }
 
 func (s Settings) roots() (*x509.CertPool, error) {

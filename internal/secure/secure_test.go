@@ -328,3 +328,49 @@ func TestPipes(t *testing.T) {
 		require.ErrorIs(t, err, regular.ErrOther)
 	}
 }
+
+// TestCertificateOutOfTime: what is wrong is said, with the dates.
+func TestCertificateOutOfTime(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	key := rsaKey(t)
+	good := Settings{CACert: ca.path, HostCert: write(t, dir, "good.pem", ca.sign(t, key, "good", time.Now().Add(time.Hour)), pkcs8Block(t, key, nil))}
+	until := time.Now().Add(-time.Minute)
+	old := Settings{CACert: ca.path, HostCert: write(t, dir, "old.pem", ca.sign(t, key, "old", until), pkcs8Block(t, key, nil))}
+	_, err := handshake(t, old, good)
+	require.ErrorContains(t, err, `the peer's certificate ("CN=old") has expired: it is valid from `)
+	require.ErrorContains(t, err, " to "+until.UTC().Format(time.RFC3339)+", and it is ")
+	require.NotContains(t, err.Error(), "ca_cert")
+
+	leaf := &x509.Certificate{Raw: []byte("leaf"), Subject: pkix.Name{CommonName: "leaf"}}
+	between := &x509.Certificate{Raw: []byte("between"), Subject: pkix.Name{CommonName: "between"}, NotBefore: time.Now().Add(time.Hour)}
+	err = reason(leaf, x509.CertificateInvalidError{Cert: between, Reason: x509.Expired})
+	require.ErrorContains(t, err, `the certificate ("CN=between") that has signed the peer's ("CN=leaf") is not valid yet: it is valid from `)
+	err = reason(leaf, x509.CertificateInvalidError{Cert: between, Reason: x509.NotAuthorizedToSign})
+	require.ErrorContains(t, err, `("CN=leaf") cannot be verified: x509: `)
+}
+
+// TestNamesOfPeersStayOnOneLine: whoever asks for a certificate chooses its name.
+func TestNamesOfPeersStayOnOneLine(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	other := newAuthority(t, t.TempDir())
+	key := rsaKey(t)
+	hour := time.Now().Add(time.Hour)
+	const name = "x\n\x1b[2Jbroccoli-collector: all is well\u202e\u0085"
+	good := Settings{CACert: ca.path, HostCert: write(t, dir, "good.pem", ca.sign(t, key, "good", hour), pkcs8Block(t, key, nil))}
+	named := good
+	named.PeerName = "sensor"
+	for file, c := range map[string]struct {
+		by     authority
+		until  time.Time
+		server Settings
+	}{"foreign": {other, hour, good}, "old": {ca, time.Now().Add(-time.Minute), good}, "other": {ca, hour, named}} {
+		bad := Settings{CACert: ca.path, HostCert: write(t, dir, file+".pem", c.by.sign(t, key, name, c.until), pkcs8Block(t, key, nil))}
+		_, err := handshake(t, bad, c.server)
+		require.ErrorContains(t, err, `x\n\x1b[2J`, file)
+		for _, r := range err.Error() {
+			require.True(t, r >= ' ' && r < 0x7f, "%s: %q", file, err)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package eventlog
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+)
+
+// TestEnumsAreCalledTheSame whichever side they come from, if that is known.
+func TestEnumsAreCalledTheSame(t *testing.T) {
+	var out bytes.Buffer
+	log := WithEnums(NewStream(&out, JSON), func(enum string, n int64) (string, bool) {
+		return "Site::RED", enum == "Site::Colour" && n == 0
+	})
+	b := log.Batch("p")
+	args := []event.Value{
+		{Type: event.Enum, TypeName: "Site::Colour"}, {Type: event.Enum, TypeName: "Site::Colour", Bits: 9},
+		{Type: event.Enum, TypeName: "Other"}, {Type: event.Enum, Bytes: []byte("Site::RED")},
+		many(event.Vector, event.Value{Type: event.Enum, TypeName: "Site::Colour"}),
+	}
+	before := slices.Clone(args)
+	b.Add(&event.Event{Name: "e", Args: args}, nil)
+	require.NoError(t, b.Flush())
+	require.Contains(t, out.String(), `{"arg1":"Site::RED","arg2":"Site::Colour(9)","arg3":"Other(0)","arg4":"Site::RED","arg5":["Site::RED"]}`)
+	require.Equal(t, before, args, "others get it as it was")
+	require.Nil(t, args[4].Elems[0].Bytes)
+}

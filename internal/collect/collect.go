@@ -100,7 +100,7 @@ func New(cfg Config) *Collector {
 	c := &Collector{
 		cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now(), handshake: handshakeTime,
 	}
-	c.relay.init(cfg.Catalog)
+	c.relay.init(cfg.Catalog, c.cfg.Destinations)
 	return c
 }
 

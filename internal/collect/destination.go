@@ -61,7 +61,6 @@ func (d *Destination) match(host netip.Addr, class string, secured bool) (ok boo
 // perhaps why it is none. Those that we wait for come before those that we
 // connect to.
 func find(all []Destination, host netip.Addr, class string, secured bool) (*Destination, string) {
-	host = host.Unmap().WithZone("")
 	var reason string
 	for _, connects := range []bool{false, true} {
 		for i := range all {

@@ -12,7 +12,6 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/peer"
-	"romanesco/internal/traffic"
 	"romanesco/internal/wire"
 )
 
@@ -63,27 +62,4 @@ func TestNamesAreBounded(t *testing.T) {
 	c.subscribed(t, names[len(names)-1], 0)
 	require.NoError(t, p.Close())
 	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
-}
-
-// TestNamesOfOthersAreBounded: the collector remembers so many names that it
-// does not know, of what peers ask for and of what they send.
-func TestNamesOfOthersAreBounded(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true})
-	r := &c.relay
-	s := &session{c: c.Collector, queue: newQueue(1000, c.memory, new(traffic.Counters)), note: c.cfg.Comm.Connected(nil)}
-	for i := range maxSeen + 10 {
-		r.want(s, fmt.Sprintf("strange_%d", i))
-	}
-	require.Len(t, r.seen, maxSeen)
-	r.leave(s)
-	require.Empty(t, r.wants)
-
-	s.dest, s.allowed = &c.cfg.Destinations[0], map[string]bool{}
-	for i := range maxAllowed + 10 {
-		require.True(t, s.accepts(fmt.Sprintf("strange_%d", i)))
-	}
-	require.Len(t, s.allowed, maxAllowed)
-	clear(s.allowed)
-	require.True(t, s.accepts(strings.Repeat("n", maxAllowedName+1)))
-	require.Empty(t, s.allowed)
 }

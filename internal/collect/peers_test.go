@@ -209,6 +209,18 @@ func (p *rawPeer) write(b []byte) {
 	_, _ = p.nc.Write(b)
 }
 
+// send sends events whether they were asked for or not.
+func (p *rawPeer) send(t *testing.T, evs ...*event.Event) {
+	t.Helper()
+	var b []byte
+	for _, ev := range evs {
+		var err error
+		b, err = new(wire.Encoder).AppendEvent(b, ev)
+		require.NoError(t, err)
+	}
+	p.write(b)
+}
+
 // TestEventsDoNotWaitForOthers: what stands behind an event, and is none, keeps
 // nobody from reading it.
 func TestEventsDoNotWaitForOthers(t *testing.T) {

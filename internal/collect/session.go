@@ -32,17 +32,27 @@ type session struct {
 	// when we have connected.
 	dest  *Destination
 	batch eventlog.Batch
-	// allowed has the names that have come, and whether they were asked for.
-	allowed map[string]bool
-	queue   *queue // of what goes to the peer, nil if nothing is forwarded
-	conn    *peer.Conn
-	cut     atomic.Pointer[error] // why we have ended it
+	// audience are those that are asked for the same events, extra what this one
+	// is asked for beyond that, which the lock of the relay guards.
+	audience *audience
+	extra    map[string]bool
+	ignored  map[string]bool // names that were not asked for and that a line is about
+	queue    *queue          // of what goes to the peer, nil if nothing is forwarded
+	to       []*session      // whom the event at hand goes to
+	conn     *peer.Conn
+	cut      atomic.Pointer[error] // why we have ended it
+}
+
+// host returns the address of the peer, or none if it has none.
+func (s *session) host() netip.Addr {
+	ap, _ := netip.ParseAddrPort(s.from)
+	return ap.Addr().Unmap().WithZone("")
 }
 
 // handle speaks with one peer, which is d if we have connected to it, until it or
 // ctx ends.
 func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (err error) {
-	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, allowed: map[string]bool{}}
+	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, extra: map[string]bool{}}
 	_, s.secured = nc.(*tls.Conn)
 	if d != nil {
 		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
@@ -145,11 +155,7 @@ func (s *session) meet(class string, cfg *peer.Config) {
 
 // recognize finds out which destination a peer is that has connected.
 func (s *session) recognize(class string) *Destination {
-	var host netip.Addr
-	if ap, err := netip.ParseAddrPort(s.from); err == nil {
-		host = ap.Addr()
-	}
-	d, why := find(s.c.cfg.Destinations, host, class, s.secured)
+	d, why := find(s.c.cfg.Destinations, s.host(), class, s.secured)
 	if d != nil {
 		return d
 	}
@@ -191,28 +197,24 @@ func (s *session) receive() error {
 	}
 }
 
-// maxAllowed is how many names are remembered of those that a peer sends, and
-// maxAllowedName of how many bytes: they are in no account.
-const (
-	maxAllowed     = 1000
-	maxAllowedName = 256
-)
+// maxIgnored is how many names have a line that says that they are ignored.
+const maxIgnored = 50
 
-// accepts reports whether events of that name are wanted of this peer. Nobody
-// sends what he was not asked for, unless he means no good.
+// accepts reports whether the peer has been asked for events of that name. Who
+// sends others is out of date, or means no good.
 func (s *session) accepts(name string) bool {
-	ok, known := s.allowed[name]
-	if known {
-		return ok
+	if s.c.relay.requested(s, name) && s.dest.AcceptInput {
+		return true
 	}
-	ok = s.dest.wants(name) && s.dest.AcceptInput
-	if !ok {
+	s.count.Ignored()
+	if !s.ignored[name] && len(s.ignored) < maxIgnored {
+		if s.ignored == nil {
+			s.ignored = map[string]bool{}
+		}
+		s.ignored[name] = true
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}
-	if len(s.allowed) < maxAllowed && len(name) <= maxAllowedName {
-		s.allowed[name] = ok
-	}
-	return ok
+	return false
 }
 
 func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }

@@ -105,6 +105,7 @@ func (f *Facts) write(w io.Writer) {
 		{"broccoli_received_events_total", t.EventsIn},
 		{"broccoli_sent_events_total", t.EventsOut},
 		{"broccoli_undecodable_total", t.Skipped},
+		{"broccoli_ignored_events_total", t.Ignored},
 	} {
 		metrics.WriteCounterUint64(w, c.name, c.value)
 	}

@@ -27,7 +27,7 @@ func TestEveryFactIsShown(t *testing.T) {
 	w := get(t, Facts{
 		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
-			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13},
+			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13, Ignored: 20},
 		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19},
 	}, nil, "/metrics")
 	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
@@ -51,6 +51,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_received_events_total":   "10",
 		"broccoli_sent_events_total":       "11",
 		"broccoli_undecodable_total":       "12",
+		"broccoli_ignored_events_total":    "20",
 		"broccoli_pending_chunks":          "13",
 		"broccoli_log_events_total":        "14",
 		"broccoli_log_bytes_total":         "15",

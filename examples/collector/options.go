@@ -23,6 +23,7 @@ type options struct {
 	events        []string
 	eventsFile    string
 	forward       bool
+	peerCache     bool
 	limits        collect.Limits
 	secure        secure.Settings
 	format        string
@@ -67,6 +68,7 @@ func parse(args []string) (options, error) {
 	many("event", "`name` of a further event to ask for", &o.events)
 	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
 	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
+	f.BoolVar(&o.peerCache, "peer-cache", false, "let the peers of the command line refer to what they have sent before: far fewer bytes from a Bro, but its records are then old where something nested has changed")
 	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
 	size("max-memory", "the most memory that all peers together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
 	size("max-queue", "how much may wait for a peer that takes events too slowly, with -forward, a `size` (default 16M)", func(n int64) { o.limits.Queue = int(n) })
@@ -92,11 +94,15 @@ func parse(args []string) (options, error) {
 
 // check refuses what does not go together.
 func (o *options) check() error {
-	asks := len(o.patterns)+len(o.events) > 0
-	if len(o.policies) > 0 && asks && len(o.connect) == 0 {
-		return errors.New("with -policy each destination is asked for its own $events; a pattern or -event is for the peers of -connect, of which there are none")
+	if len(o.policies) > 0 && len(o.connect) == 0 {
+		if len(o.patterns) > 0 {
+			return errors.New("with -policy each destination is asked for its own $events; a pattern is for the peers of -connect, of which there are none")
+		}
+		if o.peerCache {
+			return errors.New("with -policy each destination has its own $cache; -peer-cache is for the peers of -connect, of which there are none")
+		}
 	}
-	if len(o.policies) == 0 && !asks {
+	if len(o.policies) == 0 && len(o.patterns)+len(o.events) == 0 {
 		o.patterns = []string{defaultPattern}
 	}
 	if o.limits.Peers < 1 {

@@ -112,7 +112,7 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	}
 	cfg := peer.Config{
 		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
-		Meet: s.meet, Cache: true, Decompress: true, Whole: s.secured,
+		Meet: s.meet, Decompress: true, Whole: s.secured,
 		Limits:     wire.Limits{Budget: s.c.memory},
 		BeforePong: s.settle, // the PONG is the sensor's receipt
 		BeforeRead: s.flush,
@@ -150,7 +150,7 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	if cfg.Sync, cfg.Authoritative = d.Sync, d.Auth; d.Sync {
 		s.note.Remotef("requesting synchronized state")
 	}
-	cfg.Compression = d.Compression
+	cfg.Compression, cfg.Cache = d.Compression, d.Cache
 }
 
 // recognize finds out which destination a peer is that has connected.

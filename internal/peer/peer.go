@@ -40,7 +40,7 @@ type Config struct {
 	// Originator says that it was us who connected.
 	Originator bool
 	// Meet, if set, is called when the peer has said who it is, and may change
-	// what is asked of it: all that follows here up to Compression.
+	// what is asked of it: all that follows here up to Cache.
 	Meet func(class string, cfg *Config)
 	// Requests are the names of the events asked of the peer.
 	Requests []string
@@ -53,10 +53,11 @@ type Config struct {
 	// Compression is the level of zlib for what we send, if the peer can take
 	// it, 0 for none.
 	Compression int
+	// Cache allows the peer to refer to objects that it has sent before. A Bro does
+	// so with a record in which something has changed that is nested.
+	Cache bool
 	// Decompress offers the peer to take what it compresses.
 	Decompress bool
-	// Cache allows the peer to refer to objects that it has sent before.
-	Cache bool
 	// Whole says that chunks are not split: over TLS.
 	Whole  bool
 	Limits wire.Limits

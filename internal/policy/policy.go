@@ -42,6 +42,8 @@ type Destination struct {
 	Retry time.Duration
 	// AcceptInput is false when what the peer sends is to be ignored.
 	AcceptInput bool
+	// Cache allows the peer to refer to objects that it has sent before.
+	Cache bool
 	// Sync asks the peer to synchronize state; Auth says that ours is the one
 	// that counts.
 	Sync, Auth bool

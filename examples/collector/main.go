@@ -19,6 +19,7 @@ import (
 	"romanesco/internal/collect"
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
+	"romanesco/internal/secure"
 )
 
 // version is set by the linker.
@@ -60,8 +61,12 @@ func run(ctx context.Context, args []string) error {
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits,
 		Log: eventlog.NewStream(os.Stdout, line), Logf: logf,
 	}
-	if cfg.TLS, err = p.tls(); err != nil {
+	tls, err := p.tls()
+	if err != nil {
 		return err
+	}
+	if tls != nil {
+		cfg.TLS = tls.Client
 	}
 	logs, err := o.logs.open(p.asks)
 	if err != nil {
@@ -79,29 +84,29 @@ func run(ctx context.Context, args []string) error {
 	}
 	cfg.Log = zeek.log(cfg.Log, true)
 	stop := zeek.forwarding()
-	err = p.collect(ctx, cfg, logs, zeek.tasks()...)
+	err = p.collect(ctx, cfg, tls, logs, zeek.tasks()...)
 	stop()
 	zeek.report()
 	return errors.Join(err, logs.close())
 }
 
 // tls makes TLS ready, if it is wanted.
-func (p *plan) tls() (*tls.Config, error) {
+func (p *plan) tls() (*secure.Source, error) {
 	if p.secureFor == "" {
 		return nil, nil
 	}
 	p.secure.AskPass = askPass
-	cfg, err := p.secure.Listening()
+	src, err := p.secure.Source()
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	return cfg, nil
+	return src, nil
 }
 
 // collect listens and connects, and does the tasks of the logs and others, until
 // ctx ends or one of these fails.
-func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, others ...func(context.Context) error) error {
-	listeners, err := p.listen(cfg.TLS, cfg.Comm)
+func (p *plan) collect(ctx context.Context, cfg collect.Config, tls *secure.Source, logs *logs, others ...func(context.Context) error) error {
+	listeners, err := p.listen(tls, cfg.Comm)
 	if err != nil {
 		return err
 	}
@@ -124,7 +129,7 @@ func (p *plan) collect(ctx context.Context, cfg collect.Config, logs *logs, othe
 }
 
 // listen opens what is to be listened on.
-func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, error) {
+func (p *plan) listen(secured *secure.Source, comm *commlog.Log) ([]net.Listener, error) {
 	var listeners []net.Listener
 	events := len(p.known.Select(p.asks))
 	open := func(addr, how string) (net.Listener, error) {
@@ -151,7 +156,7 @@ func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, e
 		if err != nil {
 			return nil, err
 		}
-		listeners = append(listeners, tls.NewListener(l, secured))
+		listeners = append(listeners, tls.NewListener(l, secured.Server()))
 	}
 	return listeners, nil
 }

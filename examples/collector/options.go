@@ -18,6 +18,7 @@ type options struct {
 	given         map[string]bool // which options there are
 	connect       []string
 	secureConnect bool
+	tlsName       string
 	retry         time.Duration
 	patterns      []string
 	events        []string
@@ -63,6 +64,8 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.listen, "listen", defaultListen, "`address` to listen on in the clear, host:port; port 0 takes a free one, \"\" none; with -policy the default is what that says")
 	f.StringVar(&o.secureListen, "tls-listen", "", "`address` to listen on for TLS; Bro's port for it is 47756; with -policy as above")
 	many("connect", "`address` of a peer to connect to, host:port", &o.connect)
+	f.StringVar(&o.tlsName, "tls-peer-name", "", "`name` that the certificate of each peer of -connect must have, or any (default the host of its address)")
+	f.StringVar(&o.secure.CRL, "crl", "", "`file` with revocation lists of the CA, PEM or DER; read anew when it changes")
 	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
 	many("event", "`name` of a further event to ask for", &o.events)

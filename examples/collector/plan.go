@@ -179,7 +179,7 @@ func addresses(addr string) []string {
 
 func (o *options) destination(addr string, events *pattern.Pattern) collect.Destination {
 	return collect.Destination{Address: addr, Destination: policy.Destination{
-		Events: events, Connect: true, Retry: max(o.retry, time.Millisecond), SSL: o.secureConnect, AcceptInput: true, Cache: o.peerCache,
+		Events: events, Connect: true, Retry: max(o.retry, time.Millisecond), SSL: o.secureConnect, AcceptInput: true, Cache: o.peerCache, TLSName: o.tlsName,
 	}}
 }
 

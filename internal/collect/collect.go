@@ -37,9 +37,10 @@ type Config struct {
 	Comm *commlog.Log
 	// Logf, if set, is told what whoever runs the collector wants to know.
 	Logf func(format string, args ...any)
-	// TLS is how to connect to destinations that want it. Who listens hands a
-	// TLS listener to Run.
-	TLS *tls.Config
+	// TLS returns how to connect to destinations that want it, whose certificate
+	// must be of that name, or of any if it is empty. Who listens hands a TLS
+	// listener to Run.
+	TLS func(name string) *tls.Config
 }
 
 // Limits bound what peers can take. The zero value of a field means its default.
@@ -201,7 +202,7 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
 			if d.SSL {
-				nc = tls.Client(nc, c.cfg.TLS)
+				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
 			c.open.Add(1)
 			err = c.handle(ctx, nc, d)

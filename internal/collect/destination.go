@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 
@@ -31,6 +32,21 @@ func (d *Destination) address() string {
 		return d.Address
 	}
 	return netip.AddrPortFrom(d.Host, d.Port).String()
+}
+
+// AnyName is the TLSName of a destination whose certificate may be of any name.
+const AnyName = "any"
+
+// certificateName returns the name that its certificate must have, empty for any.
+func (d *Destination) certificateName() string {
+	switch d.TLSName {
+	case AnyName:
+		return ""
+	case "":
+		host, _, _ := net.SplitHostPort(d.address())
+		return host
+	}
+	return d.TLSName
 }
 
 // name returns how messages call it.

@@ -50,7 +50,10 @@ type Destination struct {
 	// CaptureFilter is for the peer's packet capture, empty for none.
 	CaptureFilter string
 	// SSL is how we connect, and otherwise what the peer must have used.
-	SSL         bool
+	SSL bool
+	// TLSName is the name that the certificate must have when we connect, "any" for
+	// any, and empty for Host.
+	TLSName     string
 	Compression int // 0 to 9
 }
 

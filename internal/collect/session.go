@@ -100,6 +100,10 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	return err
 }
 
+// maxFromCache is how much an event may take from what the peer has sent before: a
+// Bro's connection with all that is in it is less than a quarter of that.
+const maxFromCache = 32 << 10
+
 // shakeHands opens the connection.
 func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.c.handshake)
@@ -113,7 +117,7 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	cfg := peer.Config{
 		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
 		Meet: s.meet, Decompress: true, Whole: s.secured,
-		Limits:     wire.Limits{Budget: s.c.memory},
+		Limits:     wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
 		BeforePong: s.settle, // the PONG is the sensor's receipt
 		BeforeRead: s.flush,
 		Requested:  s.requested, Counters: s.count, Logf: s.note.Logf,

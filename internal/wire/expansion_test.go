@@ -1,0 +1,52 @@
+package wire
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+)
+
+func text(id uint32, s string) blob {
+	return obj(id, valString).add(typ(0, typeBase, event.String, "")).str(s)
+}
+
+// TestReferencesDoNotExpandWithoutBounds: an event of a few bytes does not become
+// one of megabytes, be it by one large object or by many.
+func TestReferencesDoNotExpandWithoutBounds(t *testing.T) {
+	lim := Limits{MaxFromCache: 10_000}
+	for size, fits := range map[int]bool{9_000: true, 5 << 20: false} {
+		d := NewDecoder(lim)
+		args, err := decodeWith(d, call(text(1, strings.Repeat("\x01", size))))
+		require.NoError(t, err)
+		require.Len(t, args[0].Bytes, size)
+		args, err = decodeWith(d, call(ref(1)))
+		if fits {
+			require.NoError(t, err)
+			require.Len(t, args[0].Bytes, size)
+		} else {
+			require.ErrorIs(t, err, ErrLimit)
+		}
+	}
+	many := func(n int) []blob {
+		refs := make([]blob, n)
+		for i := range refs {
+			refs[i] = ref(1)
+		}
+		return refs
+	}
+	d := NewDecoder(lim)
+	_, err := decodeWith(d, call(text(1, strings.Repeat("x", 200))))
+	require.NoError(t, err)
+	_, err = decodeWith(d, call(many(40)...))
+	require.NoError(t, err)
+	_, err = decodeWith(d, call(many(1000)...))
+	require.ErrorIs(t, err, ErrLimit, "1000 references of 5 bytes to 200")
+	// A long event may have as much again from the cache.
+	_, err = decodeWith(d, call(append(many(100), text(0, strings.Repeat("x", 4000)))...))
+	require.NoError(t, err)
+	_, err = decodeWith(d, call(append([]blob{text(2, strings.Repeat("x", 4000))}, ref(2), ref(2))...))
+	require.NoError(t, err, "nor is what the event has itself anything else")
+}

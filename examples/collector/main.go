@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	cfg := collect.Config{
-		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits,
+		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: o.limits, HoldMemory: os.Getenv("GOMEMLIMIT") == "",
 		Log: eventlog.NewStream(os.Stdout, line), Logf: logf,
 	}
 	tls, err := p.tls()

@@ -32,7 +32,9 @@ type Config struct {
 	// it, whoever they are.
 	Forward bool
 	Limits  Limits
-	Log     eventlog.Log
+	// HoldMemory has the runtime of the program hold Limits.Memory.
+	HoldMemory bool
+	Log        eventlog.Log
 	// Comm, if set, is told of each peer.
 	Comm *commlog.Log
 	// Logf, if set, is told what whoever runs the collector wants to know.
@@ -48,7 +50,7 @@ type Limits struct {
 	// Peers is how many may be connected at a time.
 	Peers int
 	// Memory is how many bytes all of them together may make us hold, beyond
-	// some 100 KB that each of them has.
+	// what each of them has, up to memoryPeer, and we ourselves, memoryBase.
 	Memory int64
 	// Queue is how many bytes may wait for a peer that takes them too slowly.
 	Queue int
@@ -75,17 +77,26 @@ func (l Limits) withDefaults() Limits {
 // time.
 const handshakeTime = 30 * time.Second
 
+// messageTime is enough for the largest message over a line of 1 Mbit/s.
+const messageTime = 2 * time.Minute
+
 // Collector asks peers for events and takes what they send.
 type Collector struct {
 	// Traffic counts what passes.
 	Traffic traffic.Ledger
 
-	cfg     Config
-	memory  *wire.Budget
-	relay   relay
-	started time.Time
+	cfg              Config
+	memory, outgoing *wire.Budget      // for what comes, and for what waits to be sent
+	held             atomic.Int64      // for how many peers holdMemory has been told
+	large            sync.Mutex        // held while a large event is written
+	sending          sync.Mutex        // guards senders
+	senders          map[*session]bool // whom events are sent on to
+	relay            relay
+	started          time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
+	// message is how long for the rest of a message that was begun.
+	message time.Duration
 
 	open           atomic.Int64 // connections
 	peers, refused atomic.Uint64
@@ -99,7 +110,9 @@ func New(cfg Config) *Collector {
 		cfg.Logf = func(string, ...any) {}
 	}
 	c := &Collector{
-		cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now(), handshake: handshakeTime,
+		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
+		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
+		senders: map[*session]bool{},
 	}
 	c.relay.init(cfg.Catalog, c.cfg.Destinations)
 	return c
@@ -119,6 +132,7 @@ func (c *Collector) Refused() uint64 { return c.refused.Load() }
 func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	c.holdMemory()
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
 	for _, l := range listeners {
@@ -182,6 +196,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		}
 		full = false
 		c.open.Add(1)
+		c.holdMemory()
 		wg.Go(func() {
 			defer c.open.Add(-1)
 			if err := c.handle(ctx, nc, nil); err != nil {
@@ -223,6 +238,20 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 			return
 		case <-time.After(d.Retry):
 		}
+	}
+}
+
+// sends takes note of a peer that events are sent on to, until the function that it
+// returns is called.
+func (c *Collector) sends(s *session) (done func()) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.senders[s] = true
+	return func() {
+		c.sending.Lock()
+		defer c.sending.Unlock()
+		delete(c.senders, s)
+		s.queue.close()
 	}
 }
 

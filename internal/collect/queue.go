@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -39,17 +40,27 @@ func newQueue(max int, memory *wire.Budget, count *traffic.Counters) *queue {
 	return &queue{max: max, memory: memory, count: count, more: make(chan struct{}, 1)}
 }
 
-// put reports false when there is no room. A closed queue swallows everything.
-func (q *queue) put(it item) bool {
+// Why something is not put into a queue.
+var (
+	errSlow   = errors.New("it takes events too slowly")
+	errMemory = errors.New("no memory is left for what waits")
+)
+
+// put returns errSlow or errMemory when there is no room. A closed queue swallows
+// everything.
+func (q *queue) put(it item) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return true
+		return nil
 	}
 	size := it.size()
 	// Whatever its size, one item has to go through.
-	if q.bytes > 0 && q.bytes+size > q.max || !q.memory.Take(size) {
-		return false
+	if q.bytes > 0 && q.bytes+size > q.max {
+		return errSlow
+	}
+	if !q.memory.Take(size) {
+		return errMemory
 	}
 	q.bytes += size
 	q.pending++
@@ -59,7 +70,17 @@ func (q *queue) put(it item) bool {
 	case q.more <- struct{}{}:
 	default:
 	}
-	return true
+	return nil
+}
+
+// size returns how many bytes wait.
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return 0
+	}
+	return q.bytes
 }
 
 // wait returns true when there may be something, false when the queue is closed.

@@ -71,8 +71,8 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	defer c.Traffic.Close(s.count)
 	s.batch = c.cfg.Log.Batch(s.from)
 	if c.cfg.Forward {
-		s.queue = newQueue(c.cfg.Limits.Queue, c.memory, s.count)
-		defer s.queue.close()
+		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
+		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
 	if err := s.shakeHands(ctx, d != nil); err != nil {
@@ -119,8 +119,8 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 		Meet: s.meet, Decompress: true, Whole: s.secured,
 		Limits:     wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
 		BeforePong: s.settle, // the PONG is the sensor's receipt
-		BeforeRead: s.flush,
-		Requested:  s.requested, Counters: s.count, Logf: s.note.Logf,
+		BeforeRead: s.flush, MessageTime: s.c.message,
+		Requested: s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
 	if s.dest != nil {
 		cfg.Class = s.dest.Class
@@ -188,9 +188,8 @@ func (s *session) receive() error {
 			return errors.Join(err, s.flush())
 		}
 		if s.accepts(ev.Name) {
-			s.batch.Add(&ev, s.c.cfg.Catalog[ev.Name])
-			if s.queue != nil {
-				s.c.relay.publish(s, &ev)
+			if err := s.add(&ev); err != nil {
+				return err
 			}
 		}
 		if s.batch.Len() >= batchSize {
@@ -199,6 +198,20 @@ func (s *session) receive() error {
 			}
 		}
 	}
+}
+
+// add writes an event, or has it wait to be written, and sends it on.
+func (s *session) add(ev *event.Event) error {
+	write := func() { s.batch.Add(ev, s.c.cfg.Catalog[ev.Name]) }
+	if s.conn.EventSize() < largeEvent {
+		write()
+	} else if err := s.addLarge(ev, write); err != nil {
+		return err
+	}
+	if s.queue != nil {
+		s.c.relay.publish(s, ev)
+	}
+	return nil
 }
 
 // maxIgnored is how many names have a line that says that they are ignored.
@@ -258,11 +271,22 @@ func (s *session) write(items []item) error {
 // put hands something to the peer. One that does not keep up is cut off: it can
 // connect again, and knows then that it has lost something.
 func (s *session) put(it item) {
-	if s.queue == nil || s.queue.put(it) {
+	if s.queue == nil {
 		return
 	}
-	err := fmt.Errorf("cut off: it takes events too slowly, %s wait for it", s.queue)
+	err := s.queue.put(it)
+	for errors.Is(err, errMemory) && s.c.makeRoom() {
+		err = s.queue.put(it)
+	}
+	if err != nil {
+		s.cutOff(fmt.Errorf("cut off: %w, %s wait for it", err, s.queue))
+	}
+}
+
+// cutOff ends the connection, and gives back the memory of what waits.
+func (s *session) cutOff(err error) {
 	if s.cut.CompareAndSwap(nil, &err) {
+		s.queue.close()
 		go s.nc.Close() // TLS may want to say goodbye first
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,6 +74,9 @@ type Config struct {
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
+	// MessageTime is how long we wait for the rest of a message that was begun, 0: for
+	// ever. It is not counted while we do something else.
+	MessageTime time.Duration
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
@@ -98,7 +102,10 @@ type Conn struct {
 	sync    *wire.RequestSync // what the peer has asked for, if it has
 	version wire.Version
 	wants   atomic.Pointer[map[string]bool]
-	wanted  int // memory of those
+	wanted  int           // memory of those
+	opened  bool          // the handshake is done, which has a time of its own
+	waited  time.Duration // for the rest of the message at hand
+	timed   bool          // the stream has a deadline
 	// nonsense counts the payloads since the last event that were malformed.
 	nonsense int
 
@@ -166,6 +173,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if cfg.Journal != nil {
 		c.replay = cfg.Journal.Replay()
 	}
+	c.opened = err == nil
 	if err == nil && cfg.Journal != nil && !c.pings() {
 		go c.kernelReceipts()
 	}
@@ -195,10 +203,37 @@ func (r countedReader) Read(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := r.Reader.Read(b)
+	n, err := r.c.timedRead(r.Reader, b)
 	r.c.cfg.Counters.Read(n, r.c.in.Chunks())
 	return n, err
 }
+
+// timedRead reads with a deadline while the rest of a message is waited for.
+func (c *Conn) timedRead(r io.Reader, b []byte) (int, error) {
+	if c.cfg.MessageTime == 0 || !c.opened {
+		return r.Read(b)
+	}
+	begun := c.in.Begun()
+	if !begun {
+		if c.timed {
+			c.timed = false
+			_ = c.net.SetReadDeadline(time.Time{})
+		}
+		return r.Read(b)
+	}
+	c.timed = true
+	from := time.Now()
+	_ = c.net.SetReadDeadline(from.Add(c.cfg.MessageTime - c.waited))
+	n, err := r.Read(b)
+	c.waited += time.Since(from)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrSilent, c.cfg.MessageTime)
+	}
+	return n, err
+}
+
+// EventSize returns roughly what the last event is of: bytes of strings, and values.
+func (c *Conn) EventSize() int { return c.dec.Size() }
 
 // PeerClass returns the class that the peer has announced.
 func (c *Conn) PeerClass() string { return c.version.Class }
@@ -212,6 +247,7 @@ func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
 func (c *Conn) Next(ev *event.Event) error {
 	for {
 		t, payload, err := c.in.Next()
+		c.waited = 0
 		if err != nil {
 			if err == io.EOF {
 				return c.reason(err) // perhaps the answer to our own end

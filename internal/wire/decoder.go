@@ -54,6 +54,9 @@ func (d *Decoder) Release() {
 	d.memory.hold(0)
 }
 
+// Size returns roughly what the last event is of: bytes of strings, and its values.
+func (d *Decoder) Size() int { return d.bytes + d.elems*valueSize }
+
 // resting is the memory that is held between payloads.
 func (d *Decoder) resting() int {
 	return d.cache.bytes + d.cache.dropped + d.interned + (cap(d.arena)+cap(d.stack))*valueSize

@@ -27,6 +27,7 @@ type logOptions struct {
 	interval, statistics     time.Duration
 	metrics                  string
 	public                   bool
+	maxOpen                  int // logs of events at a time
 }
 
 func (o *logOptions) register(f *flag.FlagSet) {
@@ -118,7 +119,7 @@ func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
 
 func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: logf, Own: asks,
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, Errorf: logf, Own: asks, MaxOpen: o.maxOpen,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)

@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.holdDescriptors(p); err != nil {
+		return err
+	}
 	line, err := o.lineFor(os.Stdout)
 	if err != nil {
 		return err

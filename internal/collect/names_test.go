@@ -46,7 +46,8 @@ func TestBadNamesCostOthersNothing(t *testing.T) {
 	const most = 8 << 10 // what a peer of ours can be asked for
 	c := start(t, Config{Destinations: anyone(t, "sensor_sshd.*"), Forward: true})
 	for _, format := range []string{"sensor_sshd_!%05d", "sensor_sshd_%05d", "other_%05d", "sensor_sshd_a:%05d"} {
-		bad := c.dial(t, peer.Config{Requests: numberedNames(format, most)})
+		bad := c.dial(t, peer.Config{Requests: append(numberedNames(format, most-1), "sensor_sshd_exit")})
+		c.subscribed(t, "sensor_sshd_exit", 1) // all of them have been looked at
 		c.dial(t, peer.Config{Requests: []string{"sensor_sshd_honest"}})
 		c.subscribed(t, "sensor_sshd_honest", 1)
 		sensor := c.dial(t, peer.Config{})

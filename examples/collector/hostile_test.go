@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/peer"
 	"romanesco/internal/wire"
 )
 
@@ -48,14 +50,26 @@ func TestMemoryOfTheProgram(t *testing.T) {
 		most  = 256 << 20
 		peers = 20
 	)
-	for _, format := range []string{"json", "tsv"} {
-		t.Run(format, func(t *testing.T) {
-			c := start(t, "-max-memory", "256M", "-log-dir", t.TempDir(), "-log-format", format)
-			ev := &event.Event{Name: "sensor_sshd_exec", Time: 1, Args: []event.Value{
+	for name, args := range map[string][]string{
+		"json": {"-log-format", "json"}, "tsv": {"-log-format", "tsv"}, "forward": {"-forward"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t, append(args, "-max-memory", "256M", "-log-dir", t.TempDir())...)
+			for range peers { // who ask for all of it, and read nothing
+				opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Requests: []string{"sensor_sshd_exec"}})
+			}
+			// One that is too large to be written, two that are not, and many values.
+			var b []byte
+			for _, v := range []event.Value{
 				{Type: event.String, Bytes: bytes.Repeat([]byte{1}, 15<<20)},
-			}}
-			b, err := (&wire.Encoder{}).AppendEvent(nil, ev)
-			require.NoError(t, err)
+				{Type: event.String, Bytes: bytes.Repeat([]byte{'x'}, 15<<20)},
+				{Type: event.String, Bytes: bytes.Repeat([]byte{1}, 6<<20)},
+				{Type: event.Vector, Elems: slices.Repeat([]event.Value{{Type: event.Count}}, 250_000)},
+			} {
+				var err error
+				b, err = (&wire.Encoder{}).AppendEvent(b, &event.Event{Name: "sensor_sshd_exec", Time: 1, Args: []event.Value{v}})
+				require.NoError(t, err)
+			}
 			var wg sync.WaitGroup
 			for range peers {
 				nc := shakesHands(t, c.addr)

@@ -45,7 +45,8 @@ var errTooLarge = errors.New("too large an event for -max-memory")
 // addLarge writes an event that takes much memory as a line. Only one such event at
 // a time is being written, so that the memory for it is needed once.
 func (s *session) addLarge(ev *event.Event, add func()) error {
-	// A line grows by copying, and may be copied once more behind a heading.
+	// A line grows by copying, and may be copied once more behind a heading; what is
+	// sent on is made beside it.
 	const copies = 3
 	need := copies * lineSize(ev)
 	if int64(need) > s.c.cfg.Limits.incoming() {

@@ -202,15 +202,16 @@ func (s *session) receive() error {
 
 // add writes an event, or has it wait to be written, and sends it on.
 func (s *session) add(ev *event.Event) error {
-	write := func() { s.batch.Add(ev, s.c.cfg.Catalog[ev.Name]) }
-	if s.conn.EventSize() < largeEvent {
-		write()
-	} else if err := s.addLarge(ev, write); err != nil {
-		return err
+	add := func() {
+		s.batch.Add(ev, s.c.cfg.Catalog[ev.Name])
+		if s.queue != nil {
+			s.c.relay.publish(s, ev)
+		}
 	}
-	if s.queue != nil {
-		s.c.relay.publish(s, ev)
+	if s.conn.EventSize() >= largeEvent {
+		return s.addLarge(ev, add)
 	}
+	add()
 	return nil
 }
 

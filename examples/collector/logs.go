@@ -216,6 +216,8 @@ func (l *logs) facts() metrics.Facts {
 	f.Traffic, f.Peers = sum, len(each)
 	_, f.Accepted = l.collector.Totals()
 	f.Refused = l.collector.Refused()
+	held := l.collector.Held()
+	f.Incoming, f.Outgoing, f.TurnedAway, f.CutOff = held.Incoming, held.Outgoing, held.TurnedAway, held.CutOff
 	if l.events != nil {
 		stats := l.events.Stats()
 		f.Log = &stats

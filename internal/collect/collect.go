@@ -100,6 +100,7 @@ type Collector struct {
 
 	open           atomic.Int64 // connections
 	peers, refused atomic.Uint64
+	away, cut      atomic.Uint64 // peers that were turned away, and cut off
 	failed         atomic.Pointer[error]
 }
 
@@ -126,6 +127,17 @@ func (c *Collector) Totals() (events, peers uint64) {
 
 // Refused returns with how many peers the handshake has failed.
 func (c *Collector) Refused() uint64 { return c.refused.Load() }
+
+// Held is what is held of the bounds, and who has met them.
+type Held struct {
+	Incoming, Outgoing int64  // bytes of what comes, and of what waits to be sent on
+	TurnedAway, CutOff uint64 // peers, since the start
+}
+
+// Held returns what is held now.
+func (c *Collector) Held() Held {
+	return Held{c.memory.Used(), c.outgoing.Used(), c.away.Load(), c.cut.Load()}
+}
 
 // Run listens, and connects to the destinations that want it, until ctx ends: then
 // it returns nil when all peers are done with, or else why it could not go on.
@@ -187,6 +199,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 			return fmt.Errorf("accepting: %w", err)
 		}
 		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
+			c.away.Add(1)
 			if !full {
 				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,7 @@ func TestMessagesThatDoNotEnd(t *testing.T) {
 		return strings.Contains(strings.Join(c.told.lines(), "\n"), "a message was begun 300ms ago and has not been ended")
 	}, patience, time.Millisecond)
 	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
+	require.EqualValues(t, 1, c.Held().CutOff)
 	send(t, quiet, numbered("sensor_sshd_exec", 1))
 	time.Sleep(2 * c.message)
 	send(t, quiet, numbered("sensor_sshd_exec", 2))
@@ -123,6 +125,7 @@ func TestWhoWaitsForMostIsCutOff(t *testing.T) {
 	require.Nil(t, quick.cut.Load())
 	require.ErrorContains(t, *slow.cut.Load(), "more than for any other")
 	require.EqualValues(t, quick.queue.size(), c.outgoing.Used())
+	require.EqualValues(t, 1, c.Held().CutOff)
 }
 
 // TestEventsThatDoNotFit are skipped, and the connection goes on; those that do are
@@ -156,5 +159,20 @@ func TestLineSize(t *testing.T) {
 	}}
 	for _, line := range []eventlog.Line{eventlog.JSON, eventlog.Summary} {
 		require.LessOrEqual(t, len(line(nil, ev, "192.0.2.1:4241", nil)), lineSize(ev))
+	}
+}
+
+// TestTheRuntimeHoldsMemory, as much as there is for the peers that are there.
+func TestTheRuntimeHoldsMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	c := New(Config{Limits: Limits{Memory: 1 << 30}})
+	c.holdMemory()
+	require.Equal(t, before, debug.SetMemoryLimit(-1), "only if it is told to")
+	c.cfg.HoldMemory = true
+	for peers, counted := range map[int64]int64{0: 256, 255: 256, 256: 512} {
+		c.open.Store(peers)
+		c.holdMemory()
+		require.Equal(t, 1<<30+16<<20+counted*memoryPeer, debug.SetMemoryLimit(-1))
 	}
 }

@@ -174,6 +174,7 @@ func TestSurplusPeersAreTurnedAway(t *testing.T) {
 		require.True(t, err == nil || strings.Contains(err.Error(), "reset"), err)
 	}
 	require.Equal(t, 1, strings.Count(strings.Join(c.told.lines(), "\n"), "turned away"))
+	require.EqualValues(t, 3, c.Held().TurnedAway)
 	send(t, b, numbered("sensor_sshd_exec", 1))
 	c.arrived(t, 1)
 	require.NoError(t, a.Close())

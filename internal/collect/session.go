@@ -94,6 +94,8 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	switch cut := s.cut.Load(); {
 	case cut != nil:
 		return *cut
+	case errors.Is(err, wire.ErrLimit), errors.Is(err, peer.ErrSilent):
+		c.cut.Add(1)
 	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()
 	}
@@ -287,6 +289,7 @@ func (s *session) put(it item) {
 // cutOff ends the connection, and gives back the memory of what waits.
 func (s *session) cutOff(err error) {
 	if s.cut.CompareAndSwap(nil, &err) {
+		s.c.cut.Add(1)
 		s.queue.close()
 		go s.nc.Close() // TLS may want to say goodbye first
 	}

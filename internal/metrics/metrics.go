@@ -24,7 +24,11 @@ type Facts struct {
 	Accepted uint64 // handshakes that were done
 	Refused  uint64 // and those that failed
 	Traffic  traffic.Totals
-	Log      *eventlog.Stats // nil if there is no log folder
+	// Incoming and Outgoing are bytes that are held of what comes, and of what waits
+	// to be sent on; TurnedAway and CutOff are peers.
+	Incoming, Outgoing int64
+	TurnedAway, CutOff uint64
+	Log                *eventlog.Stats // nil if there is no log folder
 }
 
 // Listen listens at addr, which has to be of this host alone unless public.
@@ -88,6 +92,8 @@ func (f *Facts) write(w io.Writer) {
 	metrics.ExposeMetadata(true) // of what type each is
 	metrics.WriteGaugeUint64(w, fmt.Sprintf("broccoli_collector_info{version=%q}", f.Version), 1)
 	metrics.WriteGaugeUint64(w, "broccoli_peers", uint64(f.Peers))
+	metrics.WriteGaugeUint64(w, "broccoli_incoming_bytes", uint64(max(f.Incoming, 0)))
+	metrics.WriteGaugeUint64(w, "broccoli_outgoing_bytes", uint64(max(f.Outgoing, 0)))
 	t := &f.Traffic
 	metrics.WriteGaugeUint64(w, "broccoli_pending_chunks", uint64(max(t.Pending, 0)))
 	for _, c := range []struct {
@@ -96,6 +102,8 @@ func (f *Facts) write(w io.Writer) {
 	}{
 		{"broccoli_handshakes_total", f.Accepted},
 		{"broccoli_handshakes_failed_total", f.Refused},
+		{"broccoli_turned_away_total", f.TurnedAway},
+		{"broccoli_cut_off_total", f.CutOff},
 		{"broccoli_received_bytes_total", t.BytesIn},
 		{"broccoli_sent_bytes_total", t.BytesOut},
 		{"broccoli_received_chunks_total", t.ChunksIn},

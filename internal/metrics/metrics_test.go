@@ -26,6 +26,7 @@ func get(t *testing.T, facts Facts, health error, path string) *httptest.Respons
 func TestEveryFactIsShown(t *testing.T) {
 	w := get(t, Facts{
 		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
+		Incoming: 21, Outgoing: 22, TurnedAway: 23, CutOff: 24,
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
 			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13, Ignored: 20},
 		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19},
@@ -42,6 +43,10 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_peers":                   "1",
 		"broccoli_handshakes_total":        "2",
 		"broccoli_handshakes_failed_total": "3",
+		"broccoli_incoming_bytes":          "21",
+		"broccoli_outgoing_bytes":          "22",
+		"broccoli_turned_away_total":       "23",
+		"broccoli_cut_off_total":           "24",
 		"broccoli_received_bytes_total":    "4",
 		"broccoli_sent_bytes_total":        "5",
 		"broccoli_received_chunks_total":   "6",

@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/term"
@@ -172,8 +174,28 @@ func network(addr string) string {
 	return "tcp"
 }
 
-// askPass asks on the terminal, as far as there is one.
+// said are the passphrases that there have been, by file: several things may want
+// the same.
+var (
+	asking sync.Mutex
+	said   = map[string][]byte{}
+)
+
+// askPass asks on the terminal, as far as there is one, once for each file.
 func askPass(path string) ([]byte, error) {
+	asking.Lock()
+	defer asking.Unlock()
+	if pass, ok := said[path]; ok {
+		return slices.Clone(pass), nil
+	}
+	pass, err := askTerminal(path)
+	if err == nil {
+		said[path] = slices.Clone(pass)
+	}
+	return pass, err
+}
+
+func askTerminal(path string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, errors.New("the key is encrypted, and there is no terminal to ask for the passphrase")

@@ -16,7 +16,7 @@ func (l Limits) incoming() int64 { return l.Memory / 2 }
 func (l Limits) outgoing() int64 { return l.Memory / 4 }
 
 const (
-	// memoryBase is what the program has without peers, of which half is not the
+	// memoryBase is what the program has without peers, of which most is not the
 	// runtime's; memoryPeer is what each takes that does nothing out of the ordinary.
 	memoryBase = 32 << 20
 	memoryPeer = 128 << 10
@@ -32,7 +32,7 @@ func (c *Collector) holdMemory() {
 	}
 	peers := (c.open.Load()/memorySteps + 1) * memorySteps
 	if c.held.Swap(peers) != peers {
-		debug.SetMemoryLimit(c.cfg.Limits.Memory + memoryBase/2 + peers*memoryPeer)
+		debug.SetMemoryLimit(c.cfg.Limits.Memory + memoryBase/4 + peers*memoryPeer)
 	}
 }
 

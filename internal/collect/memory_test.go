@@ -173,6 +173,6 @@ func TestTheRuntimeHoldsMemory(t *testing.T) {
 	for peers, counted := range map[int64]int64{0: 256, 255: 256, 256: 512} {
 		c.open.Store(peers)
 		c.holdMemory()
-		require.Equal(t, 1<<30+16<<20+counted*memoryPeer, debug.SetMemoryLimit(-1))
+		require.Equal(t, 1<<30+8<<20+counted*memoryPeer, debug.SetMemoryLimit(-1))
 	}
 }

@@ -22,6 +22,14 @@ const chunks = 2
 // size is the memory that an item takes in a queue.
 func (it *item) size() int { return 64 + len(it.event) + len(it.request) }
 
+// cost is the memory that it takes until it is sent: a large event is copied then.
+func (it *item) cost() int {
+	if len(it.event) >= largeEvent {
+		return it.size() + len(it.event)
+	}
+	return it.size()
+}
+
 // queue is what waits for a peer. Who puts something in never waits.
 type queue struct {
 	max    int
@@ -34,6 +42,7 @@ type queue struct {
 	closed bool
 	// Of items, and of those that have been taken and not been sent:
 	bytes, pending int
+	held           int // of memory
 }
 
 func newQueue(max int, memory *wire.Budget, count *traffic.Counters) *queue {
@@ -59,10 +68,11 @@ func (q *queue) put(it item) error {
 	if q.bytes > 0 && q.bytes+size > q.max {
 		return errSlow
 	}
-	if !q.memory.Take(size) {
+	if !q.memory.Take(it.cost()) {
 		return errMemory
 	}
 	q.bytes += size
+	q.held += it.cost()
 	q.pending++
 	q.count.Waiting(chunks)
 	q.items = append(q.items, it)
@@ -107,7 +117,8 @@ func (q *queue) sent(items []item) {
 	}
 	for i := range items {
 		q.bytes -= items[i].size()
-		q.memory.Give(items[i].size())
+		q.held -= items[i].cost()
+		q.memory.Give(items[i].cost())
 	}
 	q.pending -= len(items)
 	q.count.Waiting(-chunks * len(items))
@@ -121,7 +132,7 @@ func (q *queue) close() {
 		return
 	}
 	q.closed = true
-	q.memory.Give(q.bytes)
+	q.memory.Give(q.held)
 	q.count.Waiting(-chunks * q.pending)
 	q.items = nil
 	close(q.more)

@@ -54,7 +54,7 @@ func (s Settings) Source() (*Source, error) {
 
 // Server returns what a listener is to have.
 func (src *Source) Server() *tls.Config {
-	cfg := src.server.Clone()
+	cfg := src.base()
 	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		src.mu.Lock()
 		defer src.mu.Unlock()
@@ -64,10 +64,16 @@ func (src *Source) Server() *tls.Config {
 	return cfg
 }
 
+func (src *Source) base() *tls.Config {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	return src.server.Clone()
+}
+
 // Client returns what is needed to connect to a peer whose certificate must be of
 // that name, or of any if that is empty.
 func (src *Source) Client(name string) *tls.Config {
-	cfg := src.server.Clone()
+	cfg := src.base()
 	cfg.Certificates = nil
 	if net.ParseIP(name) == nil {
 		cfg.ServerName = name

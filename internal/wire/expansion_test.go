@@ -50,3 +50,29 @@ func TestReferencesDoNotExpandWithoutBounds(t *testing.T) {
 	_, err = decodeWith(d, call(append([]blob{text(2, strings.Repeat("x", 4000))}, ref(2), ref(2))...))
 	require.NoError(t, err, "nor is what the event has itself anything else")
 }
+
+// TestNamesOfTypesDoNotExpand: neither those of fields nor those of types, which a
+// value has as often as it refers to its type.
+func TestNamesOfTypesDoNotExpand(t *testing.T) {
+	long := strings.Repeat("n", 5000)
+	enum := func(typ blob) blob { return obj(0, valEnum).add(typ).u64(1) }
+	record := func(typ blob) blob { return obj(0, valRecord).add(typ, mutable()).u32(1).u8(0) }
+	enumType := typ(1, typeEnum, event.Enum, long).u64(0).u32(0).u8(0)
+	recordType := typ(2, typeRecord, event.Record, "").u32(1).u8(1).u32(1).u8(0).add(countType()).str(long)
+	for id, c := range map[uint32]struct {
+		value func(blob) blob
+		full  blob
+	}{1: {enum, enumType}, 2: {record, recordType}} {
+		d := NewDecoder(Limits{MaxFromCache: 10_000})
+		_, err := decodeWith(d, call(c.value(c.full)))
+		require.NoError(t, err)
+		_, err = decodeWith(d, call(c.value(refType(id))))
+		require.NoError(t, err)
+		var many []blob
+		for range 100 {
+			many = append(many, c.value(refType(id)))
+		}
+		_, err = decodeWith(d, call(many...))
+		require.ErrorIs(t, err, ErrLimit)
+	}
+}

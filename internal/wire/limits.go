@@ -15,8 +15,9 @@ type Limits struct {
 	// in the same way.
 	MaxBytes int
 	// MaxFromCache is how much an event may take from the cache by reference, each
-	// time counted: bytes of strings, and 16 for each value and object, beyond 16
-	// times the length of the event itself. A few bytes could else become many.
+	// time counted: bytes of strings and names, and 16 for each value and object,
+	// beyond 16 times the length of the event itself. A few bytes could else become
+	// many.
 	MaxFromCache int
 	// MaxCache is the number of objects that the cache keeps from one event
 	// to the next, MaxCacheBytes roughly the memory that they take.

@@ -59,6 +59,10 @@ func TestStrangersLeaveRoomForLogs(t *testing.T) {
 	}
 	wrote(kinds...)
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(dir + "/sensor_sshd_exec.log")
+		return os.IsNotExist(err)
+	}, deadline, 10*time.Millisecond, "it is rotated")
 	require.NoError(t, p.Send(numbered("auth_ok", 2)))
 	require.NoError(t, p.Flush())
 	wrote("auth_ok")

@@ -267,7 +267,9 @@ extern "C" {
 #define BRO_CFLAG_DONTCACHE (1 << 3)
 /* bro_conn_process_input() handles one event and returns. */
 #define BRO_CFLAG_YIELD (1 << 4)
-/* Let the peer refer to objects that it has sent before. */
+/* Let the peer refer to objects that it has sent before, which is far fewer bytes. A Bro 2.5.5
+ * does so with a record although something nested in it has changed since: what you get is then old,
+ * or not set. */
 #define BRO_CFLAG_CACHE (1 << 5)
 
 /* --- Scalars ----------------------------------------------------------------------------- */

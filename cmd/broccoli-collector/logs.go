@@ -28,6 +28,7 @@ type logOptions struct {
 	interval, statistics     time.Duration
 	metrics                  string
 	public                   bool
+	maxOpen                  int // logs of events at a time
 }
 
 func (o *logOptions) register(f *flag.FlagSet) {
@@ -123,7 +124,7 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 
 func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: logf, Own: asks,
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: logf, Own: asks, MaxOpen: o.maxOpen,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)
@@ -247,6 +248,8 @@ func (l *logs) facts() metrics.Facts {
 	_, f.Accepted = l.collector.Totals()
 	f.Refused = l.collector.Refused()
 	f.Truncated = l.stream.Truncated()
+	held := l.collector.Held()
+	f.Incoming, f.Outgoing, f.TurnedAway, f.CutOff = held.Incoming, held.Outgoing, held.TurnedAway, held.CutOff
 	if l.events != nil {
 		stats := l.events.Stats()
 		f.Log, f.Truncated, f.LeftOut = &stats, stats.Truncated, l.comm.LeftOut()

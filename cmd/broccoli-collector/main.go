@@ -12,11 +12,10 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"romanesco/internal/commlog"
 	"romanesco/internal/eventlog"
 	"romanesco/internal/printable"
+	"romanesco/internal/secure"
 )
 
 // version is set by the linker.
@@ -96,20 +95,19 @@ func run(s *signals, args []string) error {
 }
 
 // tls makes TLS ready, if it is wanted.
-func (p *plan) tls() (*tls.Config, error) {
+func (p *plan) tls() (*secure.Source, error) {
 	if p.secureFor == "" {
 		return nil, nil
 	}
-	p.secure.AskPass = askPass
-	cfg, err := p.secure.Listening()
+	src, err := p.secure.Source()
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	return cfg, nil
+	return src, nil
 }
 
 // listen opens what is to be listened on.
-func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, error) {
+func (p *plan) listen(secured *secure.Source, comm *commlog.Log) ([]net.Listener, error) {
 	var listeners []net.Listener
 	events := len(p.known.Select(p.asks))
 	open := func(addr, how string) (net.Listener, error) {
@@ -136,7 +134,7 @@ func (p *plan) listen(secured *tls.Config, comm *commlog.Log) ([]net.Listener, e
 		if err != nil {
 			return nil, err
 		}
-		listeners = append(listeners, tls.NewListener(l, secured))
+		listeners = append(listeners, tls.NewListener(l, secured.Server()))
 	}
 	return listeners, nil
 }
@@ -147,22 +145,6 @@ func network(addr string) string {
 		return "tcp4"
 	}
 	return "tcp"
-}
-
-// askPass asks on the terminal, as far as there is one.
-func askPass(path string) ([]byte, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return nil, errors.New("the key is encrypted, and there is no terminal to ask for the passphrase")
-	}
-	defer tty.Close()
-	fmt.Fprintf(tty, "Passphrase of %s: ", path)
-	pass, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(tty)
-	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase: %w", err)
-	}
-	return pass, nil
 }
 
 func (o *options) lineFor(out *os.File) (eventlog.Line, error) {

@@ -19,11 +19,13 @@ type options struct {
 	given         map[string]bool // which options there are
 	connect       []string
 	secureConnect bool
+	tlsName       string
 	retry         time.Duration
 	patterns      []string
 	events        []string
 	eventsFile    string
 	forward       bool
+	peerCache     bool
 	limits        collect.Limits
 	secure        secure.Settings
 	format        string
@@ -116,11 +118,14 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.listen, "listen", defaultListen, "`address` to listen on in the clear, host:port; port 0 takes a free one, \"\" none; with -policy the default is what that says")
 	f.StringVar(&o.secureListen, "tls-listen", "", "`address` to listen on for TLS; Bro's port for it is 47756; with -policy as above")
 	many("connect", "`address` of a peer to connect to, host:port", &o.connect)
+	f.StringVar(&o.tlsName, "tls-peer-name", "", "`name` that the certificate of each peer of -connect must have, or any (default the host of its address)")
+	f.StringVar(&o.secure.CRL, "crl", "", "`file` with revocation lists of the CA, PEM or DER; read anew when it changes")
 	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
 	many("event", "`name` of a further event to ask for", &o.events)
 	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
 	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
+	f.BoolVar(&o.peerCache, "peer-cache", false, "let the peers of the command line refer to what they have sent before: far fewer bytes from a Bro, but its records are then old where something nested has changed")
 	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
 	size("max-memory", "the most memory that all peers together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
 	size("max-queue", "how much may wait for a peer that takes events too slowly, with -forward, a `size` (default 16M)", func(n int64) { o.limits.Queue = int(n) })
@@ -139,11 +144,15 @@ func (o *options) flags() *flag.FlagSet {
 
 // check refuses what does not go together.
 func (o *options) check() error {
-	asks := len(o.patterns)+len(o.events) > 0
-	if len(o.policies) > 0 && asks && len(o.connect) == 0 {
-		return errors.New("with -policy each destination is asked for its own $events; a pattern or -event is for the peers of -connect, of which there are none")
+	if len(o.policies) > 0 && len(o.connect) == 0 {
+		if len(o.patterns) > 0 {
+			return errors.New("with -policy each destination is asked for its own $events; a pattern is for the peers of -connect, of which there are none")
+		}
+		if o.peerCache {
+			return errors.New("with -policy each destination has its own $cache; -peer-cache is for the peers of -connect, of which there are none")
+		}
 	}
-	if len(o.policies) == 0 && !asks {
+	if len(o.policies) == 0 && len(o.patterns)+len(o.events) == 0 {
 		o.patterns = []string{defaultPattern}
 	}
 	if o.limits.Peers < 1 {

@@ -30,6 +30,7 @@ type plan struct {
 // plan reads the files that the options name. An error is a usageError.
 func (o *options) plan() (*plan, error) {
 	p := &plan{opts: o, forward: o.forward, secure: o.secure}
+	p.secure.AskPass = new(passphrases).ask
 	if err := p.make(); err != nil {
 		return nil, usageError{err}
 	}
@@ -52,6 +53,7 @@ func (p *plan) make() (err error) {
 	if err := p.addOptions(o); err != nil {
 		return err
 	}
+	p.warnOfCaches()
 	if len(p.destinations) == 0 && len(p.clear)+len(p.secured) == 0 {
 		return errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
 	}
@@ -62,6 +64,9 @@ func (p *plan) make() (err error) {
 func (o *options) catalog() (catalog.Catalog, error) {
 	known := catalog.Builtin()
 	for _, name := range o.events {
+		if !catalog.IsName(name) {
+			return nil, fmt.Errorf("-event %q: not a name (letters, digits, _ and ::)", name)
+		}
 		known.Add(name)
 	}
 	if o.eventsFile == "" {
@@ -91,8 +96,8 @@ func (p *plan) addPolicy(files []string) error {
 	}
 	for i := range read.Destinations {
 		d := read.Destinations[i]
-		if err := p.choose(&d); err != nil {
-			return err
+		if d.Events, err = p.choose(d.EventsAt.String(), d.Events); err != nil {
+			return fmt.Errorf("policy: %w", err)
 		}
 		p.destinations = append(p.destinations, collect.Destination{Destination: d})
 	}
@@ -109,32 +114,58 @@ func (p *plan) addPolicy(files []string) error {
 	return nil
 }
 
-// choose makes sure that a destination of a policy is asked for something, if it
-// is to be. Bro's guide itself has /ftp_*/ where it means /ftp_.*/.
-func (p *plan) choose(d *policy.Destination) error {
-	if d.Events == nil || len(p.known.Select(d.Events.Match)) > 0 {
-		return nil
+// choose makes sure that who is asked for a pattern is asked for something, or will
+// be when others ask for it. Bro's guide itself has /ftp_*/ where it means
+// /ftp_.*/. at is where the pattern stands.
+func (p *plan) choose(at string, events *pattern.Pattern) (*pattern.Pattern, error) {
+	if events == nil || len(p.known.Select(events.Match)) > 0 {
+		return events, nil
 	}
-	if other, ok := d.Events.FromGlob(); ok && len(p.known.Select(other.Match)) > 0 {
-		p.notes = append(p.notes, fmt.Sprintf("%v: %v matches no event that is known, and is taken for %v", d.EventsAt, d.Events, other))
-		d.Events = other
-		return nil
+	if other, ok := events.FromGlob(); ok && len(p.known.Select(other.Match)) > 0 {
+		p.note("%s: %v matches no event that is known, and is taken for %v", at, events, other)
+		return other, nil
 	}
 	if p.forward {
-		return nil // for what others will ask for
+		p.note("%s: %v matches no event that is known, and is for those that other peers will ask for", at, events)
+		return events, nil
 	}
-	return fmt.Errorf("policy: %v: %v matches no event that is known; add names with -events", d.EventsAt, d.Events)
+	return nil, fmt.Errorf("%s: %v matches no event that is known; add names with -event or -events", at, events)
+}
+
+// note has something said at the start.
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// warnOfCaches says what a cache costs, for each who is to have one.
+func (p *plan) warnOfCaches() {
+	for i := range p.destinations {
+		d := &p.destinations[i]
+		if !d.Cache {
+			continue
+		}
+		at := "-peer-cache"
+		if d.At.File != "" {
+			at = d.At.String() + ": $cache=T"
+		}
+		p.note("%s: a Bro refers to a record that it has sent although something in it has changed since: values will be old or missing", at)
+	}
 }
 
 // addOptions adds what the command line says of peers and listening, which comes
 // before what a policy does.
 func (p *plan) addOptions(o *options) error {
-	events, err := o.asked(p.known)
+	if err := p.checkEvents(o); err != nil {
+		return err
+	}
+	events, err := p.asked(o)
 	if err != nil {
 		return err
 	}
 	if len(o.policies) == 0 {
-		p.destinations = append(p.destinations, collect.Anyone(events))
+		anyone := collect.Anyone(events)
+		anyone.Cache = o.peerCache
+		p.destinations = append(p.destinations, anyone)
 	}
 	for _, addr := range o.connect {
 		p.destinations = append(p.destinations, o.destination(addr, events))
@@ -163,12 +194,25 @@ func addresses(addr string) []string {
 
 func (o *options) destination(addr string, events *pattern.Pattern) collect.Destination {
 	return collect.Destination{Address: addr, Destination: policy.Destination{
-		Events: events, Connect: true, Retry: max(o.retry, time.Millisecond), SSL: o.secureConnect, AcceptInput: true,
+		Events: events, Connect: true, Retry: max(o.retry, time.Millisecond), SSL: o.secureConnect, AcceptInput: true, Cache: o.peerCache, TLSName: o.tlsName,
 	}}
 }
 
+// checkEvents makes sure that a further event is asked of somebody.
+func (p *plan) checkEvents(o *options) error {
+	if len(o.policies) == 0 || len(o.connect) > 0 {
+		return nil
+	}
+	for _, name := range o.events {
+		if !p.asks(name) {
+			return fmt.Errorf("-event %s: with -policy each destination is asked for its own $events, of which none matches it", name)
+		}
+	}
+	return nil
+}
+
 // asked returns what the command line asks for, nil for nothing.
-func (o *options) asked(known catalog.Catalog) (*pattern.Pattern, error) {
+func (p *plan) asked(o *options) (*pattern.Pattern, error) {
 	var all []*pattern.Pattern
 	for _, text := range o.patterns {
 		bare := text
@@ -179,8 +223,8 @@ func (o *options) asked(known catalog.Catalog) (*pattern.Pattern, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pattern %s: %w", text, err)
 		}
-		if len(known.Select(one.Match)) == 0 {
-			return nil, fmt.Errorf("pattern %s matches no event that is known; add names with -event or -events", text)
+		if one, err = p.choose("pattern", one); err != nil {
+			return nil, err
 		}
 		all = append(all, one)
 	}

@@ -193,7 +193,7 @@ func secondSample(t *testing.T, host string, bro1, bro2 []string, source string)
 	require.NoError(t, err)
 	local := written(t, "local.bro", fmt.Sprintf("redef Remote::destinations += { [\"source\"] = [$host=%s, $events=/ftp_.*/] };", source))
 	first := launchIn(t, dir1, append(append(bro1, "-forward", "-policy", local,
-		"-connect", net.JoinHostPort(host, port), "-tls-connect", "-retry", "10ms"), a.args()...)...)
+		"-connect", net.JoinHostPort(host, port), "-tls-connect", "-tls-peer-name", "127.0.0.1", "-retry", "10ms"), a.args()...)...)
 	first.wait(t, host+`:\d+: connected`)
 	_, port, err = net.SplitHostPort(first.addr)
 	require.NoError(t, err)

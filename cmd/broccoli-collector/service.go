@@ -52,12 +52,19 @@ func (p *plan) start(s *signals) (err error) {
 func (r *service) open(p *plan, s *signals) (err error) {
 	stream := eventlog.NewStream(os.Stdout, p.line)
 	stream.MaxLine = int(p.opts.logs.line)
+	if err := p.opts.holdDescriptors(p); err != nil {
+		return err
+	}
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
-		Log: stream, Logf: logf,
+		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Logf: logf,
 	}
-	if cfg.TLS, err = p.tls(); err != nil {
+	tls, err := p.tls()
+	if err != nil {
 		return err
+	}
+	if tls != nil {
+		cfg.TLS = tls.Client
 	}
 	if r.logs, err = p.opts.logs.open(p.asks, s.hup); err != nil {
 		return err
@@ -70,7 +77,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 		return err
 	}
 	cfg.Log = r.zeek.log(cfg.Log, true)
-	if r.listeners, err = p.listen(cfg.TLS, cfg.Comm); err != nil {
+	if r.listeners, err = p.listen(tls, cfg.Comm); err != nil {
 		return err
 	}
 	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })

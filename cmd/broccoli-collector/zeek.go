@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"romanesco/internal/catalog"
+	"romanesco/internal/collect"
 	"romanesco/internal/event"
 	"romanesco/internal/eventlog"
 	"romanesco/internal/refused"
@@ -30,10 +31,12 @@ type zeekOptions struct {
 	exactTime    bool
 	timeZone     string
 	confirm      websocket.Confirm
+	tlsName      string
 }
 
 func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.forward, "zeek-forward", "", "`peer` to send every event to as well: a Zeek's WebSocket port, ws://host:port or wss://host:port")
+	f.StringVar(&o.tlsName, "zeek-tls-name", "", "`name` that the certificate of -zeek-forward must have, or any (default the host of its address)")
 	f.StringVar(&o.listen, "zeek-listen", "", "`address` to listen on for WebSocket clients, as a Zeek does; its port is 9997")
 	f.StringVar(&o.secureListen, "zeek-tls-listen", "", "the same over TLS")
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
@@ -101,7 +104,6 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		}
 		z.types = types
 	}
-	s.AskPass = askPass
 	if o.forward != "" {
 		if err := z.forward(o, types, s); err != nil {
 			return nil, fmt.Errorf("-zeek-forward %s: %w", o.forward, err)
@@ -147,11 +149,17 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 		return nil
 	}
 	s.Nameless = true // Zeek need not ask for a certificate
-	cfg, err := s.Listening()
+	src, err := s.Source()
 	if err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
-	z.forwarder.TLS = cfg
+	name := o.tlsName
+	if name == "" {
+		name, _, _ = net.SplitHostPort(addr)
+	} else if name == collect.AnyName {
+		name = ""
+	}
+	z.forwarder.TLS = src.Client(name)
 	return nil
 }
 

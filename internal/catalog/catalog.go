@@ -8,7 +8,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -73,7 +72,7 @@ func (c Catalog) AddFrom(r io.Reader, file string) error {
 			continue
 		}
 		for _, w := range words {
-			if !isName.MatchString(w) {
+			if !IsName(w) {
 				return fmt.Errorf("%s:%d: %q is not a name (letters, digits, _ and ::)", file, n, w)
 			}
 		}
@@ -91,7 +90,24 @@ func (c Catalog) AddFrom(r io.Reader, file string) error {
 	return nil
 }
 
-var isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(::[A-Za-z_][A-Za-z0-9_]*)*$`)
+// IsName reports whether an event can be called so in a script: identifiers, with
+// :: between them.
+func IsName(s string) bool {
+	first := true
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			first = false
+		case '0' <= c && c <= '9' && !first:
+		case c == ':' && !first && i+1 < len(s) && s[i+1] == ':':
+			i++
+			first = true
+		default:
+			return false
+		}
+	}
+	return !first
+}
 
 // Select returns, sorted, the names that match.
 func (c Catalog) Select(match func(name string) bool) []string {

@@ -32,14 +32,17 @@ type Config struct {
 	// it, whoever they are.
 	Forward bool
 	Limits  Limits
-	Log     eventlog.Log
+	// HoldMemory has the runtime of the program hold Limits.Memory.
+	HoldMemory bool
+	Log        eventlog.Log
 	// Comm, if set, is told of each peer.
 	Comm *commlog.Log
 	// Logf, if set, is told what whoever runs the collector wants to know.
 	Logf func(format string, args ...any)
-	// TLS is how to connect to destinations that want it. Who listens hands a
-	// TLS listener to Run.
-	TLS *tls.Config
+	// TLS returns how to connect to destinations that want it, whose certificate
+	// must be of that name, or of any if it is empty. Who listens hands a TLS
+	// listener to Run.
+	TLS func(name string) *tls.Config
 }
 
 // Limits bound what peers can take. The zero value of a field means its default.
@@ -47,7 +50,7 @@ type Limits struct {
 	// Peers is how many may be connected at a time.
 	Peers int
 	// Memory is how many bytes all of them together may make us hold, beyond
-	// some 100 KB that each of them has.
+	// what each of them has, up to memoryPeer, and we ourselves, memoryBase.
 	Memory int64
 	// Queue is how many bytes may wait for a peer that takes them too slowly.
 	Queue int
@@ -74,20 +77,30 @@ func (l Limits) withDefaults() Limits {
 // time.
 const handshakeTime = 30 * time.Second
 
+// messageTime is enough for the largest message over a line of 1 Mbit/s.
+const messageTime = 2 * time.Minute
+
 // Collector asks peers for events and takes what they send.
 type Collector struct {
 	// Traffic counts what passes.
 	Traffic traffic.Ledger
 
-	cfg     Config
-	memory  *wire.Budget
-	relay   relay
-	started time.Time
+	cfg              Config
+	memory, outgoing *wire.Budget      // for what comes, and for what waits to be sent
+	held             atomic.Int64      // for how many peers holdMemory has been told
+	large            sync.Mutex        // held while a large event is written
+	sending          sync.Mutex        // guards senders
+	senders          map[*session]bool // whom events are sent on to
+	relay            relay
+	started          time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
+	// message is how long for the rest of a message that was begun.
+	message time.Duration
 
 	open           atomic.Int64 // connections
 	peers, refused atomic.Uint64
+	away, cut      atomic.Uint64 // peers that were turned away, and cut off
 	failed         atomic.Pointer[error]
 }
 
@@ -98,9 +111,11 @@ func New(cfg Config) *Collector {
 		cfg.Logf = func(string, ...any) {}
 	}
 	c := &Collector{
-		cfg: cfg, memory: wire.NewBudget(cfg.Limits.Memory), started: time.Now(), handshake: handshakeTime,
+		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
+		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
+		senders: map[*session]bool{},
 	}
-	c.relay.init(cfg.Catalog)
+	c.relay.init(cfg.Catalog, c.cfg.Destinations)
 	return c
 }
 
@@ -113,11 +128,23 @@ func (c *Collector) Totals() (events, peers uint64) {
 // Refused returns with how many peers the handshake has failed.
 func (c *Collector) Refused() uint64 { return c.refused.Load() }
 
+// Held is what is held of the bounds, and who has met them.
+type Held struct {
+	Incoming, Outgoing int64  // bytes of what comes, and of what waits to be sent on
+	TurnedAway, CutOff uint64 // peers, since the start
+}
+
+// Held returns what is held now.
+func (c *Collector) Held() Held {
+	return Held{c.memory.Used(), c.outgoing.Used(), c.away.Load(), c.cut.Load()}
+}
+
 // Run listens, and connects to the destinations that want it, until ctx ends: then
 // it returns nil when all peers are done with, or else why it could not go on.
 func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	c.holdMemory()
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
 	for _, l := range listeners {
@@ -172,6 +199,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 			return fmt.Errorf("accepting: %w", err)
 		}
 		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
+			c.away.Add(1)
 			if !full {
 				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
 			}
@@ -181,6 +209,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		}
 		full = false
 		c.open.Add(1)
+		c.holdMemory()
 		wg.Go(func() {
 			defer c.open.Add(-1)
 			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
@@ -201,7 +230,7 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
 			if d.SSL {
-				nc = tls.Client(nc, c.cfg.TLS)
+				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
 			c.open.Add(1)
 			err = c.handle(ctx, nc, d)
@@ -222,6 +251,20 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 			return
 		case <-time.After(d.Retry):
 		}
+	}
+}
+
+// sends takes note of a peer that events are sent on to, until the function that it
+// returns is called.
+func (c *Collector) sends(s *session) (done func()) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.senders[s] = true
+	return func() {
+		c.sending.Lock()
+		defer c.sending.Unlock()
+		delete(c.senders, s)
+		s.queue.close()
 	}
 }
 

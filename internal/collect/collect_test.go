@@ -62,7 +62,7 @@ type running struct {
 }
 
 // start runs a collector until the test ends.
-func start(t testing.TB, cfg Config) *running {
+func start(t testing.TB, cfg Config, change ...func(*Collector)) *running {
 	t.Helper()
 	r := &running{events: &output{}, told: &output{}}
 	if cfg.Catalog == nil {
@@ -73,6 +73,9 @@ func start(t testing.TB, cfg Config) *running {
 	}
 	cfg.Logf = logger(r.told)
 	r.Collector = New(cfg)
+	for _, f := range change {
+		f(r.Collector)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	r.addr = l.Addr().String()

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 
@@ -33,6 +34,21 @@ func (d *Destination) address() string {
 	return netip.AddrPortFrom(d.Host, d.Port).String()
 }
 
+// AnyName is the TLSName of a destination whose certificate may be of any name.
+const AnyName = "any"
+
+// certificateName returns the name that its certificate must have, empty for any.
+func (d *Destination) certificateName() string {
+	switch d.TLSName {
+	case AnyName:
+		return ""
+	case "":
+		host, _, _ := net.SplitHostPort(d.address())
+		return host
+	}
+	return d.TLSName
+}
+
 // name returns how messages call it.
 func (d *Destination) name() string {
 	if d.Tag == "" {
@@ -61,7 +77,6 @@ func (d *Destination) match(host netip.Addr, class string, secured bool) (ok boo
 // perhaps why it is none. Those that we wait for come before those that we
 // connect to.
 func find(all []Destination, host netip.Addr, class string, secured bool) (*Destination, string) {
-	host = host.Unmap().WithZone("")
 	var reason string
 	for _, connects := range []bool{false, true} {
 		for i := range all {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"romanesco/internal/catalog"
 	"romanesco/internal/certs"
 	"romanesco/internal/event"
 	"romanesco/internal/eventlog"
@@ -65,7 +66,7 @@ func TestErrorOfOursEndsOneConnection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	said := make(chan string, 100)
-	c := New(Config{Destinations: anyone(t, ".*"), Log: faulty{}, Logf: func(format string, args ...any) {
+	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(t, ".*"), Log: faulty{}, Logf: func(format string, args ...any) {
 		said <- fmt.Sprintf(format, args...)
 	}})
 	done := make(chan error, 1)

@@ -174,6 +174,7 @@ func TestSurplusPeersAreTurnedAway(t *testing.T) {
 		require.True(t, err == nil || strings.Contains(err.Error(), "reset"), err)
 	}
 	require.Equal(t, 1, strings.Count(strings.Join(c.told.lines(), "\n"), "turned away"))
+	require.EqualValues(t, 3, c.Held().TurnedAway)
 	send(t, b, numbered("sensor_sshd_exec", 1))
 	c.arrived(t, 1)
 	require.NoError(t, a.Close())
@@ -207,6 +208,18 @@ func (p *rawPeer) dial(t *testing.T, c *running) {
 func (p *rawPeer) write(b []byte) {
 	_ = p.nc.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, _ = p.nc.Write(b)
+}
+
+// send sends events whether they were asked for or not.
+func (p *rawPeer) send(t *testing.T, evs ...*event.Event) {
+	t.Helper()
+	var b []byte
+	for _, ev := range evs {
+		var err error
+		b, err = new(wire.Encoder).AppendEvent(b, ev)
+		require.NoError(t, err)
+	}
+	p.write(b)
 }
 
 // TestEventsDoNotWaitForOthers: what stands behind an event, and is none, keeps

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -21,6 +22,14 @@ const chunks = 2
 // size is the memory that an item takes in a queue.
 func (it *item) size() int { return 64 + len(it.event) + len(it.request) }
 
+// cost is the memory that it takes until it is sent: a large event is copied then.
+func (it *item) cost() int {
+	if len(it.event) >= largeEvent {
+		return it.size() + len(it.event)
+	}
+	return it.size()
+}
+
 // queue is what waits for a peer. Who puts something in never waits.
 type queue struct {
 	max    int
@@ -33,25 +42,37 @@ type queue struct {
 	closed bool
 	// Of items, and of those that have been taken and not been sent:
 	bytes, pending int
+	held           int // of memory
 }
 
 func newQueue(max int, memory *wire.Budget, count *traffic.Counters) *queue {
 	return &queue{max: max, memory: memory, count: count, more: make(chan struct{}, 1)}
 }
 
-// put reports false when there is no room. A closed queue swallows everything.
-func (q *queue) put(it item) bool {
+// Why something is not put into a queue.
+var (
+	errSlow   = errors.New("it takes events too slowly")
+	errMemory = errors.New("no memory is left for what waits")
+)
+
+// put returns errSlow or errMemory when there is no room. A closed queue swallows
+// everything.
+func (q *queue) put(it item) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return true
+		return nil
 	}
 	size := it.size()
 	// Whatever its size, one item has to go through.
-	if q.bytes > 0 && q.bytes+size > q.max || !q.memory.Take(size) {
-		return false
+	if q.bytes > 0 && q.bytes+size > q.max {
+		return errSlow
+	}
+	if !q.memory.Take(it.cost()) {
+		return errMemory
 	}
 	q.bytes += size
+	q.held += it.cost()
 	q.pending++
 	q.count.Waiting(chunks)
 	q.items = append(q.items, it)
@@ -59,7 +80,17 @@ func (q *queue) put(it item) bool {
 	case q.more <- struct{}{}:
 	default:
 	}
-	return true
+	return nil
+}
+
+// size returns how many bytes wait.
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return 0
+	}
+	return q.bytes
 }
 
 // wait returns true when there may be something, false when the queue is closed.
@@ -86,7 +117,8 @@ func (q *queue) sent(items []item) {
 	}
 	for i := range items {
 		q.bytes -= items[i].size()
-		q.memory.Give(items[i].size())
+		q.held -= items[i].cost()
+		q.memory.Give(items[i].cost())
 	}
 	q.pending -= len(items)
 	q.count.Waiting(-chunks * len(items))
@@ -100,7 +132,7 @@ func (q *queue) close() {
 		return
 	}
 	q.closed = true
-	q.memory.Give(q.bytes)
+	q.memory.Give(q.held)
 	q.count.Waiting(-chunks * q.pending)
 	q.items = nil
 	close(q.more)

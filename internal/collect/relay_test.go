@@ -125,33 +125,33 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 		return strings.Contains(strings.Join(c.told.lines(), "\n"), "cut off: it takes events too slowly")
 	},
 		patience, time.Millisecond)
-	require.Eventually(t, func() bool { return c.memory.Used() < 1<<20 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.outgoing.Used() < 1<<20 }, patience, time.Millisecond)
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Queue: 1000, Memory: 1500}})
+	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Queue: 1000, Memory: 6000}})
 	var count traffic.Counters
-	a, b := newQueue(1000, c.memory, &count), newQueue(1000, c.memory, &count)
+	a, b := newQueue(1000, c.outgoing, &count), newQueue(1000, c.outgoing, &count)
 	ev := item{event: make([]byte, 400)}
-	require.True(t, a.put(ev))
-	require.True(t, a.put(ev))
-	require.False(t, a.put(ev), "its own bound")
-	require.True(t, b.put(ev))
-	require.False(t, b.put(ev), "that of all")
+	require.NoError(t, a.put(ev))
+	require.NoError(t, a.put(ev))
+	require.ErrorIs(t, a.put(ev), errSlow, "its own bound")
+	require.NoError(t, b.put(ev))
+	require.ErrorIs(t, b.put(ev), errMemory, "that of all")
 	require.Equal(t, "0 KB", b.String())
 	require.EqualValues(t, 6, count.Totals().Pending)
 	items := a.take()
-	require.False(t, a.put(ev), "what has been taken is not gone yet")
+	require.ErrorIs(t, a.put(ev), errSlow, "what has been taken is not gone yet")
 	a.sent(items)
-	require.True(t, a.put(ev))
-	require.True(t, b.put(item{event: make([]byte, 100)}))
+	require.NoError(t, a.put(ev))
+	require.NoError(t, b.put(item{event: make([]byte, 100)}))
 	a.close()
 	a.close()
 	b.close()
-	require.True(t, b.put(ev))
-	require.Zero(t, c.memory.Used())
+	require.NoError(t, b.put(ev))
+	require.Zero(t, c.outgoing.Used())
 	require.Zero(t, count.Totals().Pending)
-	require.True(t, newQueue(100, c.memory, &count).put(ev), "one goes, whatever its size")
+	require.NoError(t, newQueue(100, c.outgoing, &count).put(ev), "one goes, whatever its size")
 	for a.wait() { // there may have been something before it was closed
 	}
 }

@@ -32,17 +32,27 @@ type session struct {
 	// when we have connected.
 	dest  *Destination
 	batch eventlog.Batch
-	// allowed has the names that have come, and whether they were asked for.
-	allowed map[string]bool
-	queue   *queue // of what goes to the peer, nil if nothing is forwarded
-	conn    *peer.Conn
-	cut     atomic.Pointer[error] // why we have ended it
+	// audience are those that are asked for the same events, extra what this one
+	// is asked for beyond that, which the lock of the relay guards.
+	audience *audience
+	extra    map[string]bool
+	ignored  map[string]bool // names that were not asked for and that a line is about
+	queue    *queue          // of what goes to the peer, nil if nothing is forwarded
+	to       []*session      // whom the event at hand goes to
+	conn     *peer.Conn
+	cut      atomic.Pointer[error] // why we have ended it
+}
+
+// host returns the address of the peer, or none if it has none.
+func (s *session) host() netip.Addr {
+	ap, _ := netip.ParseAddrPort(s.from)
+	return ap.Addr().Unmap().WithZone("")
 }
 
 // handle speaks with one peer, which is d if we have connected to it, until it or
 // ctx ends.
 func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (err error) {
-	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, allowed: map[string]bool{}}
+	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, extra: map[string]bool{}}
 	_, s.secured = nc.(*tls.Conn)
 	if d != nil {
 		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
@@ -61,8 +71,8 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	defer c.Traffic.Close(s.count)
 	s.batch = c.cfg.Log.Batch(s.from)
 	if c.cfg.Forward {
-		s.queue = newQueue(c.cfg.Limits.Queue, c.memory, s.count)
-		defer s.queue.close()
+		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
+		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
 	if err := s.shakeHands(ctx, d != nil); err != nil {
@@ -84,11 +94,17 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	switch cut := s.cut.Load(); {
 	case cut != nil:
 		return *cut
-	case errors.Is(err, io.EOF), ctx.Err() != nil, c.Failure() != nil:
+	case errors.Is(err, wire.ErrLimit), errors.Is(err, peer.ErrSilent):
+		c.cut.Add(1)
+	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()
 	}
 	return err
 }
+
+// maxFromCache is how much an event may take from what the peer has sent before: a
+// Bro's connection with all that is in it is less than a quarter of that.
+const maxFromCache = 32 << 10
 
 // shakeHands opens the connection.
 func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
@@ -102,11 +118,11 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	}
 	cfg := peer.Config{
 		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
-		Meet: s.meet, Cache: true, Decompress: true, Whole: s.secured,
-		Limits:     wire.Limits{Budget: s.c.memory},
+		Meet: s.meet, Decompress: true, Whole: s.secured,
+		Limits:     wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
 		BeforePong: s.settle, // the PONG is the sensor's receipt
-		BeforeRead: s.flush,
-		Requested:  s.requested, Counters: s.count, Logf: s.note.Logf,
+		BeforeRead: s.flush, MessageTime: s.c.message,
+		Requested: s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
 	if s.dest != nil {
 		cfg.Class = s.dest.Class
@@ -140,16 +156,12 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	if cfg.Sync, cfg.Authoritative = d.Sync, d.Auth; d.Sync {
 		s.note.Remotef("requesting synchronized state")
 	}
-	cfg.Compression = d.Compression
+	cfg.Compression, cfg.Cache = d.Compression, d.Cache
 }
 
 // recognize finds out which destination a peer is that has connected.
 func (s *session) recognize(class string) *Destination {
-	var host netip.Addr
-	if ap, err := netip.ParseAddrPort(s.from); err == nil {
-		host = ap.Addr()
-	}
-	d, why := find(s.c.cfg.Destinations, host, class, s.secured)
+	d, why := find(s.c.cfg.Destinations, s.host(), class, s.secured)
 	if d != nil {
 		return d
 	}
@@ -178,9 +190,8 @@ func (s *session) receive() error {
 			return errors.Join(err, s.flush())
 		}
 		if s.accepts(ev.Name) {
-			s.batch.Add(&ev, s.c.cfg.Catalog[ev.Name])
-			if s.queue != nil {
-				s.c.relay.publish(s, &ev)
+			if err := s.add(&ev); err != nil {
+				return err
 			}
 		}
 		if s.batch.Len() >= batchSize {
@@ -191,28 +202,39 @@ func (s *session) receive() error {
 	}
 }
 
-// maxAllowed is how many names are remembered of those that a peer sends, and
-// maxAllowedName of how many bytes: they are in no account.
-const (
-	maxAllowed     = 1000
-	maxAllowedName = 256
-)
-
-// accepts reports whether events of that name are wanted of this peer. Nobody
-// sends what he was not asked for, unless he means no good.
-func (s *session) accepts(name string) bool {
-	ok, known := s.allowed[name]
-	if known {
-		return ok
+// add writes an event, or has it wait to be written, and sends it on.
+func (s *session) add(ev *event.Event) error {
+	add := func() {
+		s.batch.Add(ev, s.c.cfg.Catalog[ev.Name])
+		if s.queue != nil {
+			s.c.relay.publish(s, ev)
+		}
 	}
-	ok = s.dest.Wants(name) && s.dest.AcceptInput
-	if !ok {
+	if s.conn.EventSize() >= largeEvent {
+		return s.addLarge(ev, add)
+	}
+	add()
+	return nil
+}
+
+// maxIgnored is how many names have a line that says that they are ignored.
+const maxIgnored = 50
+
+// accepts reports whether the peer has been asked for events of that name. Who
+// sends others is out of date, or means no good.
+func (s *session) accepts(name string) bool {
+	if s.c.relay.requested(s, name) && s.dest.AcceptInput {
+		return true
+	}
+	s.count.Ignored()
+	if !s.ignored[name] && len(s.ignored) < maxIgnored {
+		if s.ignored == nil {
+			s.ignored = map[string]bool{}
+		}
+		s.ignored[name] = true
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}
-	if len(s.allowed) < maxAllowed && len(name) <= maxAllowedName {
-		s.allowed[name] = ok
-	}
-	return ok
+	return false
 }
 
 func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }
@@ -252,11 +274,23 @@ func (s *session) write(items []item) error {
 // put hands something to the peer. One that does not keep up is cut off: it can
 // connect again, and knows then that it has lost something.
 func (s *session) put(it item) {
-	if s.queue == nil || s.queue.put(it) {
+	if s.queue == nil {
 		return
 	}
-	err := fmt.Errorf("cut off: it takes events too slowly, %s wait for it", s.queue)
+	err := s.queue.put(it)
+	for errors.Is(err, errMemory) && s.c.makeRoom() {
+		err = s.queue.put(it)
+	}
+	if err != nil {
+		s.cutOff(fmt.Errorf("cut off: %w, %s wait for it", err, s.queue))
+	}
+}
+
+// cutOff ends the connection, and gives back the memory of what waits.
+func (s *session) cutOff(err error) {
 	if s.cut.CompareAndSwap(nil, &err) {
+		s.c.cut.Add(1)
+		s.queue.close()
 		go s.nc.Close() // TLS may want to say goodbye first
 	}
 }

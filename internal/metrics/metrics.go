@@ -27,8 +27,12 @@ type Facts struct {
 	Traffic  traffic.Totals
 	// Truncated are the lines that had to be cut.
 	Truncated uint64
-	Log       *eventlog.Stats // nil if there is no log folder
-	LeftOut   uint64          // lines of comm.log, likewise
+	// Incoming and Outgoing are bytes that are held of what comes, and of what waits
+	// to be sent on; TurnedAway and CutOff are peers.
+	Incoming, Outgoing int64
+	TurnedAway, CutOff uint64
+	Log                *eventlog.Stats // nil if there is no log folder
+	LeftOut            uint64          // lines of comm.log, likewise
 }
 
 // Listen listens at addr, which has to be of this host alone unless public.
@@ -92,6 +96,8 @@ func (f *Facts) write(w io.Writer) {
 	metrics.ExposeMetadata(true) // of what type each is
 	metrics.WriteGaugeUint64(w, fmt.Sprintf("broccoli_collector_info{version=%q}", f.Version), 1)
 	metrics.WriteGaugeUint64(w, "broccoli_peers", uint64(f.Peers))
+	metrics.WriteGaugeUint64(w, "broccoli_incoming_bytes", uint64(max(f.Incoming, 0)))
+	metrics.WriteGaugeUint64(w, "broccoli_outgoing_bytes", uint64(max(f.Outgoing, 0)))
 	t := &f.Traffic
 	metrics.WriteGaugeUint64(w, "broccoli_pending_chunks", uint64(max(t.Pending, 0)))
 	for _, c := range []struct {
@@ -100,6 +106,8 @@ func (f *Facts) write(w io.Writer) {
 	}{
 		{"broccoli_handshakes_total", f.Accepted},
 		{"broccoli_handshakes_failed_total", f.Refused},
+		{"broccoli_turned_away_total", f.TurnedAway},
+		{"broccoli_cut_off_total", f.CutOff},
 		{"broccoli_received_bytes_total", t.BytesIn},
 		{"broccoli_sent_bytes_total", t.BytesOut},
 		{"broccoli_received_chunks_total", t.ChunksIn},
@@ -110,6 +118,7 @@ func (f *Facts) write(w io.Writer) {
 		{"broccoli_sent_events_total", t.EventsOut},
 		{"broccoli_undecodable_total", t.Skipped},
 		{"broccoli_truncated_lines_total", f.Truncated},
+		{"broccoli_ignored_events_total", t.Ignored},
 	} {
 		metrics.WriteCounterUint64(w, c.name, c.value)
 	}

@@ -27,8 +27,9 @@ func get(t *testing.T, facts Facts, health error, path string) *httptest.Respons
 func TestEveryFactIsShown(t *testing.T) {
 	w := get(t, Facts{
 		Version: `1.0"`, Peers: 1, Accepted: 2, Refused: 3,
+		Incoming: 26, Outgoing: 22, TurnedAway: 23, CutOff: 24,
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
-			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13},
+			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13, Ignored: 25},
 		Truncated: 20, LeftOut: 21,
 		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19,
 			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
@@ -63,6 +64,11 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_log_syncs_total":           "17",
 		"broccoli_log_errors_total":          "18",
 		"broccoli_log_open_files":            "19",
+		"broccoli_incoming_bytes":            "26",
+		"broccoli_outgoing_bytes":            "22",
+		"broccoli_turned_away_total":         "23",
+		"broccoli_cut_off_total":             "24",
+		"broccoli_ignored_events_total":      "25",
 	}, values)
 	for _, line := range []string{
 		"# TYPE broccoli_log_sync_seconds histogram",

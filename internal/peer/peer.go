@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,7 @@ type Config struct {
 	// Originator says that it was us who connected.
 	Originator bool
 	// Meet, if set, is called when the peer has said who it is, and may change
-	// what is asked of it: all that follows here up to Compression.
+	// what is asked of it: all that follows here up to Cache.
 	Meet func(class string, cfg *Config)
 	// Requests are the names of the events asked of the peer.
 	Requests []string
@@ -53,10 +54,11 @@ type Config struct {
 	// Compression is the level of zlib for what we send, if the peer can take
 	// it, 0 for none.
 	Compression int
+	// Cache allows the peer to refer to objects that it has sent before. A Bro does
+	// so with a record in which something has changed that is nested.
+	Cache bool
 	// Decompress offers the peer to take what it compresses.
 	Decompress bool
-	// Cache allows the peer to refer to objects that it has sent before.
-	Cache bool
 	// Whole says that chunks are not split: over TLS.
 	Whole  bool
 	Limits wire.Limits
@@ -75,6 +77,9 @@ type Config struct {
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
+	// MessageTime is how long we wait for the rest of a message that was begun, 0: for
+	// ever. It is not counted while we do something else.
+	MessageTime time.Duration
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
@@ -100,7 +105,10 @@ type Conn struct {
 	sync    *wire.RequestSync // what the peer has asked for, if it has
 	version wire.Version
 	wants   atomic.Pointer[map[string]bool]
-	wanted  int // memory of those
+	wanted  int           // memory of those
+	opened  bool          // the handshake is done, which has a time of its own
+	waited  time.Duration // for the rest of the message at hand
+	timed   bool          // the stream has a deadline
 	// nonsense counts the payloads since the last event that were malformed.
 	nonsense int
 
@@ -169,6 +177,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	if cfg.Journal != nil {
 		c.replay = cfg.Journal.Replay()
 	}
+	c.opened = err == nil
 	if err == nil && cfg.Journal != nil && !c.pings() {
 		cfg.Journal.Unanswered()
 		go c.kernelReceipts()
@@ -199,10 +208,37 @@ func (r countedReader) Read(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := r.Reader.Read(b)
+	n, err := r.c.timedRead(r.Reader, b)
 	r.c.cfg.Counters.Read(n, r.c.in.Chunks())
 	return n, err
 }
+
+// timedRead reads with a deadline while the rest of a message is waited for.
+func (c *Conn) timedRead(r io.Reader, b []byte) (int, error) {
+	if c.cfg.MessageTime == 0 || !c.opened {
+		return r.Read(b)
+	}
+	begun := c.in.Begun()
+	if !begun {
+		if c.timed {
+			c.timed = false
+			_ = c.net.SetReadDeadline(time.Time{})
+		}
+		return r.Read(b)
+	}
+	c.timed = true
+	from := time.Now()
+	_ = c.net.SetReadDeadline(from.Add(c.cfg.MessageTime - c.waited))
+	n, err := r.Read(b)
+	c.waited += time.Since(from)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrSilent, c.cfg.MessageTime)
+	}
+	return n, err
+}
+
+// EventSize returns roughly what the last event is of: bytes of strings, and values.
+func (c *Conn) EventSize() int { return c.dec.Size() }
 
 // PeerClass returns the class that the peer has announced.
 func (c *Conn) PeerClass() string { return c.version.Class }
@@ -224,6 +260,7 @@ func (c *Conn) Next(ev *event.Event) error {
 func (c *Conn) next(ev *event.Event) error {
 	for {
 		t, payload, err := c.in.Next()
+		c.waited = 0
 		if err != nil {
 			if err == io.EOF {
 				return c.reason(err) // perhaps the answer to our own end

@@ -44,7 +44,7 @@ func TestErrors(t *testing.T) {
 		`redef Remote::destinations += { [a] = [] };`:     `1:34: expected a string such as "text", found "a"`,
 		`redef Remote::destinations += { ["a"] [] };`:     `1:39: expected "=", found "["`,
 		`redef Remote::destinations += { ["a"] = [host] `: `1:42: expected "$", found "host"`,
-		with("colour=T"):                                  "2:26: there is no field $colour; expected one of $accept_input, $auth, $capture_filter, $class",
+		with("colour=T"):                                  "2:26: there is no field $colour; expected one of $accept_input, $auth, $cache, $capture_filter, $class",
 		with("host=1.1.1.2"):                              "2:26: the field $host is there already",
 		with("ssl=T $connect=T"):                          `2:32: expected "," or "]" after a field, found "$"`,
 		with("ssl T"):                                     `2:30: expected "=", found "T"`,

@@ -42,13 +42,18 @@ type Destination struct {
 	Retry time.Duration
 	// AcceptInput is false when what the peer sends is to be ignored.
 	AcceptInput bool
+	// Cache allows the peer to refer to objects that it has sent before.
+	Cache bool
 	// Sync asks the peer to synchronize state; Auth says that ours is the one
 	// that counts.
 	Sync, Auth bool
 	// CaptureFilter is for the peer's packet capture, empty for none.
 	CaptureFilter string
 	// SSL is how we connect, and otherwise what the peer must have used.
-	SSL         bool
+	SSL bool
+	// TLSName is the name that the certificate must have when we connect, "any" for
+	// any, and empty for Host.
+	TLSName     string
 	Compression int // 0 to 9
 }
 

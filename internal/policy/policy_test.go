@@ -86,17 +86,18 @@ func TestEveryField(t *testing.T) {
 redef Remote::destinations += {
 	["a"] = [$host=[2001:db8::1], $p=1234/tcp, $class="one\x41\"", $events=/a/ | /b.*/, $connect=T,
 		$retry=1.5 min, $accept_input=F, $sync=F, $auth=T, $capture_filter="tcp or\tudp",
-		$ssl=T, $compression=0x9]
+		$ssl=T, $compression=0x9, $cache=T, $tls_name="a.b"]
 };`).Destinations[0]
 	require.Equal(t, "2001:db8::1", d.Host.String())
 	require.Equal(t, uint16(1234), d.Port)
 	require.Equal(t, `oneA"`, d.Class)
 	require.True(t, d.Events.Match("a") && d.Events.Match("bx") && !d.Events.Match("ab"))
-	require.True(t, d.Connect && d.Auth && d.SSL)
+	require.True(t, d.Connect && d.Auth && d.SSL && d.Cache)
 	require.False(t, d.AcceptInput || d.Sync)
 	require.Equal(t, 90*time.Second, d.Retry)
 	require.Equal(t, "tcp or\tudp", d.CaptureFilter)
 	require.Equal(t, 9, d.Compression)
+	require.Equal(t, "a.b", d.TLSName)
 }
 
 func TestIntervals(t *testing.T) {

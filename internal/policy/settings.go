@@ -96,6 +96,8 @@ var fields = map[string]func(*parser, *entry) error{
 	"sync":         func(p *parser, d *entry) (err error) { d.Sync, err = p.boolValue(); return err },
 	"auth":         func(p *parser, d *entry) (err error) { d.Auth, err = p.boolValue(); return err },
 	"ssl":          func(p *parser, d *entry) (err error) { d.SSL, err = p.boolValue(); return err },
+	"cache":        func(p *parser, d *entry) (err error) { d.Cache, err = p.boolValue(); return err },
+	"tls_name":     func(p *parser, d *entry) (err error) { d.TLSName, err = p.shortValue(); return err },
 	"events": func(p *parser, d *entry) (err error) {
 		d.EventsAt = p.pos(p.tok.at)
 		d.Events, err = p.patternValue()

@@ -11,9 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/youmark/pkcs8"
@@ -40,6 +38,9 @@ type Settings struct {
 	// PeerName is the name that the peer's certificate must have; empty: any
 	// certificate of the CA will do.
 	PeerName string
+	// CRL is the path of a file with revocation lists of the CA, PEM or DER; empty:
+	// nothing is taken to be revoked.
+	CRL string
 }
 
 var versions = map[string]uint16{
@@ -49,33 +50,40 @@ var versions = map[string]uint16{
 
 // Config reads the files. The result serves either role.
 func (s Settings) Config() (*tls.Config, error) {
-	minVersion, ok := versions[s.MinVersion]
-	if !ok {
-		return nil, fmt.Errorf("tls_min_version %q: 1.0, 1.1, 1.2 or 1.3", s.MinVersion)
-	}
-	roots, err := s.roots()
-	if err != nil {
-		return nil, fmt.Errorf("ca_cert: %w", err)
-	}
-	certs, err := s.certificates()
+	read, err := s.read()
 	if err != nil {
 		return nil, err
 	}
+	m, err := s.parse(read)
+	if err != nil {
+		return nil, err
+	}
+	return s.config(m), nil
+}
+
+// material is what the files say.
+type material struct {
+	roots *x509.CertPool
+	certs []tls.Certificate // ours, none if we are Nameless
+	crls  []*revocations    // nil if revocation is not looked at
+}
+
+func (s Settings) config(m *material) *tls.Config {
 	cfg := &tls.Config{
-		MinVersion:   minVersion,
-		Certificates: certs,
+		MinVersion:   versions[s.MinVersion],
+		Certificates: m.certs,
 		ClientAuth:   tls.RequireAnyClientCert,
 		// Names are not part of the protocol; VerifyConnection does the rest
 		// of the verification, for both roles alike.
 		InsecureSkipVerify: true,
-		VerifyConnection:   func(cs tls.ConnectionState) error { return s.verify(cs, roots) },
+		VerifyConnection:   func(cs tls.ConnectionState) error { return m.verify(cs, s.PeerName) },
 		// A resumed session would not be verified against a changed CA.
 		SessionTicketsDisabled: true,
 	}
 	if s.RSAKeyExchange {
 		cfg.CipherSuites = withRSAKeyExchange()
 	}
-	return cfg, nil
+	return cfg
 }
 
 func withRSAKeyExchange() []uint16 {
@@ -87,7 +95,8 @@ func withRSAKeyExchange() []uint16 {
 		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA)
 }
 
-func (s Settings) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
+// verify decides about what a peer has shown. Its words are quoted in errors.
+func (m *material) verify(cs tls.ConnectionState, name string) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the peer shows no certificate")
 	}
@@ -96,16 +105,19 @@ func (s Settings) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
 		between.AddCert(c)
 	}
 	leaf := cs.PeerCertificates[0]
-	_, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between,
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots: m.roots, Intermediates: between,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
 		return reason(leaf, err)
 	}
+	if err := m.notRevoked(chains); err != nil {
+		return fmt.Errorf("the peer's certificate (%s): %w", subject(leaf), err)
+	}
 	// Old CAs put the name of the host into the common name only.
-	if s.PeerName != "" && leaf.Subject.CommonName != s.PeerName && leaf.VerifyHostname(s.PeerName) != nil {
-		return fmt.Errorf("the peer's certificate is of %s, not of %s", subject(leaf), s.PeerName)
+	if name != "" && leaf.Subject.CommonName != name && leaf.VerifyHostname(name) != nil {
+		return fmt.Errorf("the peer's certificate is of %s (%s), not of %s", Identity(leaf), subject(leaf), name)
 	}
 	return nil
 }
@@ -149,42 +161,59 @@ func outOfTime(leaf, c *x509.Certificate, now time.Time) error {
 		c.NotBefore.UTC().Format(form), c.NotAfter.UTC().Format(form), now.UTC().Format(form))
 }
 
-func (s Settings) roots() (*x509.CertPool, error) {
+// read is what is in the files.
+type read struct{ ca, cert, key, crl []byte }
+
+func (s Settings) read() (r read, err error) {
 	if s.CACert == "" {
-		return nil, errors.New("not given; TLS needs the certificate of the CA that signed both sides'")
+		return r, errors.New("ca_cert: not given; TLS needs the certificate of the CA that signed both sides'")
 	}
-	b, err := regular.ReadFile(s.CACert)
-	if err != nil {
-		return nil, err
+	for _, f := range []struct {
+		what, path string
+		into       *[]byte
+	}{
+		{"ca_cert", s.CACert, &r.ca}, {"host_cert", s.HostCert, &r.cert}, {"host_key", s.HostKey, &r.key}, {"crl", s.CRL, &r.crl},
+	} {
+		if f.path == "" {
+			continue
+		}
+		if *f.into, err = regular.ReadFile(f.path); err != nil {
+			return r, fmt.Errorf("%s: %w", f.what, err)
+		}
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", s.CACert)
+	if s.HostCert == "" && !s.Nameless {
+		return r, errors.New("host_cert: not given; TLS needs a certificate of this host")
 	}
-	return pool, nil
+	return r, nil
 }
 
-func (s Settings) certificates() ([]tls.Certificate, error) {
-	if s.HostCert == "" && s.Nameless {
-		return nil, nil
+func (s Settings) parse(r read) (*material, error) {
+	if _, ok := versions[s.MinVersion]; !ok {
+		return nil, fmt.Errorf("tls_min_version %q: 1.0, 1.1, 1.2 or 1.3", s.MinVersion)
 	}
-	cert, err := s.certificate()
-	if err != nil {
-		return nil, err
+	m := &material{roots: x509.NewCertPool()}
+	if !m.roots.AppendCertsFromPEM(r.ca) {
+		return nil, fmt.Errorf("ca_cert: %s has no certificate in PEM", s.CACert)
 	}
-	return []tls.Certificate{cert}, nil
+	if s.HostCert != "" {
+		cert, err := s.certificate(r)
+		if err != nil {
+			return nil, err
+		}
+		m.certs = []tls.Certificate{cert}
+	}
+	if s.CRL != "" {
+		var err error
+		if m.crls, err = revoked(r.crl); err != nil {
+			return nil, fmt.Errorf("crl: %s: %w", s.CRL, err)
+		}
+	}
+	return m, nil
 }
 
-func (s Settings) certificate() (tls.Certificate, error) {
-	if s.HostCert == "" {
-		return tls.Certificate{}, errors.New("host_cert: not given; TLS needs a certificate of this host")
-	}
-	b, err := regular.ReadFile(s.HostCert)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("host_cert: %w", err)
-	}
+func (s Settings) certificate(r read) (tls.Certificate, error) {
 	var cert tls.Certificate
-	for block := range blocks(b) {
+	for block := range blocks(r.cert) {
 		if block.Type == "CERTIFICATE" {
 			cert.Certificate = append(cert.Certificate, block.Bytes)
 		}
@@ -196,7 +225,7 @@ func (s Settings) certificate() (tls.Certificate, error) {
 	if err != nil {
 		return cert, fmt.Errorf("host_cert: %s: %w", s.HostCert, err)
 	}
-	key, path, err := s.key(b)
+	key, path, err := s.key(r)
 	if err != nil {
 		return cert, fmt.Errorf("host_key: %s: %w", path, err)
 	}
@@ -208,16 +237,11 @@ func (s Settings) certificate() (tls.Certificate, error) {
 	return cert, nil
 }
 
-// key returns the private key, and where it was looked for. certPEM is what
-// HostCert holds.
-func (s Settings) key(certPEM []byte) (crypto.Signer, string, error) {
-	path, b := s.HostCert, certPEM
+// key returns the private key, and where it was looked for.
+func (s Settings) key(r read) (crypto.Signer, string, error) {
+	path, b := s.HostCert, r.cert
 	if s.HostKey != "" {
-		path = s.HostKey
-		var err error
-		if b, err = regular.ReadFile(path); err != nil {
-			return nil, path, err
-		}
+		path, b = s.HostKey, r.key
 	}
 	for block := range blocks(b) {
 		if bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")) {
@@ -292,32 +316,4 @@ func blocks(b []byte) func(func(*pem.Block) bool) {
 			b = rest
 		}
 	}
-}
-
-// Listening returns a configuration for a listener that reads the files anew
-// for each peer, so that a renewed certificate needs no restart. What AskPass
-// once said is kept.
-func (s Settings) Listening() (*tls.Config, error) {
-	if ask := s.AskPass; ask != nil && s.HostPass == "" {
-		var mu sync.Mutex
-		var said []byte
-		s.AskPass = func(path string) ([]byte, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if said != nil {
-				return slices.Clone(said), nil
-			}
-			pass, err := ask(path)
-			if err == nil {
-				said = slices.Clone(pass)
-			}
-			return pass, err
-		}
-	}
-	cfg, err := s.Config()
-	if err != nil {
-		return nil, err
-	}
-	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.Config() }
-	return cfg, nil
 }

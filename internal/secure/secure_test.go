@@ -34,12 +34,22 @@ type authority struct {
 
 func newAuthority(t *testing.T, dir string) authority {
 	t.Helper()
+	return makeAuthority(t, dir, "test CA")
+}
+
+func newAuthorityNamed(t *testing.T, name string) authority {
+	t.Helper()
+	return makeAuthority(t, t.TempDir(), name)
+}
+
+func makeAuthority(t *testing.T, dir, name string) authority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)

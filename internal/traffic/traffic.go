@@ -15,7 +15,7 @@ type Counters struct {
 	chunksIn, chunksOut atomic.Uint64
 	reads, writes       atomic.Uint64
 	eventsIn, eventsOut atomic.Uint64
-	skipped             atomic.Uint64
+	skipped, ignored    atomic.Uint64
 	pending, waiting    atomic.Int64
 }
 
@@ -34,6 +34,9 @@ func (c *Counters) Received() { c.eventsIn.Add(1) }
 
 // Skipped counts a payload that could not be decoded.
 func (c *Counters) Skipped() { c.skipped.Add(1) }
+
+// Ignored counts an event that the peer was not asked for.
+func (c *Counters) Ignored() { c.ignored.Add(1) }
 
 // Sent counts events that have been accepted for sending.
 func (c *Counters) Sent(events int) { c.eventsOut.Add(uint64(events)) }
@@ -60,7 +63,7 @@ func (c *Counters) Totals() Totals {
 		ChunksIn: c.chunksIn.Load(), ChunksOut: c.chunksOut.Load(),
 		Reads: c.reads.Load(), Writes: c.writes.Load(),
 		EventsIn: c.eventsIn.Load(), EventsOut: c.eventsOut.Load(),
-		Skipped: c.skipped.Load(), Pending: c.pending.Load() + c.waiting.Load(),
+		Skipped: c.skipped.Load(), Ignored: c.ignored.Load(), Pending: c.pending.Load() + c.waiting.Load(),
 	}
 }
 
@@ -71,6 +74,7 @@ type Totals struct {
 	Reads, Writes       uint64 // those that moved at least a byte
 	EventsIn, EventsOut uint64
 	Skipped             uint64 // payloads that could not be decoded
+	Ignored             uint64 // of EventsIn those that the peer was not asked for
 	Pending             int64  // chunks that wait to be written
 }
 
@@ -84,6 +88,7 @@ func (t *Totals) add(o Totals) {
 	t.EventsIn += o.EventsIn
 	t.EventsOut += o.EventsOut
 	t.Skipped += o.Skipped
+	t.Ignored += o.Ignored
 	t.Pending += o.Pending
 }
 

@@ -53,7 +53,7 @@ func (d *Decoder) optional(what string, names []string) []event.Value {
 		}
 		if i < len(names) {
 			vs[i].Field = names[i]
-			d.charge(0, len(names[i]))
+			d.chargeShared(0, len(names[i])) // which its type has, perhaps by reference
 		}
 		if d.err != nil {
 			return nil

@@ -31,6 +31,7 @@ type Decoder struct {
 	kept    int     // memory for that object so far
 	elems   int     // values and objects so far, see Limits.MaxElems
 	bytes   int     // bytes of strings so far
+	shared  int     // of these, and of elems, what is from the cache, see Limits.MaxFromCache
 
 	arena []event.Value // elements of compound values
 	stack []event.Value // elements whose number is not known yet
@@ -52,6 +53,9 @@ func (d *Decoder) Release() {
 	d.interned = 0
 	d.memory.hold(0)
 }
+
+// Size returns roughly what the last event is of: bytes of strings, and its values.
+func (d *Decoder) Size() int { return d.bytes + d.elems*valueSize }
 
 // resting is the memory that is held between payloads.
 func (d *Decoder) resting() int {
@@ -87,7 +91,7 @@ const keepElems = 4 << 10
 // begin starts on a payload.
 func (d *Decoder) begin(payload []byte) {
 	d.in, d.pos, d.err = payload, 0, nil
-	d.depth, d.deepest, d.owner, d.kept, d.elems, d.bytes, d.fresh = 0, 0, nil, 0, 0, 0, 0
+	d.depth, d.deepest, d.owner, d.kept, d.elems, d.bytes, d.shared, d.fresh = 0, 0, nil, 0, 0, 0, 0, 0
 	d.arena, d.stack, d.field = d.arena[:0], d.stack[:0], d.field[:0]
 	if cap(d.arena) > keepElems {
 		d.arena = nil
@@ -266,6 +270,21 @@ func (d *Decoder) charge(elems, bytes int) {
 	}
 	if d.bytes += bytes; d.bytes > d.lim.MaxBytes {
 		d.failAs(ErrLimit, "more than %d bytes in strings", d.lim.MaxBytes)
+	}
+}
+
+// expansion is by how much references may make an event longer than it is, and
+// elemCost what a value counts for there.
+const (
+	expansion = 16
+	elemCost  = 16
+)
+
+// chargeShared counts what comes from the cache, beside what charge does.
+func (d *Decoder) chargeShared(elems, bytes int) {
+	d.charge(elems, bytes)
+	if d.shared += elems*elemCost + bytes; d.shared > d.lim.MaxFromCache+expansion*len(d.in) {
+		d.failAs(ErrLimit, "references to %d bytes in all, at most %d and %d times the length", d.shared, d.lim.MaxFromCache, expansion)
 	}
 }
 

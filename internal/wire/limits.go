@@ -14,6 +14,11 @@ type Limits struct {
 	// MaxBytes is the number of bytes in the strings of one event, counted
 	// in the same way.
 	MaxBytes int
+	// MaxFromCache is how much an event may take from the cache by reference, each
+	// time counted: bytes of strings and names, and 16 for each value and object,
+	// beyond 16 times the length of the event itself. A few bytes could else become
+	// many.
+	MaxFromCache int
 	// MaxCache is the number of objects that the cache keeps from one event
 	// to the next, MaxCacheBytes roughly the memory that they take.
 	MaxCache      int
@@ -28,7 +33,8 @@ func DefaultLimits() Limits {
 		MaxChunk:      16 << 20,
 		MaxDepth:      160,
 		MaxElems:      1 << 18,
-		MaxBytes:      32 << 20,
+		MaxBytes:      16 << 20,
+		MaxFromCache:  1 << 20,
 		MaxCache:      1 << 14,
 		MaxCacheBytes: 32 << 20,
 	}
@@ -44,6 +50,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.MaxDepth, def.MaxDepth},
 		{&l.MaxElems, def.MaxElems},
 		{&l.MaxBytes, def.MaxBytes},
+		{&l.MaxFromCache, def.MaxFromCache},
 		{&l.MaxCache, def.MaxCache},
 		{&l.MaxCacheBytes, def.MaxCacheBytes},
 	} {

@@ -103,7 +103,7 @@ func (d *Decoder) lookup(id uint32, kind class) *object {
 		d.deepest = max(d.deepest, d.depth+o.height)
 		d.charge(1, 0)
 		if kind != kindType { // what is in a type does not become part of a value
-			d.charge(o.elems, o.bytes)
+			d.chargeShared(o.elems, o.bytes)
 		}
 		d.own(o)
 		return o

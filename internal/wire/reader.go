@@ -79,6 +79,14 @@ func (r *Reader) hold(buf, parts int) error {
 // not been returned: part of a message, or messages.
 func (r *Reader) Buffered() int { return r.w - r.r + len(r.parts) }
 
+// Begun reports whether a part of a message has been read, and the rest has not.
+func (r *Reader) Begun() bool {
+	if f, ok := r.src.(*inflater); ok && (len(f.raw) > f.used || len(f.data) > 0) {
+		return true
+	}
+	return r.header || r.inParts && len(r.parts) > 0 || r.w > r.r || r.skip > 0
+}
+
 // Chunks returns how many chunks have been taken off the stream.
 func (r *Reader) Chunks() uint64 { return r.chunks }
 

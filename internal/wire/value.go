@@ -72,7 +72,7 @@ func (d *Decoder) content(c class, t *typeInfo, v *event.Value) {
 		return
 	}
 	v.Type, v.TypeName = tag, t.name
-	d.charge(0, len(t.name))
+	d.chargeShared(0, len(t.name))
 	if !d.scalar(v) {
 		d.compound(t, v)
 	}

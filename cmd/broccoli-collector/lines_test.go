@@ -33,8 +33,8 @@ import (
 	"romanesco/internal/wire"
 )
 
-// TestMultipliedString: events of 63 bytes that refer to a string in the peer's
-// cache make a line of the bound each.
+// TestMultipliedString: events of 63 bytes that refer to a string of 5 MiB in the peer's
+// cache are no events, and the one that has the string is a line of the bound.
 func TestMultipliedString(t *testing.T) {
 	const times, refs, id = 20, 6, 7
 	dir := t.TempDir()
@@ -59,15 +59,16 @@ func TestMultipliedString(t *testing.T) {
 	url := strings.TrimSuffix(strings.SplitAfter(c.passed, "/metrics")[0][strings.Index(c.passed, "http"):], "\n")
 	require.Eventually(t, func() bool {
 		_, body := get(t, url)
-		return strings.Contains(body, fmt.Sprintf("broccoli_truncated_lines_total %d\n", times+1))
+		return strings.Contains(body, "broccoli_truncated_lines_total 1\n") &&
+			strings.Contains(body, fmt.Sprintf("broccoli_undecodable_total %d\n", times))
 	}, deadline, 10*time.Millisecond)
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
 	b, err := os.ReadFile(dir + "/events.log")
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(b), (times+1)<<20)
+	require.LessOrEqual(t, len(b), 1<<20)
 	lines := bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
-	require.Len(t, lines, times+1)
+	require.Len(t, lines, 1)
 	for _, line := range lines {
 		var v struct {
 			Args      map[string]string

@@ -37,6 +37,9 @@ func (p *plan) start(s *signals) (err error) {
 	}
 	r := new(service)
 	defer func() { err = errors.Join(err, r.close()) }()
+	if err := p.opts.holdDescriptors(p); err != nil {
+		return err
+	}
 	for _, note := range p.notes {
 		logf("%s", note)
 	}
@@ -52,9 +55,6 @@ func (p *plan) start(s *signals) (err error) {
 func (r *service) open(p *plan, s *signals) (err error) {
 	stream := eventlog.NewStream(os.Stdout, p.line)
 	stream.MaxLine = int(p.opts.logs.line)
-	if err := p.opts.holdDescriptors(p); err != nil {
-		return err
-	}
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
 		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Logf: logf,

@@ -187,7 +187,7 @@ core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
 		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
 		-tags netgo,osusergo -ldflags '-s -w' \
-		-o $(BUILD)/core/linked.so ./internal/core
+		-o $(BUILD)/core/linked.so ./internal/library/core
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so
@@ -310,7 +310,7 @@ openssh-deb: front
 # As root, since privilege separation needs that.
 .PHONY: test-openssh
 test-openssh: openssh
-	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/sshdtest
+	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/test/sshdtest
 
 # --- A real Zeek ------------------------------------------------------------------------------
 
@@ -320,8 +320,8 @@ ROMANESCO_ZEEK ?= $(shell command -v zeek)
 .PHONY: test-zeek
 test-zeek: all
 	@test -n '$(ROMANESCO_ZEEK)' || { echo 'ROMANESCO_ZEEK does not say which Zeek to test with, and none is installed'; exit 1; }
-	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -timeout 60m ./internal/zeektest
-	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -run RealZeek ./internal/hosttest
+	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -timeout 60m ./internal/test/zeektest
+	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -run RealZeek ./internal/test/hosttest
 
 .PHONY: demo-zeek
 demo-zeek: all
@@ -344,7 +344,7 @@ $(BUILD)/pam/pam_broccoli.so: examples/pam/pam_broccoli.c | front
 # As root, with saslauthd and pamtester. Debian: apt-get install sasl2-bin pamtester
 .PHONY: test-pam
 test-pam: pam core collector
-	ROMANESCO_PAM='$(OUT)' $(GO) test -count=1 -v ./internal/pamtest
+	ROMANESCO_PAM='$(OUT)' $(GO) test -count=1 -v ./internal/test/pamtest
 
 # --- Tests ----------------------------------------------------------------------------------
 
@@ -353,12 +353,12 @@ test: all lint test-c test-go test-fuzz
 
 # Nothing in these runs at the same time as anything else, and the race detector is slow.
 # Go would cache results although the library that the tests load is another.
-SEQUENTIAL := ./internal/wire/... ./internal/tools/...
+SEQUENTIAL := ./internal/protocol/wire/... ./internal/tools/...
 
 .PHONY: test-go
 test-go: all
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
-	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(wire|tools)(/|$$)')
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(protocol/wire|tools)(/|$$)')
 
 # The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
 # that contains the front, built and run once for each tool.
@@ -403,12 +403,12 @@ test-installed: | prerequisites
 	$(MAKE) --no-print-directory install BUILD=$(BUILD)/installed-build DESTDIR= PREFIX=$(OUT)/installed \
 		LIBDIR=$(OUT)/installed/lib COREDIR=$(OUT)/installed/lib MANDIR=$(OUT)/installed/share/man \
 		SYSCONFDIR=$(OUT)/installed/etc UNITDIR=
-	ROMANESCO_BUILD='$(OUT)/installed' $(GO) test -count=1 ./internal/hosttest ./internal/tools/abi
+	ROMANESCO_BUILD='$(OUT)/installed' $(GO) test -count=1 ./internal/test/hosttest ./internal/tools/abi
 
 # The same tests do less of it in test-go. ROMANESCO_SEED, which they print, repeats one.
 .PHONY: soak
 soak: all
-	ROMANESCO_BUILD='$(OUT)' ROMANESCO_SOAK='$(SOAK)' $(GO) test -count=1 -timeout 8h -v -run Soak ./internal/hosttest
+	ROMANESCO_BUILD='$(OUT)' ROMANESCO_SOAK='$(SOAK)' $(GO) test -count=1 -timeout 8h -v -run Soak ./internal/test/hosttest
 
 .PHONY: test-fuzz
 test-fuzz: | prerequisites
@@ -427,7 +427,7 @@ lint: | prerequisites $(HEADER)
 # Apart from lint, since each release of clang-format has its own taste.
 .PHONY: style
 style:
-	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/openssh/test/*.[ch] internal/hosttest/testdata/guest/*)
+	clang-format --dry-run -Werror $(wildcard capi/*.[ch] capi/test/*.[ch] examples/*.[ch] examples/*/*.[ch] examples/openssh/test/*.[ch] internal/test/hosttest/testdata/guest/*)
 
 .PHONY: model
 model:

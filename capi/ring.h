@@ -1,6 +1,6 @@
 /*
  * The C end of the rings between host and core (shared.h has the layout,
- * internal/ring the Go end).
+ * internal/library/ring the Go end).
  */
 #ifndef ROMANESCO_RING_H
 #define ROMANESCO_RING_H

@@ -3,7 +3,7 @@
  * and built together (they compare versions when the core is loaded), so all
  * numbers are in the machine's own byte order and layout.
  *
- * Included by the front's C and, through cgo, by internal/core: it must stay
+ * Included by the front's C and, through cgo, by internal/library/core: it must stay
  * free of anything that cgo cannot read. The fields that both sides change
  * are read and written with atomic operations only: __atomic_* here,
  * sync/atomic there.

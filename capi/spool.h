@@ -2,7 +2,7 @@
  * A folder of the spool: it belongs to one handle of one process, which holds
  * the lock in it. The outbound ring is a file there, so that what was accepted
  * survives the process; the core keeps its log beside it. A folder that nobody
- * has locked belongs to whoever locks it next (internal/spool).
+ * has locked belongs to whoever locks it next (internal/library/spool).
  */
 #ifndef ROMANESCO_SPOOL_H
 #define ROMANESCO_SPOOL_H

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* What the front refuses no Zeek takes; of what some take only the core knows, which
- * knows the version (internal/zeek). Reals beyond these are infinite, or any number. */
+ * knows the version (internal/protocol/zeek). Reals beyond these are infinite, or any number. */
 #define REAL_MAX 1.797e308
 #define REAL_MIN 1e-307
 /* Zeek has 64 bits of nanoseconds: from 1677 to 2262. */

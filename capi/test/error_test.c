@@ -27,7 +27,7 @@ says(const char *text, const char *part)
     return ok;
 }
 
-/* What the core does when it finds out something: see link.cause of internal/core. */
+/* What the core does when it finds out something: see link.cause of internal/library/core. */
 static void
 core_finds(struct link *l, uint64_t ups, const char *text)
 {

@@ -70,7 +70,7 @@ saw(int i, int level, const char *part)
     return ok;
 }
 
-/* What the core does: see link.say of internal/core. */
+/* What the core does: see link.say of internal/library/core. */
 static int
 core_says(struct link *l, int level, const char *text)
 {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 )
 
 // BenchmarkCollector is what an event costs a collector on one processor, its

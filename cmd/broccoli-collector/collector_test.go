@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 )
 
 func TestCommunicationLogs(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/zeek/hub"
+	"romanesco/internal/collector/hub"
 )
 
 // descriptors divides the files that the process may have open, so that peers leave

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 )
 
 // TestRotationWhileSensorsSend: no line is lost, torn or there twice.

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
-	"romanesco/internal/wire"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 )
 
 // highWater returns the most that has been resident of the program, in bytes.

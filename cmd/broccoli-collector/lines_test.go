@@ -26,11 +26,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/certs"
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
 	"romanesco/internal/printable"
-	"romanesco/internal/wire"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
+	"romanesco/internal/test/certs"
 )
 
 // TestMultipliedString: events of 63 bytes that refer to a string of 5 MiB in the peer's

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
 )
 

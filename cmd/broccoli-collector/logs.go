@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collect"
-	"romanesco/internal/commlog"
-	"romanesco/internal/eventlog"
-	"romanesco/internal/logfile"
-	"romanesco/internal/metrics"
+	"romanesco/internal/collector/collect"
+	"romanesco/internal/collector/commlog"
+	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/logfile"
+	"romanesco/internal/collector/metrics"
 )
 
 // logOptions are what the command line says of logs and metrics.

@@ -12,8 +12,8 @@ import (
 	"os"
 	"strings"
 
-	"romanesco/internal/commlog"
-	"romanesco/internal/eventlog"
+	"romanesco/internal/collector/commlog"
+	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/printable"
 	"romanesco/internal/secure"
 )

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"romanesco/internal/collect"
+	"romanesco/internal/collector/collect"
 	"romanesco/internal/secure"
 )
 

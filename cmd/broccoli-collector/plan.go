@@ -6,11 +6,11 @@ import (
 	"os"
 	"time"
 
-	"romanesco/internal/catalog"
-	"romanesco/internal/collect"
-	"romanesco/internal/eventlog"
-	"romanesco/internal/pattern"
-	"romanesco/internal/policy"
+	"romanesco/internal/collector/catalog"
+	"romanesco/internal/collector/collect"
+	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/pattern"
+	"romanesco/internal/collector/policy"
 	"romanesco/internal/secure"
 )
 

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/peer"
-	"romanesco/internal/wire"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 )
 
 // TestPoliciesThatAreWrong are told, with the place, before anything is listened

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 )
 
 const deadline = 60 * time.Second

@@ -15,10 +15,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/certs"
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
+	"romanesco/internal/test/certs"
 )
 
 // The two sample configurations of the guide to inter-Bro communication, on

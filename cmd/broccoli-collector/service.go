@@ -13,8 +13,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
-	"romanesco/internal/collect"
-	"romanesco/internal/eventlog"
+	"romanesco/internal/collector/collect"
+	"romanesco/internal/collector/eventlog"
 )
 
 // service is what runs: peers come in by the listeners and go through the collector

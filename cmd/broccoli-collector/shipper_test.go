@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/peer"
+	"romanesco/internal/protocol/peer"
 )
 
 // rsyslog runs rsyslogd with the configuration of the manual, and returns the file

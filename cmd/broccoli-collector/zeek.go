@@ -10,15 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 
-	"romanesco/internal/catalog"
-	"romanesco/internal/collect"
+	"romanesco/internal/collector/catalog"
+	"romanesco/internal/collector/collect"
+	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/hub"
 	"romanesco/internal/event"
-	"romanesco/internal/eventlog"
-	"romanesco/internal/refused"
+	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/protocol/zeek/websocket"
+	"romanesco/internal/collector/refused"
 	"romanesco/internal/secure"
-	"romanesco/internal/zeek"
-	"romanesco/internal/zeek/hub"
-	"romanesco/internal/zeek/websocket"
 )
 
 // zeekOptions are what the command line says of Zeek.

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/zeek/websocket"
+	"romanesco/internal/protocol/zeek/websocket"
 )
 
 // startZeek runs the collector with a port for WebSocket clients.

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/zeek/websocket"
+	"romanesco/internal/protocol/zeek/websocket"
 )
 
 // TestRun: each measurement, with what was built, as a table.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"romanesco/internal/event"
-	"romanesco/internal/peer"
-	"romanesco/internal/wire"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 )
 
 func open(nc net.Conn) (*peer.Conn, error) {

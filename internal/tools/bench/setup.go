@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"romanesco/internal/certs"
 	"romanesco/internal/secure"
+	"romanesco/internal/test/certs"
 )
 
 //go:embed testdata/*.c

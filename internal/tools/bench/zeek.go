@@ -13,8 +13,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
-	"romanesco/internal/zeek"
-	"romanesco/internal/zeek/websocket"
+	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/protocol/zeek/websocket"
 )
 
 // What servers say that they are: the former gets each message filled up to 2 KiB.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"romanesco/internal/certs"
+	"romanesco/internal/test/certs"
 )
 
 func main() {

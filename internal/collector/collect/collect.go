@@ -1,0 +1,285 @@
+// Package collect receives events from many peers and hands them to a log and,
+// if it is to forward, on to the peers that ask for them. It imports the
+// connection, the event model, the policy and the logs; the programs that use it
+// own flags, signals and files.
+package collect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/collector/catalog"
+	"romanesco/internal/collector/commlog"
+	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/protocol/traffic"
+	"romanesco/internal/protocol/wire"
+)
+
+// Config is what a Collector is to do.
+type Config struct {
+	// Catalog has the events that can be asked for, and the names of their
+	// arguments.
+	Catalog catalog.Catalog
+	// Destinations are the peers that are asked for events. Others may connect.
+	Destinations []Destination
+	// Forward says that what a peer sends goes on to the others that ask for
+	// it, whoever they are.
+	Forward bool
+	Limits  Limits
+	// HoldMemory has the runtime of the program hold Limits.Memory.
+	HoldMemory bool
+	Log        eventlog.Log
+	// Comm, if set, is told of each peer.
+	Comm *commlog.Log
+	// Logf, if set, is told what whoever runs the collector wants to know.
+	Logf func(format string, args ...any)
+	// TLS returns how to connect to destinations that want it, whose certificate
+	// must be of that name, or of any if it is empty. Who listens hands a TLS
+	// listener to Run.
+	TLS func(name string) *tls.Config
+}
+
+// Limits bound what peers can take. The zero value of a field means its default.
+type Limits struct {
+	// Peers is how many may be connected at a time.
+	Peers int
+	// Memory is how many bytes all of them together may make us hold, beyond
+	// what each of them has, up to memoryPeer, and we ourselves, memoryBase.
+	Memory int64
+	// Queue is how many bytes may wait for a peer that takes them too slowly.
+	Queue int
+}
+
+// DefaultLimits returns the limits that a Collector has if it is given none.
+func DefaultLimits() Limits { return Limits{Peers: 10_000, Memory: 1 << 30, Queue: 16 << 20} }
+
+func (l Limits) withDefaults() Limits {
+	def := DefaultLimits()
+	if l.Peers <= 0 {
+		l.Peers = def.Peers
+	}
+	if l.Memory <= 0 {
+		l.Memory = def.Memory
+	}
+	if l.Queue <= 0 {
+		l.Queue = def.Queue
+	}
+	return l
+}
+
+// handshakeTime is enough for TLS while thousands of others come at the same
+// time.
+const handshakeTime = 30 * time.Second
+
+// messageTime is enough for the largest message over a line of 1 Mbit/s.
+const messageTime = 2 * time.Minute
+
+// Collector asks peers for events and takes what they send.
+type Collector struct {
+	// Traffic counts what passes.
+	Traffic traffic.Ledger
+
+	cfg              Config
+	memory, outgoing *wire.Budget      // for what comes, and for what waits to be sent
+	held             atomic.Int64      // for how many peers holdMemory has been told
+	large            sync.Mutex        // held while a large event is written
+	sending          sync.Mutex        // guards senders
+	senders          map[*session]bool // whom events are sent on to
+	relay            relay
+	started          time.Time
+	// handshake is how long a peer may take until the connection is up.
+	handshake time.Duration
+	// message is how long for the rest of a message that was begun.
+	message time.Duration
+
+	open           atomic.Int64 // connections
+	peers, refused atomic.Uint64
+	away, cut      atomic.Uint64 // peers that were turned away, and cut off
+	failed         atomic.Pointer[error]
+}
+
+// New returns a Collector.
+func New(cfg Config) *Collector {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Logf == nil {
+		cfg.Logf = func(string, ...any) {}
+	}
+	c := &Collector{
+		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
+		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
+		senders: map[*session]bool{},
+	}
+	c.relay.init(cfg.Catalog, c.cfg.Destinations)
+	return c
+}
+
+// Totals returns how many events and peers there have been.
+func (c *Collector) Totals() (events, peers uint64) {
+	sum, _ := c.Traffic.Totals()
+	return sum.EventsIn, c.peers.Load()
+}
+
+// Refused returns with how many peers the handshake has failed.
+func (c *Collector) Refused() uint64 { return c.refused.Load() }
+
+// Held is what is held of the bounds, and who has met them.
+type Held struct {
+	Incoming, Outgoing int64  // bytes of what comes, and of what waits to be sent on
+	TurnedAway, CutOff uint64 // peers, since the start
+}
+
+// Held returns what is held now.
+func (c *Collector) Held() Held {
+	return Held{c.memory.Used(), c.outgoing.Used(), c.away.Load(), c.cut.Load()}
+}
+
+// Run listens, and connects to the destinations that want it, until ctx ends: then
+// it returns nil when all peers are done with, or else why it could not go on.
+func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.holdMemory()
+	var wg sync.WaitGroup
+	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
+	for _, l := range listeners {
+		wg.Go(func() {
+			if err := c.serve(ctx, l); err != nil {
+				errs <- err
+				cancel()
+			}
+		})
+	}
+	for i := range c.cfg.Destinations {
+		if d := &c.cfg.Destinations[i]; d.Connect {
+			wg.Go(func() { c.connect(ctx, d) })
+		}
+	}
+	wg.Wait()
+	close(errs)
+	var err error
+	for e := range errs {
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, c.Failure()); err == nil && ctx.Err() == nil {
+		return errors.New("no peer is left, and none can come: there is no $retry, and nothing to listen on")
+	}
+	return err
+}
+
+// serve accepts peers until ctx ends, and returns when all of them are done with.
+func (c *Collector) serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	full := false
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = nc.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
+				c.cfg.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
+				time.Sleep(100 * time.Millisecond)
+				continue
+			}
+			return fmt.Errorf("accepting: %w", err)
+		}
+		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
+			c.away.Add(1)
+			if !full {
+				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
+			}
+			full = true
+			_ = nc.Close()
+			continue
+		}
+		full = false
+		c.open.Add(1)
+		c.holdMemory()
+		wg.Go(func() {
+			defer c.open.Add(-1)
+			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
+				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
+			}
+			if c.Failure() != nil {
+				cancel()
+			}
+		})
+	}
+}
+
+// connect connects to a destination, again and again if it has a retry, until
+// ctx ends.
+func (c *Collector) connect(ctx context.Context, d *Destination) {
+	dialer := net.Dialer{Timeout: c.handshake}
+	for {
+		nc, err := dialer.DialContext(ctx, "tcp", d.address())
+		if err == nil {
+			if d.SSL {
+				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
+			}
+			c.open.Add(1)
+			err = c.handle(ctx, nc, d)
+			c.open.Add(-1)
+		}
+		if c.Failure() != nil || ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			c.cfg.Logf("%s: %v", d.name(), err)
+		}
+		if d.Retry <= 0 {
+			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(d.Retry):
+		}
+	}
+}
+
+// sends takes note of a peer that events are sent on to, until the function that it
+// returns is called.
+func (c *Collector) sends(s *session) (done func()) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.senders[s] = true
+	return func() {
+		c.sending.Lock()
+		defer c.sending.Unlock()
+		delete(c.senders, s)
+		s.queue.close()
+	}
+}
+
+// Failure returns why the collector cannot go on, or nil.
+func (c *Collector) Failure() error {
+	if p := c.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail takes note of an error of the log, which ends the collecting.
+func (c *Collector) fail(err error) error {
+	if err != nil {
+		c.failed.CompareAndSwap(nil, &err)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package collect
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"romanesco/internal/collector/pattern"
+	"romanesco/internal/collector/policy"
+)
+
+// Destination is a peer that is asked for events, as a policy has it or the
+// command line.
+type Destination struct {
+	policy.Destination
+	// Address is where to connect to, host:port, instead of Host and Port.
+	Address string
+	// Anyone says that it is every peer that connects, whatever its address and
+	// class.
+	Anyone bool
+}
+
+// Anyone returns a destination that is every peer that connects.
+func Anyone(events *pattern.Pattern) Destination {
+	return Destination{Anyone: true, Destination: policy.Destination{Events: events, AcceptInput: true}}
+}
+
+// address returns where to connect to.
+func (d *Destination) address() string {
+	if d.Address != "" {
+		return d.Address
+	}
+	return netip.AddrPortFrom(d.Host, d.Port).String()
+}
+
+// AnyName is the TLSName of a destination whose certificate may be of any name.
+const AnyName = "any"
+
+// certificateName returns the name that its certificate must have, empty for any.
+func (d *Destination) certificateName() string {
+	switch d.TLSName {
+	case AnyName:
+		return ""
+	case "":
+		host, _, _ := net.SplitHostPort(d.address())
+		return host
+	}
+	return d.TLSName
+}
+
+// name returns how messages call it.
+func (d *Destination) name() string {
+	if d.Tag == "" {
+		return d.address()
+	}
+	return fmt.Sprintf("%s (%s)", quoted(d.Tag), d.address())
+}
+
+// match reports whether a peer that has connected is this destination. If it is
+// not, but of the same address, why says what is missing.
+func (d *Destination) match(host netip.Addr, class string, secured bool) (ok bool, why string) {
+	switch {
+	case d.Anyone:
+		return true, ""
+	case !host.IsValid() || d.Host != host:
+		return false, ""
+	case d.Class != class:
+		return false, fmt.Sprintf("%v %q is of class %q, it is of class %.200q", d.At, d.Tag, d.Class, class)
+	case d.SSL && !secured:
+		return false, fmt.Sprintf("%v %q has $ssl=T, it has connected in the clear", d.At, d.Tag)
+	}
+	return true, ""
+}
+
+// find returns the destination that a peer is which has connected, or nil and
+// perhaps why it is none. Those that we wait for come before those that we
+// connect to.
+func find(all []Destination, host netip.Addr, class string, secured bool) (*Destination, string) {
+	var reason string
+	for _, connects := range []bool{false, true} {
+		for i := range all {
+			d := &all[i]
+			if d.Connect != connects {
+				continue
+			}
+			ok, why := d.match(host, class, secured)
+			if ok {
+				return d, ""
+			}
+			if why != "" && (reason == "" || d.Class == class) {
+				reason = why
+			}
+		}
+	}
+	return nil, reason
+}
+
+// Wants reports whether the destination is asked for an event of that name.
+func (d *Destination) Wants(event string) bool {
+	return d != nil && d.Events != nil && d.Events.Match(event)
+}
+
+// String returns what messages call the peers that have connected.
+func (d *Destination) String() string {
+	switch {
+	case d.Tag != "":
+		return quoted(d.Tag)
+	case d.Anyone:
+		return "any peer"
+	}
+	return d.Address
+}
+
+func quoted(s string) string { return strconv.QuoteToASCII(s) }

@@ -1,0 +1,15 @@
+package collect
+
+import (
+	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/event"
+)
+
+// discard is a log that keeps nothing.
+type discard struct{}
+
+func (discard) Batch(string) eventlog.Batch         { return discard{} }
+func (discard) Add(ev *event.Event, names []string) {}
+func (discard) Len() int                            { return 0 }
+func (discard) Flush() error                        { return nil }
+func (discard) Settle() error                       { return nil }

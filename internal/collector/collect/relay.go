@@ -1,0 +1,302 @@
+package collect
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"romanesco/internal/collector/catalog"
+	"romanesco/internal/event"
+	"romanesco/internal/protocol/wire"
+)
+
+// What peers may ask for beyond the catalogue. A Bro with all of its scripts asks
+// for a few hundred names.
+const (
+	maxForeign     = 8 << 10 // in all
+	maxForeignPeer = 1000    // of one peer
+	maxForeignHost = 2000    // that the peers of one address were the first to ask for
+	maxForeignName = 128     // bytes of a name
+	// maxExtra is how many of them a connection is asked for until it ends: the
+	// protocol cannot take a request back.
+	maxExtra = 4 << 10
+	// maxVerdicts is how many names are remembered with the patterns that match.
+	maxVerdicts = 16 << 10
+)
+
+// relay knows who asks for what: which events a destination is asked for, and to
+// whom those go that arrive.
+type relay struct {
+	catalog   catalog.Catalog
+	audiences map[string]*audience // by pattern, from the start
+
+	judging  sync.Mutex // guards verdicts, for which nobody waits who has mu
+	verdicts map[string][]*audience
+
+	mu sync.RWMutex
+	// wants are those who have asked for an event, asked the names that each of
+	// them has asked for.
+	wants map[string]map[*session]bool
+	asked map[*session]*asker
+	// foreign are the names that peers have asked for and the catalogue has not,
+	// hosts says of how many of them an address is the first that did.
+	foreign map[string]foreign
+	hosts   map[netip.Addr]int
+}
+
+// audience is what the destinations of one pattern have in common.
+type audience struct {
+	match func(event string) bool
+	// own are the names of the catalogue that match, sorted; has is the same.
+	own []string
+	has map[string]bool
+
+	foreign map[string]bool // those that match
+	members map[*session]bool
+}
+
+// asker is what a peer has asked for.
+type asker struct {
+	names   []string
+	foreign int // of these
+}
+
+// foreign is a name that peers have asked for.
+type foreign struct {
+	audiences []*audience
+	first     netip.Addr // whose peer was the first
+}
+
+func (r *relay) init(c catalog.Catalog, all []Destination) {
+	r.catalog, r.audiences, r.verdicts = c, map[string]*audience{}, map[string][]*audience{}
+	r.wants, r.asked = map[string]map[*session]bool{}, map[*session]*asker{}
+	r.foreign, r.hosts = map[string]foreign{}, map[netip.Addr]int{}
+	for i := range all {
+		d := &all[i]
+		if d.Events == nil || r.audiences[d.Events.String()] != nil {
+			continue
+		}
+		a := &audience{
+			match: d.Wants, own: c.Select(d.Wants), has: map[string]bool{},
+			foreign: map[string]bool{}, members: map[*session]bool{},
+		}
+		for _, name := range a.own {
+			a.has[name] = true
+		}
+		r.audiences[d.Events.String()] = a
+	}
+}
+
+// join adds a peer, and returns the events to ask it for: those of the catalogue
+// first and, when they can be sent on, those that others have asked for.
+func (r *relay) join(s *session) []string {
+	if s.dest == nil || s.dest.Events == nil {
+		return nil
+	}
+	a := r.audiences[s.dest.Events.String()]
+	s.audience = a
+	if s.queue == nil {
+		return a.own
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.members[s] = true
+	names := slices.Sorted(maps.Keys(a.foreign))
+	names = names[:min(len(names), maxExtra)]
+	for _, name := range names {
+		s.extra[name] = true
+	}
+	return slices.Concat(a.own, names)
+}
+
+// requested reports whether the peer has been asked for an event.
+func (r *relay) requested(s *session, name string) bool {
+	if s.audience == nil {
+		return false
+	}
+	if s.audience.has[name] {
+		return true
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return s.extra[name]
+}
+
+// want adds an event that a peer asks for, and asks those for it who may have it.
+// It reports whether anybody can have it.
+func (r *relay) want(s *session, name string) (known bool) {
+	_, known = r.catalog[name]
+	if s.queue == nil {
+		return known
+	}
+	var may []*audience
+	if !known {
+		if may = r.judge(name); len(may) == 0 {
+			return false
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.asked[s]
+	if of == nil {
+		of = &asker{}
+		r.asked[s] = of
+	}
+	if !known && !r.admit(s, of, name, may) {
+		return false
+	}
+	of.names = append(of.names, name)
+	if r.wants[name] == nil {
+		r.wants[name] = map[*session]bool{}
+	}
+	r.wants[name][s] = true
+	if !known {
+		r.spread(s, name, may)
+	}
+	return true
+}
+
+// judge returns the patterns that match a name which the catalogue has not: of
+// those that are no names, none.
+func (r *relay) judge(name string) []*audience {
+	if len(name) > maxForeignName || !catalog.IsName(name) {
+		return nil
+	}
+	r.judging.Lock()
+	may, known := r.verdicts[name]
+	r.judging.Unlock()
+	if known {
+		return may
+	}
+	for _, a := range r.audiences {
+		if a.match(name) {
+			may = append(may, a)
+		}
+	}
+	r.judging.Lock()
+	defer r.judging.Unlock()
+	if len(r.verdicts) >= maxVerdicts {
+		clear(r.verdicts)
+	}
+	r.verdicts[name] = may
+	return may
+}
+
+// admit makes a name foreign if it is not yet, within the bounds.
+func (r *relay) admit(s *session, of *asker, name string, may []*audience) bool {
+	if of.foreign == maxForeignPeer {
+		return false
+	}
+	if _, known := r.foreign[name]; !known {
+		host := s.host()
+		if len(r.foreign) == maxForeign || r.hosts[host] == maxForeignHost {
+			return false
+		}
+		r.foreign[name] = foreign{may, host}
+		r.hosts[host]++
+		for _, a := range may {
+			a.foreign[name] = true
+		}
+	}
+	of.foreign++
+	return true
+}
+
+// spread asks all for a foreign name but who asks for it: when the first one
+// does, and when a second one does, the first one too.
+func (r *relay) spread(s *session, name string, may []*audience) {
+	switch of := r.wants[name]; len(of) {
+	case 1:
+		for _, a := range may {
+			for m := range a.members {
+				if m != s {
+					m.ask(name)
+				}
+			}
+		}
+	case 2:
+		for m := range of {
+			if m != s && slices.Contains(may, m.audience) {
+				m.ask(name)
+			}
+		}
+	}
+}
+
+// ask asks the peer for one more event. The lock of the relay is held.
+func (s *session) ask(name string) {
+	if len(s.extra) < maxExtra && !s.extra[name] {
+		s.extra[name] = true
+		s.put(item{request: name})
+	}
+}
+
+// leave forgets a peer, and the names that nobody asks for but it.
+func (r *relay) leave(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.audience != nil {
+		delete(s.audience.members, s)
+	}
+	of := r.asked[s]
+	if of == nil {
+		return
+	}
+	delete(r.asked, s)
+	for _, name := range of.names {
+		delete(r.wants[name], s)
+		if len(r.wants[name]) == 0 {
+			delete(r.wants, name)
+			r.forget(name)
+		}
+	}
+}
+
+func (r *relay) forget(name string) {
+	f, known := r.foreign[name]
+	if !known {
+		return
+	}
+	delete(r.foreign, name)
+	if r.hosts[f.first]--; r.hosts[f.first] == 0 {
+		delete(r.hosts, f.first)
+	}
+	for _, a := range f.audiences {
+		delete(a.foreign, name)
+	}
+}
+
+// wanting returns those who have asked for an event, but for one: until the next
+// call for that one.
+func (r *relay) wanting(name string, but *session) []*session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	to := but.to[:0]
+	for s := range r.wants[name] {
+		if s != but {
+			to = append(to, s)
+		}
+	}
+	but.to = to
+	return to
+}
+
+// publish sends an event on to those who have asked for it, but for the one that
+// it comes from.
+func (r *relay) publish(from *session, ev *event.Event) {
+	to := r.wanting(ev.Name, from)
+	if len(to) == 0 {
+		return
+	}
+	enc := wire.Encoder{Named: true}
+	payload, err := enc.AppendSerialEvent(nil, ev)
+	if err != nil {
+		from.note.Logf("not sent on: %v", err)
+		return
+	}
+	for _, s := range to {
+		s.put(item{event: payload})
+	}
+	clear(to) // who has left is not to be held
+}

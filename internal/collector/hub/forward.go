@@ -1,0 +1,259 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/event"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
+	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/protocol/zeek/websocket"
+)
+
+const (
+	// maxForwarding is how many bytes of events may wait for Zeek, and how many
+	// may be under way to it.
+	maxForwarding = 16 << 20
+	// flushTime is how long Run goes on at the end with what waits, while Zeek
+	// confirms nothing of it, flushMax for how long altogether.
+	flushTime = 3 * time.Second
+	flushMax  = 30 * time.Second
+)
+
+// Forwarder sends events to a Zeek, over one connection after another: what one
+// did not deliver, the next does.
+type Forwarder struct {
+	// Addr is the Zeek's host:port, TLS how to connect, if not in the clear.
+	Addr string
+	TLS  *tls.Config
+	// Application and Zone are those of websocket.Config.
+	Application string
+	Zone        *time.Location
+	// Topic, ExactTime and Types are those of package zeek.
+	Topic     string
+	ExactTime bool
+	Types     *zeek.Types
+	// Confirm is what confirms events.
+	Confirm websocket.Confirm
+	// SetAside, if set, takes an event that Zeek refuses again and again, before it
+	// is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
+	// Retry is the longest pause between two attempts, Silence after which time
+	// Zeek counts as lost.
+	Retry, Silence time.Duration
+	Logf           func(format string, args ...any)
+
+	queue   *queue // events in the form of the wire
+	journal *peer.Journal
+
+	taken, lost, refused atomic.Uint64
+}
+
+// NewForwarder returns a Forwarder to a Zeek; its fields may be set before the
+// first use.
+func NewForwarder(addr, topic string) *Forwarder {
+	return &Forwarder{
+		Addr: addr, Topic: topic, Retry: 10 * time.Second, Silence: time.Minute,
+		Logf:  func(string, ...any) {},
+		queue: newQueue(maxForwarding), journal: peer.NewJournal(maxForwarding),
+	}
+}
+
+// Totals returns how many events were taken, how many were lost for want of
+// room, and how many of those taken Zeek has no counterpart of or did not want.
+func (f *Forwarder) Totals() (taken, lost, refused uint64) {
+	return f.taken.Load(), f.lost.Load(), f.refused.Load()
+}
+
+// Publish takes a copy of an event, and waits for nothing.
+func (f *Forwarder) Publish(ev *event.Event) {
+	b, err := (&wire.Encoder{Named: true}).AppendSerialEvent(nil, ev)
+	switch {
+	case err != nil:
+		f.refused.Add(1)
+	case f.queue.put(b):
+		f.taken.Add(1)
+	case f.lost.Add(1) == 1:
+		f.Logf("Zeek at %s does not take events as fast as they come: some are lost to it", f.Addr)
+	}
+}
+
+// Run connects, and again when the connection is lost, until ctx ends; then it
+// sends what waits, if that can be done soon.
+func (f *Forwarder) Run(ctx context.Context) error {
+	for failures := 0; ; failures++ {
+		up, err := f.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		f.Logf("Zeek at %s: %v", f.Addr, err)
+		if up {
+			failures = 0
+		}
+		pause := min(500*time.Millisecond<<min(failures, 16), f.Retry)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause*3/4 + rand.N(pause/2+1)):
+		}
+	}
+}
+
+// session runs one connection to its end, and reports whether there was one.
+func (f *Forwarder) session(ctx context.Context) (bool, error) {
+	c, err := f.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	f.Logf("forwarding to Zeek at %s", f.Addr)
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	var sendErr error
+	wg.Go(func() {
+		sendErr = f.send(c, over)
+		_ = c.Close()
+	})
+	stop := context.AfterFunc(ctx, func() {
+		f.await(over)
+		_ = c.Close()
+	})
+	defer stop()
+	err = c.Next(&event.Event{}) // nothing is asked for: returns at the end
+	close(over)
+	_ = c.Close()
+	wg.Wait()
+	return true, errors.Join(sendErr, err)
+}
+
+func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
+	// At the end there is still something to be sent, and a little time for it.
+	end := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handshakeTime)
+	defer cancel()
+	stop := context.AfterFunc(end, func() { time.AfterFunc(flushTime, cancel) })
+	defer stop()
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", f.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	if f.TLS != nil {
+		nc = tls.Client(nc, f.TLS)
+	}
+	return websocket.Open(ctx, nc, websocket.Config{
+		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
+		Journal: f.journal, Silence: f.Silence,
+		Confirm: f.Confirm, OnConfirm: f.tellConfirm, SetAside: f.setAside,
+		OnFailure: func(why *zeek.Failure) {
+			f.refused.Add(1)
+			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
+		},
+	})
+}
+
+// tellConfirm tells what confirms the events.
+func (f *Forwarder) tellConfirm(script bool, why string) {
+	if script {
+		f.Logf("Zeek at %s: its script confirms what it has handled", f.Addr)
+		return
+	}
+	f.Logf("Zeek at %s: its script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
+}
+
+// setAside takes an event that Zeek refuses again and again.
+func (f *Forwarder) setAside(ev *event.Event, why error) error {
+	if f.SetAside != nil {
+		if err := f.SetAside(ev, why); err != nil {
+			f.Logf("Zeek at %s refuses event %s again and again (%v), and it is kept: %v", f.Addr, ev.Name, why, err)
+			return err
+		}
+	}
+	f.refused.Add(1)
+	f.Logf("Zeek at %s: event %s is set aside, since it is refused again and again: %v", f.Addr, ev.Name, why)
+	return nil
+}
+
+// send sends what waits until the connection is over. What it has handed to the
+// connection is in the journal.
+func (f *Forwarder) send(c *websocket.Conn, over <-chan struct{}) error {
+	if err := c.Flush(); err != nil { // what earlier connections have left
+		return err
+	}
+	for {
+		list := f.queue.take(over)
+		if list == nil {
+			return nil
+		}
+		rest, err := f.sendList(c, list, over)
+		if err == nil {
+			err = c.Flush()
+		}
+		f.queue.settle(rest)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sendList returns what was not sent.
+func (f *Forwarder) sendList(c *websocket.Conn, list [][]byte, over <-chan struct{}) ([][]byte, error) {
+	for i, b := range list {
+		if !f.room(over) {
+			return list[i:], nil
+		}
+		err := c.SendSerial(b)
+		if errors.Is(err, event.ErrUnencodable) {
+			if f.refused.Add(1) == 1 {
+				f.Logf("an event has no counterpart in Zeek: %v", err)
+			}
+		} else if err != nil {
+			return list[i+1:], err
+		}
+	}
+	return nil, nil
+}
+
+// room waits until the journal has room; it reports false when the connection is over.
+func (f *Forwarder) room(over <-chan struct{}) bool {
+	for f.journal.Full() {
+		select {
+		case <-over:
+			return false
+		case <-f.journal.Room():
+		}
+	}
+	return true
+}
+
+// await waits until everything has arrived, as long as there is progress.
+func (f *Forwarder) await(over <-chan struct{}) {
+	last := time.NewTimer(flushMax)
+	defer last.Stop()
+	left, seen := f.left(), time.Now()
+	for !f.queue.empty() || f.journal.Pending() > 0 {
+		select {
+		case <-over:
+			return
+		case <-last.C:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+		if now := f.left(); now != left {
+			left, seen = now, time.Now()
+		}
+		if time.Since(seen) > flushTime {
+			return
+		}
+	}
+}
+
+// left is what changes whenever Zeek confirms something.
+func (f *Forwarder) left() int { return f.journal.Bytes() }

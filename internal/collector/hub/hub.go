@@ -1,0 +1,256 @@
+// Package hub is a small Zeek as WebSocket clients see it: it takes their events
+// and passes them to those that have subscribed to the topic. It imports the
+// connection and the event model.
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"romanesco/internal/event"
+	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/protocol/zeek/websocket"
+)
+
+// handshakeTime is how long a client may take until the connection is up.
+const handshakeTime = 10 * time.Second
+
+// Receiver takes the events of one client. It belongs to one goroutine.
+type Receiver interface {
+	// Event takes an event that came on a topic; it holds until Event returns.
+	Event(topic string, ev *event.Event) error
+	// Flush says that there is nothing more to read for now.
+	Flush() error
+	// Settle makes safe what has been taken: the client may be told so.
+	Settle() error
+}
+
+// MaxClients is how many clients there may be at a time.
+const MaxClients = 256
+
+// Hub serves clients. Its fields are set before the first use.
+type Hub struct {
+	// Version is what clients are told of us, behind the Zeek that we are like.
+	Version string
+	// ExactTime and Types are those of package zeek.
+	ExactTime bool
+	Types     *zeek.Types
+	// Receive makes what takes the events of a client, by its address.
+	Receive func(from string) Receiver
+	Logf    func(format string, args ...any)
+
+	endpoint string
+	once     sync.Once
+	open     atomic.Int64 // connections
+	events   atomic.Uint64
+	accepted atomic.Uint64
+	failed   atomic.Pointer[error] // of a Receiver
+
+	mu      sync.Mutex
+	clients map[*client]bool
+}
+
+// Totals returns how many events have come from how many clients.
+func (h *Hub) Totals() (events, clients uint64) { return h.events.Load(), h.accepted.Load() }
+
+func (h *Hub) init() {
+	h.once.Do(func() {
+		h.endpoint = newEndpoint()
+		h.clients = map[*client]bool{}
+	})
+}
+
+// Serve accepts clients until ctx ends, and returns when all are done with: nil,
+// or what a Receiver has failed of.
+func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
+	h.init()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = nc.Close()
+			}
+			return h.failure()
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("accepting WebSocket clients: %w", err)
+		}
+		if err != nil { // out of descriptors, perhaps: that passes
+			h.Logf("accepting WebSocket clients: %v", err)
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if h.open.Add(1) > MaxClients {
+			h.open.Add(-1)
+			h.Logf("%s: refused, there are %d WebSocket clients already", nc.RemoteAddr(), MaxClients)
+			_ = nc.Close()
+			continue
+		}
+		wg.Go(func() {
+			defer h.open.Add(-1)
+			if err := h.handle(ctx, nc); err != nil {
+				h.Logf("%s: %v", nc.RemoteAddr(), err)
+			}
+			if h.failure() != nil {
+				cancel()
+			}
+		})
+	}
+}
+
+func (h *Hub) failure() error {
+	if p := h.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail passes an error of a Receiver on: it is for good.
+func (h *Hub) fail(err error) error {
+	if err != nil {
+		h.failed.CompareAndSwap(nil, &err)
+	}
+	return err
+}
+
+// newEndpoint makes a UUID, as which servers introduce themselves.
+func newEndpoint() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// handle serves one client until it or ctx ends.
+func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
+	defer func() { // one client's fault is not to be that of all
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: %v\n%s", r, debug.Stack())
+			_ = nc.Close()
+		}
+	}()
+	from := nc.RemoteAddr().String()
+	taker := h.Receive(from)
+	var c *client // once it has subscribed
+	open, cancel := context.WithTimeout(ctx, handshakeTime)
+	conn, err := websocket.Accept(open, nc, websocket.Config{
+		All: true, ExactTime: h.ExactTime, Types: h.Types,
+		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
+		BeforeAck: func(conn *websocket.Conn) {
+			c = newClient(conn)
+			h.add(c)
+		},
+		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
+		BeforeRead: func() error { // more may be long in coming
+			if c == nil || !c.taken {
+				return nil
+			}
+			c.taken = false
+			return h.fail(taker.Flush())
+		},
+	})
+	cancel()
+	if c != nil {
+		defer h.remove(c)
+	}
+	if err != nil {
+		return err
+	}
+	h.accepted.Add(1)
+	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(c.send)
+	defer wg.Wait()
+	defer c.close()
+	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
+	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (h *Hub) add(c *client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients[c] = true
+}
+
+func (h *Hub) remove(c *client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.clients, c)
+}
+
+// receive passes on what a client sends.
+func (h *Hub) receive(c *client, taker Receiver) error {
+	var ev event.Event
+	for {
+		if err := c.conn.Next(&ev); err != nil {
+			return err
+		}
+		h.events.Add(1)
+		c.taken = true
+		if err := h.fail(taker.Event(c.conn.Topic(), &ev)); err != nil {
+			return err
+		}
+		h.pass(c, c.conn.Topic(), c.conn.Message())
+	}
+}
+
+// pass gives a message to all clients that have subscribed to its topic, but
+// not back to who sent it.
+func (h *Hub) pass(from *client, topic string, message []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.clients {
+		if c != from && c.wants(topic) {
+			c.put(message)
+		}
+	}
+}
+
+// Publish gives an event to all clients that have subscribed to the topic. It
+// waits for none of them.
+func (h *Hub) Publish(topic string, ev *event.Event) error {
+	h.init()
+	h.mu.Lock()
+	some := len(h.clients) > 0
+	h.mu.Unlock()
+	if !some {
+		return nil
+	}
+	e := zeek.NewEncoder(topic, zeek.Current)
+	e.ExactTime, e.Types = h.ExactTime, h.Types
+	b, err := e.AppendEvent(nil, ev)
+	if err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
+	h.pass(nil, topic, b)
+	return nil
+}
+
+func matches(topic string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(topic, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/protocol/zeek/websocket"
+)
+
+// zeekSettings are those of a peer that speaks Zeek's WebSocket API.
+type zeekSettings struct {
+	topic     string // of what is sent
+	subscribe string // prefixes of topics, separated by spaces
+	types     string // file of declarations, "" for none
+	exactTime bool
+	zone      string            // that an old Zeek is in, "" if that is not known
+	inbound   uint64            // bytes of memory for events that the host has not taken
+	confirm   websocket.Confirm // what confirms
+}
+
+func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (connection, error) {
+	set := c.set.zeek
+	var types *zeek.Types
+	if set.types != "" { // read each time: it may have been mended
+		var err error
+		if types, err = zeek.LoadTypes(set.types); err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+	}
+	zone, err := zeek.LoadZone(set.zone)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	p, err := websocket.Open(ctx, nc, websocket.Config{
+		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
+		Requests: requests, ExactTime: set.exactTime, Types: types,
+		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
+		Confirm: set.confirm, OnConfirm: c.tellConfirm,
+		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
+		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
+	})
+	if err != nil {
+		return nil, err // no typed nil
+	}
+	return p, nil
+}
+
+// programName is what the system calls the program: not by its arguments, which it
+// may have made a title of.
+func programName() string {
+	fd, err := unix.Open("/proc/self/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "libbroccoli"
+	}
+	defer unix.Close(fd)
+	var b [64]byte
+	n, _ := unix.Read(fd, b[:])
+	return strings.TrimSpace(string(b[:max(n, 0)]))
+}
+
+// zeekHost is what the peer is called in the request.
+func (c *conn) zeekHost(nc net.Conn) string {
+	if c.set.peer != "" {
+		return c.set.peer
+	}
+	return nc.RemoteAddr().String()
+}
+
+// tellConfirm tells what confirms the events.
+func (c *conn) tellConfirm(script bool, why string) {
+	if script {
+		c.infof("Zeek's script confirms what it has handled")
+		return
+	}
+	c.infof("Zeek's script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
+		"(load confirm.zeek where they are handled, or set zeek_confirm ping)", why)
+}

@@ -1,0 +1,249 @@
+// Package websocket carries the messages of package zeek over one established
+// stream, as Zeek's WebSocket API wants it: the HTTP upgrade, the subscription
+// and its answer, then events both ways. Open is the client's side, Accept the
+// server's. It imports package zeek and the event model, the Journal of
+// package peer and, for events that are sent on as bytes, the wire.
+package websocket
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"romanesco/internal/event"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
+	"romanesco/internal/protocol/zeek"
+)
+
+// ErrRefused says that the other side does not want the connection.
+var ErrRefused = errors.New("refused")
+
+// errClosed says that the other side has said good-bye. It is not io.EOF, which
+// would be the end of a message.
+var errClosed = errors.New("closed")
+
+// FailureEvent is the name of the event that Next makes of a Failure of the
+// server's, for who has asked for events of that name: its code and context.
+const FailureEvent = "zeek_error"
+
+// Config is what one side brings to a connection.
+type Config struct {
+	// Host is what the client calls the server: host:port.
+	Host string
+	// Topic is what events are sent on.
+	Topic string
+	// Subscribe are the prefixes of the topics to be received.
+	Subscribe []string
+	// Requests are the names of the events that Next returns; it drops others.
+	Requests []string
+	// All makes Next return every event.
+	All bool
+	// Application is what the client calls itself: see applicationName.
+	Application string
+	// Zone is the time zone of a Zeek that has times in its own, if that is known.
+	Zone *time.Location
+	// ExactTime and Types are those of zeek.Encoder and zeek.Decoder.
+	ExactTime bool
+	Types     *zeek.Types
+	Limits    zeek.Limits
+	// Journal, if set, keeps what is sent until it is confirmed. What it holds
+	// is sent again first, with the first Send or Flush.
+	Journal *peer.Journal
+	// SetAside, if set, is told of an event of the Journal that the server refuses
+	// again and again, before it is forgotten. With an error it is tried again.
+	SetAside func(ev *event.Event, why error) error
+	// Confirm is what confirms the events of the Journal.
+	Confirm Confirm
+	// OnConfirm, if set, is told once whether the script confirms, or why not.
+	OnConfirm func(script bool, why string)
+	// Script makes a server leave the events of a confirmation to who calls Next,
+	// instead of refusing them as a Zeek without the script does.
+	Script bool
+	// BeforeAck, if set, is called once a client's subscription is known, and
+	// before the client is told so: what comes from then on it may rely on.
+	BeforeAck func(*Conn)
+	// BeforePong, if set, makes safe what Next has returned: the peer takes
+	// the pong that follows as its receipt.
+	BeforePong func() error
+	// BeforeRead, if set, is called before more is read of the stream, and who
+	// gathers what Next returns can let go of it: the peer may be silent for long.
+	BeforeRead func() error
+	// Silence is how long a peer may give no sign of life before it counts as
+	// lost; 0: for ever.
+	Silence time.Duration
+	// Unwritten, if set, is told how many bytes wait to be written, before and
+	// after that is tried.
+	Unwritten func(bytes int)
+	// OnFailure, if set, is told of each event that the server did not take.
+	OnFailure func(*zeek.Failure)
+	// Endpoint and Version are what the server's Ack says.
+	Endpoint, Version string
+	// Logf, when set, is told what a person debugging a connection needs.
+	Logf func(format string, args ...any)
+}
+
+// Conn is one connection. One goroutine may call Next, others at the same time
+// the methods that send.
+type Conn struct {
+	cfg   Config
+	net   net.Conn
+	in    *bufio.Reader
+	frame wsutil.Reader
+	state ws.State
+	dec   *zeek.Decoder
+	buf   []byte // the message that was read last
+	topic string // of the event that was read last
+	raw   rawForm
+	subs  zeek.Subscription // of the client
+
+	arrived float64 // when the last read of the stream brought something
+
+	dialect zeek.Dialect // of the server
+	asking  atomic.Bool  // for the answer to the subscription
+
+	names sync.Map // of the events that Next returns
+
+	mu     sync.Mutex // guards what is sent, in its order
+	out    []byte
+	enc    *zeek.Encoder
+	wire   *wire.Decoder // of what SendSerial is given
+	events int           // in out, from the first byte on
+	replay peer.Replay   // of the journal
+	sent   event.Event   // for SendSerial
+	said   bool          // good-bye: nothing more may be written
+
+	window *window // nil for a server, since not every client answers pings, and where pings do harm
+	pongs  pongs
+
+	reading sync.Mutex // of in
+	gone    bool       // the other side has said good-bye, or is not there any more
+	leaving bool       // it is read only until it has
+
+	watch   peer.Watch
+	lost    atomic.Pointer[error] // why the watch has given it up
+	closed  chan struct{}
+	closing sync.Once
+	over    sync.Once
+	away    bool // the other side has said that it goes away
+
+	script script // that confirms
+}
+
+const (
+	// flushSize is from how many bytes on Send writes by itself.
+	flushSize = 64 << 10
+	// maxKept is how much memory is kept from one message to the next.
+	maxKept = 1 << 20
+	// closeTime is for saying good-bye, lingerTime for hearing the same.
+	closeTime  = 100 * time.Millisecond
+	lingerTime = 500 * time.Millisecond
+)
+
+func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
+	if cfg.Logf == nil {
+		cfg.Logf = func(string, ...any) {}
+	}
+	if cfg.Unwritten == nil {
+		cfg.Unwritten = func(int) {}
+	}
+	cfg.Limits = cfg.Limits.WithDefaults()
+	c := &Conn{
+		cfg: cfg, net: nc, state: state, closed: make(chan struct{}),
+		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
+	}
+	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
+	for _, name := range cfg.Requests {
+		c.names.Store(name, true)
+	}
+	c.script.init(c)
+	return c
+}
+
+// maxGreeting is how many bytes of HTTP either side may send.
+const maxGreeting = 64 << 10
+
+// greeting is the stream during the upgrade.
+func (c *Conn) greeting() io.ReadWriter {
+	return struct {
+		io.Reader
+		io.Writer
+	}{io.LimitReader(c.net, maxGreeting), c.net}
+}
+
+// speaks sets how events are written, once the other side is known.
+func (c *Conn) speaks(d zeek.Dialect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A ping is a small frame. Who may misread those gets them only where they are
+	// asked for; such a server sends none itself, and waits for no answer.
+	if c.state.ClientSide() && (d.MinFrame == 0 || c.cfg.Journal != nil) {
+		c.window = newWindow()
+	}
+	c.dialect = d
+	c.enc = zeek.NewEncoder(c.cfg.Topic, d)
+	c.enc.ExactTime, c.enc.Types = c.cfg.ExactTime, c.cfg.Types
+	if d.LocalTime {
+		c.enc.In(c.cfg.Zone)
+		c.dec.In(c.cfg.Zone)
+		c.dec.AnyZone = c.cfg.Zone == nil
+	}
+}
+
+// PeerClass returns "": Zeek has no classes.
+func (c *Conn) PeerClass() string { return "" }
+
+// Wants reports whether the peer wants events of that name. Zeek does not say;
+// who subscribes to the topic gets all of them.
+func (c *Conn) Wants(string) bool { return true }
+
+// Subscriptions returns what the client has subscribed to.
+func (c *Conn) Subscriptions() []string { return c.subs }
+
+// Topic returns the topic of the event that Next has returned.
+func (c *Conn) Topic() string { return c.topic }
+
+// Message returns the message that it came in, until the next call of Next.
+func (c *Conn) Message() []byte { return c.buf }
+
+// Buffered returns how many bytes of the peer's have been read and wait in our
+// memory to be decoded.
+func (c *Conn) Buffered() int { return c.in.Buffered() }
+
+// Request makes Next return events of further names.
+func (c *Conn) Request(names []string) error {
+	for _, name := range names {
+		c.names.Store(name, true)
+	}
+	return nil
+}
+
+func (c *Conn) asked(name string) bool {
+	_, ok := c.names.Load(name)
+	return ok || c.cfg.All
+}
+
+// watchPeer looks whether the peer lives, until the connection is closed. A
+// WebSocket answers pings; those without a number confirm nothing.
+func (c *Conn) watchPeer() {
+	ping := func() error { return c.write(ws.OpPing, nil) }
+	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, func(err error) {
+		c.lost.CompareAndSwap(nil, &err)
+		_ = c.net.Close()
+	})
+}
+
+// reason is why the connection was given up, or else err.
+func (c *Conn) reason(err error) error {
+	if p := c.lost.Load(); p != nil {
+		return *p
+	}
+	return err
+}

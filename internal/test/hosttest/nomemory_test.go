@@ -1,0 +1,48 @@
+package hosttest
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/event"
+	"romanesco/internal/protocol/peer"
+)
+
+// TestNoMemoryForLargeEvent: the size of an event is the peer's choice; that there is
+// no memory to hand it over in ends the connection, not the process.
+func TestNoMemoryForLargeEvent(t *testing.T) {
+	preload := built(t, "cc", "nomemory", "-shared", "-fPIC")
+	big := &event.Event{Name: "big", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 4<<20)}}}
+	closed := make(chan error, 1)
+	addr, done := accept(t, func(nc net.Conn) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		p, err := peer.Open(ctx, nc, peer.Config{})
+		if err != nil {
+			return err
+		}
+		if err := p.Send(big); err == nil {
+			_ = p.Flush()
+		}
+		var ev event.Event
+		_ = nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for err == nil {
+			err = p.Next(&ev)
+		}
+		closed <- err
+		return nil
+	})
+	cmd := host(t, "idle", addr, "3000")
+	cmd.Env = append(cmd.Env, "LD_PRELOAD="+preload)
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s", out)
+	require.NoError(t, <-done)
+	err = <-closed
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}

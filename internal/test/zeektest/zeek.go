@@ -1,0 +1,192 @@
+package zeektest
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/protocol/zeek/websocket"
+)
+
+const root = "../../.."
+
+// Declarations is a Zeek script with the events that tests send back and forth.
+//
+//go:embed testdata/values.zeek
+var Declarations string
+
+var (
+	program = os.Getenv("ROMANESCO_ZEEK")
+	build   = os.Getenv("ROMANESCO_BUILD")
+)
+
+// backends are the ways in which the nodes of a Zeek reach each other, each with what
+// a Zeek by itself loads to have it.
+var backends = map[string][]string{
+	"broker": {"frameworks/cluster/backend/broker"},
+	"zeromq": {"frameworks/cluster/backend/zeromq", "Cluster::Backend::ZeroMQ::run_proxy_thread=T"},
+}
+
+// EachBackend runs a test with a Zeek that has loaded the package, with each backend.
+func EachBackend(t *testing.T, f func(t *testing.T, z *Zeek), args ...string) {
+	t.Helper()
+	for name := range backends {
+		t.Run(name, func(t *testing.T) { f(t, Start(t, name, args...)) })
+	}
+}
+
+// Zeek is a Zeek that runs, or has run.
+type Zeek struct {
+	Addr string // of its WebSocket port
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	said *bytes.Buffer
+}
+
+// Start starts a Zeek with our package, and returns when it listens.
+func Start(t *testing.T, backend string, args ...string) *Zeek {
+	t.Helper()
+	if program == "" || build == "" {
+		t.Skip("needs a real Zeek and the built library: ROMANESCO_ZEEK=program make test-zeek")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	z := &Zeek{Addr: l.Addr().String(), dir: t.TempDir()}
+	require.NoError(t, l.Close())
+	_, port, err := net.SplitHostPort(z.Addr)
+	require.NoError(t, err)
+	z.args = append(append([]string{}, backends[backend]...), Absolute(t, "zeek/scripts"), Absolute(t, "zeek/scripts/listen.zeek"),
+		"SSHDSensor::listen_port="+port+"/tcp")
+	z.args = append(z.args, args...)
+	z.start(t)
+	t.Cleanup(func() { z.kill() })
+	return z
+}
+
+func Absolute(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(root, name))
+	require.NoError(t, err)
+	return path
+}
+
+func (z *Zeek) start(t *testing.T) {
+	t.Helper()
+	z.cmd, z.said = exec.Command(program, z.args...), new(bytes.Buffer)
+	z.cmd.Dir, z.cmd.Stderr, z.cmd.Stdout = z.dir, z.said, z.said
+	require.NoError(t, z.cmd.Start())
+	listens := func() bool {
+		nc, err := net.Dial("tcp", z.Addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		return err == nil
+	}
+	for began := time.Now(); !listens(); time.Sleep(50 * time.Millisecond) {
+		require.Less(t, time.Since(began), time.Minute, "it does not listen: %s", z.said)
+		require.NoError(t, z.cmd.Process.Signal(syscall.Signal(0)), "it has ended: %s", z.said)
+	}
+}
+
+// kill ends it as a crash would.
+func (z *Zeek) kill() {
+	_ = z.cmd.Process.Kill()
+	_ = z.cmd.Wait()
+}
+
+// end ends it in order, so that its logs are whole, and returns what it has said.
+func (z *Zeek) end(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, z.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, z.cmd.Wait(), "%s", z.said)
+	return z.said.String()
+}
+
+// log returns the lines of one of its logs, each by the names of its columns.
+func (z *Zeek) log(t *testing.T, name string) (lines []map[string]string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(z.dir, name+".log"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	require.NoError(t, err)
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if cells[0] == "#fields" {
+			names = cells[1:]
+		}
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := map[string]string{}
+		for i, cell := range cells {
+			fields[names[i]] = cell
+		}
+		lines = append(lines, fields)
+	}
+	return lines
+}
+
+// complaints returns what Zeek has found wrong.
+func (z *Zeek) complaints(t *testing.T) (found []string) {
+	t.Helper()
+	for _, line := range z.log(t, "reporter") {
+		found = append(found, line["level"]+": "+line["message"])
+	}
+	for _, line := range z.log(t, "cluster") {
+		if strings.Contains(line["message"], "gone with code") && !strings.Contains(line["message"], "code 1000") {
+			found = append(found, line["message"])
+		}
+	}
+	return found
+}
+
+// handled returns how often each number was handled by count.zeek.
+func (z *Zeek) handled(t *testing.T) map[uint64]int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(z.dir, "handled"))
+	require.NoError(t, err)
+	found := map[uint64]int{}
+	for line := range strings.Lines(string(b)) {
+		_, number, ok := strings.Cut(strings.TrimSpace(line), " ")
+		require.True(t, ok, line)
+		n, err := strconv.ParseUint(number, 10, 64)
+		require.NoError(t, err)
+		found[n]++
+	}
+	return found
+}
+
+// client is a WebSocket client of it.
+func (z *Zeek) client(t *testing.T, cfg websocket.Config) *websocket.Conn {
+	t.Helper()
+	c, err := z.open(t, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (z *Zeek) open(t *testing.T, cfg websocket.Config) (*websocket.Conn, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", z.Addr)
+	require.NoError(t, err)
+	cfg.Host, cfg.All, cfg.Logf = z.Addr, true, t.Logf
+	return websocket.Open(ctx, nc, cfg)
+}

@@ -4,6 +4,8 @@
 ##!
 ##! A cluster has a WebSocket server already: see UseWebSocket in zeekctl.cfg.
 
+@load base/misc/version
+
 module SSHDSensor;
 
 export {

@@ -65,7 +65,7 @@ func (t *Types) shape(ev *event.Event) error {
 	if t == nil {
 		return nil
 	}
-	params := t.events[ev.Name]
+	params := t.fit(t.events[ev.Name], len(ev.Args))
 	if params != nil && len(params) != len(ev.Args) {
 		return fmt.Errorf("%w: event %s has %d arguments, its declaration %d", ErrMalformed, ev.Name, len(ev.Args), len(params))
 	}
@@ -79,6 +79,32 @@ func (t *Types) shape(ev *event.Event) error {
 		}
 	}
 	return nil
+}
+
+// fit returns which of the declared fields n values are of. Where times are exact, a
+// script that Zeek loads too declares an interval behind each, and what came as such a
+// pair is one value by now.
+func (t *Types) fit(fields []field, n int) []field {
+	if len(fields) == n {
+		return fields
+	}
+	joined := make([]field, 0, len(fields))
+	for i, f := range fields {
+		if i == 0 || t.kind(f) != event.Interval || t.kind(fields[i-1]) != event.Time {
+			joined = append(joined, f)
+		}
+	}
+	if len(joined) != n {
+		return fields
+	}
+	return joined
+}
+
+func (t *Types) kind(f field) event.Type {
+	if of := t.resolve(f.of); of != nil {
+		return of.kind
+	}
+	return event.Any
 }
 
 // value shapes one value; of is nil where nothing is declared.
@@ -137,15 +163,16 @@ func (t *Types) each(vs []event.Value, of *declared) error {
 }
 
 func (t *Types) record(v *event.Value, of *declared, name string) error {
-	if len(v.Elems) != len(of.fields) {
+	fields := t.fit(of.fields, len(v.Elems))
+	if len(v.Elems) != len(fields) {
 		return fmt.Errorf("%w: %d fields, record %s has %d", ErrMalformed, len(v.Elems), name, len(of.fields))
 	}
 	v.Type, v.TypeName = event.Record, name
 	for i := range v.Elems {
-		if err := t.value(&v.Elems[i], of.fields[i].of); err != nil {
-			return fmt.Errorf("field %s: %w", of.fields[i].name, err)
+		if err := t.value(&v.Elems[i], fields[i].of); err != nil {
+			return fmt.Errorf("field %s: %w", fields[i].name, err)
 		}
-		v.Elems[i].Field = of.fields[i].name
+		v.Elems[i].Field = fields[i].name
 	}
 	return nil
 }

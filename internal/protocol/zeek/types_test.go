@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -108,6 +109,32 @@ func TestTypes(t *testing.T) {
 		_, err = d.Decode(b, &event.Event{})
 		require.ErrorIs(t, err, ErrMalformed)
 	}
+}
+
+// TestExactTypes: one script declares for Zeek the interval behind each time, and here the
+// time that the two make.
+func TestExactTypes(t *testing.T) {
+	types, err := ParseTypes(strings.NewReader(`
+type R: record { at: time; exact: interval; s: string; };
+global e: event(t: time, exact: interval, span: interval, r: R);
+`), "x.zeek")
+	require.NoError(t, err)
+	d := NewDecoder(Limits{})
+	d.ExactTime, d.Types = true, types
+	sent := &event.Event{Name: "e", Args: []event.Value{
+		{Type: event.Time, Bits: math.Float64bits(1e9)}, {Type: event.Interval, Bits: math.Float64bits(3)},
+		{Type: event.Record, Elems: []event.Value{{Type: event.Time, Bits: math.Float64bits(2e9)}, {Type: event.String, Bytes: []byte("x")}}},
+	}}
+	enc := NewEncoder("t", Current)
+	enc.ExactTime = true
+	b, err := enc.AppendEvent(nil, sent)
+	require.NoError(t, err)
+	var got event.Event
+	_, err = d.Decode(b, &got)
+	require.NoError(t, err)
+	require.Len(t, got.Args, 3)
+	require.Equal(t, event.Record, got.Args[2].Type)
+	require.Equal(t, "at s", got.Args[2].Elems[0].Field+" "+got.Args[2].Elems[1].Field)
 }
 
 func TestBadTypes(t *testing.T) {

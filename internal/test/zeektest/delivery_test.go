@@ -96,8 +96,10 @@ func TestNoText(t *testing.T) {
 
 // TestNoBackend: a Zeek that can publish nothing is told of, and how to mend it.
 func TestNoBackend(t *testing.T) {
-	z := Start(t, "none", "Cluster::backend=Cluster::CLUSTER_BACKEND_NONE")
+	z := Start(t, "broker", Absolute(t, "internal/test/zeektest/testdata/nobackend.zeek"))
 	_, err := z.open(t, websocket.Config{Topic: "x"})
+	require.ErrorContains(t, err, "frameworks/cluster/backend/broker")
+	_, err = z.open(t, websocket.Config{Topic: "x", Subscribe: []string{"y"}})
 	require.ErrorContains(t, err, "frameworks/cluster/backend/broker")
 }
 

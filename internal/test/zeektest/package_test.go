@@ -30,7 +30,7 @@ func TestPackageParses(t *testing.T) {
 // and one of sshd_session.log.
 func TestSensor(t *testing.T) {
 	EachBackend(t, func(t *testing.T, z *Zeek) {
-		out, err := host(t, "", build+"/examples/sensor_sshd", "ws://"+z.Addr).CombinedOutput()
+		out, err := host(t, "", build+"/examples/sensor_sshd", "ws://"+z.Addr).Output()
 		require.NoError(t, err, "%s", out)
 		time.Sleep(500 * time.Millisecond)
 		assert.Empty(t, z.end(t))

@@ -5,10 +5,10 @@
 type B: record { c: string; };
 type R: record { a: count; b: B; };
 
-event echo(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
+event echo(b: bool, i: int, c: count, d: double, t: time, exact: interval, v: interval, s: string, e: string, l: string,
 	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
 	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
-event echoed(b: bool, i: int, c: count, d: double, t: time, v: interval, s: string, e: string, l: string,
+event echoed(b: bool, i: int, c: count, d: double, t: time, exact: interval, v: interval, s: string, e: string, l: string,
 	p: port, a: addr, n: subnet, re: pattern, r: R, vec: vector of count, set1: set[string],
 	set2: set[count, string], t1: table[string] of count, t2: table[count, string] of R) { }
 

@@ -322,6 +322,8 @@ test-zeek: all
 	@test -n '$(ROMANESCO_ZEEK)' || { echo 'ROMANESCO_ZEEK does not say which Zeek to test with, and none is installed'; exit 1; }
 	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -timeout 60m ./internal/test/zeektest
 	ROMANESCO_ZEEK='$(ROMANESCO_ZEEK)' ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -v -run RealZeek ./internal/test/hosttest
+	@PATH="$(dir $(ROMANESCO_ZEEK)):$$PATH"; if command -v btest > /dev/null; then cd zeek/testing && btest -c btest.cfg; else \
+		echo 'btest is not here: the tests of the package are not run'; fi
 
 .PHONY: demo-zeek
 demo-zeek: all

@@ -14,10 +14,10 @@ import (
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/hub"
+	"romanesco/internal/collector/refused"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/collector/refused"
 	"romanesco/internal/secure"
 )
 

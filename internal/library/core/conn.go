@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/protocol/peer"
 	"romanesco/internal/collector/refused"
+	"romanesco/internal/protocol/peer"
 )
 
 // conn is a connection of the host's: one session with the peer after another

@@ -4,8 +4,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"romanesco/internal/event"
 	"romanesco/internal/collector/refused"
+	"romanesco/internal/event"
 )
 
 // refusedName is the file of refused events beside the folders of spools.

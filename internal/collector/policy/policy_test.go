@@ -34,7 +34,7 @@ func mustParse(t *testing.T, text string) *Policy {
 	return p
 }
 
-func guide(name string) string { return filepath.Join("..", "..", "testdata", "policy", name) }
+func guide(name string) string { return filepath.Join("..", "..", "..", "testdata", "policy", name) }
 
 func TestFirstSampleOfGuide(t *testing.T) {
 	p, err := Load(guide("sample1.bro"))

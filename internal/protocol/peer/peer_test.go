@@ -84,7 +84,7 @@ func (r *replay) SetDeadline(time.Time) error { return nil }
 
 func recorded(t *testing.T, folder, file string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "vectors", folder, file))
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "vectors", folder, file))
 	require.NoError(t, err)
 	return b
 }
@@ -283,7 +283,7 @@ func TestSilentPeerEndsWithTheContext(t *testing.T) {
 
 func FuzzHandshake(f *testing.F) {
 	for _, folder := range []string{"ping", "compound", "compound-cache", "v6addrs"} {
-		b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "vectors", folder, "server.bin"))
+		b, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "vectors", folder, "server.bin"))
 		if err != nil {
 			f.Fatal(err)
 		}

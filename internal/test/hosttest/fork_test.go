@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -55,12 +54,7 @@ func collector(t *testing.T, names ...string) (addr string, stop func() map[stri
 		require.NoError(t, <-done)
 		counts := map[string]int{}
 		for _, line := range bytes.Fields(out.Bytes()) {
-			var ev struct {
-				Event string
-				Args  []any
-			}
-			require.NoError(t, json.Unmarshal(line, &ev))
-			counts[fmt.Sprint(ev.Event, ev.Args)]++
+			counts[loggedEvent(t, line).String()]++
 		}
 		return counts
 	}

@@ -3,7 +3,6 @@ package hosttest
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -370,15 +369,10 @@ func (c *collectorProcess) counts(t *testing.T) map[string]int {
 	require.NoError(t, err)
 	counts := map[string]int{}
 	for _, line := range bytes.SplitAfter(b, []byte{'\n'}) {
-		var ev struct {
-			Event string
-			Args  []any
-		}
 		if !bytes.HasSuffix(line, []byte{'\n'}) || bytes.Contains(line[:min(len(line), 200)], []byte(`"big"`)) {
 			continue
 		}
-		require.NoError(t, json.Unmarshal(line, &ev))
-		counts[fmt.Sprint(ev.Event, ev.Args)]++
+		counts[loggedEvent(t, line).String()]++
 	}
 	return counts
 }

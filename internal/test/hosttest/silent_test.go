@@ -167,7 +167,7 @@ func (s *silent) end(t *testing.T) int {
 	require.NoError(t, ws.WriteFrame(s.zeek, ws.NewCloseFrame(nil)))
 	_ = s.zeek.Close()
 	require.NoError(t, s.wait())
-	m := regexp.MustCompile(`received=(\d+) dropped=(\d+)\n$`).FindStringSubmatch(s.lines())
+	m := regexp.MustCompile(`received=(\d+) set_aside=0 dropped=(\d+)\n$`).FindStringSubmatch(s.lines())
 	require.NotNil(t, m, s.lines())
 	n, err := strconv.Atoi(m[2])
 	require.NoError(t, err)
@@ -231,5 +231,5 @@ func TestSilentReaderLoses(t *testing.T) {
 	require.True(t, ordered)
 	require.NoError(t, s.in.Close())
 	require.NoError(t, s.wait())
-	require.Contains(t, s.lines(), fmt.Sprintf("received=%d dropped=0\n", n))
+	require.Contains(t, s.lines(), fmt.Sprintf("received=%d set_aside=0 dropped=0\n", n))
 }

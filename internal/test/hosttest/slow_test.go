@@ -65,7 +65,7 @@ func TestSlowZeekGetsEverything(t *testing.T) {
 		closed bool
 		err    error
 	}
-	for name, conf := range map[string]string{"plain": "", "confirmed": "/broccoli/confirm yes\n"} {
+	for name, conf := range map[string]string{"plain": "", "confirmed": "/broccoli/confirm yes\n/broccoli/zeek_confirm ping\n"} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)

@@ -131,13 +131,13 @@ func (r *restarted) read() (a arrivals, twice, longest int) {
 		for lines.Scan() {
 			var ev struct {
 				Event string
-				Args  [2]uint64
+				Args  struct{ Arg1, Arg2 uint64 }
 			}
 			if json.Unmarshal(lines.Bytes(), &ev) != nil {
 				require.False(r.t, lines.Scan(), "%s: only the last line may be broken", name)
 				break
 			}
-			run, n := ev.Args[0], ev.Args[1]
+			run, n := ev.Args.Arg1, ev.Args.Arg2
 			switch seen := a[run]; {
 			case n < uint64(len(seen)):
 				seen[n]++

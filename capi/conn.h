@@ -161,7 +161,8 @@ int errors_refuse_for(BroConn *bc, const struct reason *why);
 /* Counts an event that the queue had no room for, and tells it now and then. Under the lock. */
 void errors_full(BroConn *bc);
 
-/* In a child of fork(): they are the parent's. */
-void errors_forget(BroConn *bc, int lost);
+/* In a child of fork(), before it leaves the link: they are the parent's. Why that had no
+ * connection stays, as long as the child has not tried. */
+void errors_inherit(BroConn *bc);
 
 #endif

@@ -44,8 +44,8 @@ struct link_config {
 
     const char *refused_file; /* where events go that the peer refuses, or NULL */
 
-    uint32_t zeek; /* the peer speaks Zeek's WebSocket API; what follows is for that only */
-    uint32_t zeek_confirm;      /* enum link_zeek_confirm */
+    uint32_t zeek;         /* the peer speaks Zeek's WebSocket API; what follows is for that only */
+    uint32_t zeek_confirm; /* enum link_zeek_confirm */
     uint32_t zeek_exact_time;   /* put the exact time beside each time */
     const char *zeek_topic;     /* of what is sent */
     const char *zeek_subscribe; /* prefixes of topics, separated by spaces */

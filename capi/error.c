@@ -89,15 +89,6 @@ errors_unconnected(BroConn *bc, uint64_t ups, const struct reason *why)
     pthread_mutex_unlock(&bc->lock);
 }
 
-void
-errors_forget(BroConn *bc, int lost)
-{
-    pthread_mutex_lock(&bc->lock);
-    memset(&bc->errors, 0, sizeof bc->errors);
-    bc->errors.lost_before = lost;
-    pthread_mutex_unlock(&bc->lock);
-}
-
 /* Under the lock. */
 static void
 explain_connection(const BroConn *bc, char *text, size_t size)
@@ -121,8 +112,24 @@ explain_connection(const BroConn *bc, char *text, size_t size)
         snprintf(text, size, "exit() has begun, or the handle is being deleted");
     else if (state == LINK_RETRY)
         snprintf(text, size, "connecting in the background");
-    else if (e->lost_before && state == LINK_NEW)
-        snprintf(text, size, "it was lost before the fork()");
+    else if (state == LINK_NEW)
+        snprintf(text, size, "%s", e->before);
+}
+
+#define BEFORE "before the fork(): "
+
+void
+errors_inherit(BroConn *bc)
+{
+    char before[ERRORS_TEXT_MAX];
+
+    pthread_mutex_lock(&bc->lock);
+    explain_connection(bc, before, sizeof before);
+    memset(&bc->errors, 0, sizeof bc->errors);
+    if (before[0])
+        snprintf(bc->errors.before, sizeof bc->errors.before, "%s%.1000s",
+                 strncmp(before, BEFORE, strlen(BEFORE)) == 0 ? "" : BEFORE, before);
+    pthread_mutex_unlock(&bc->lock);
 }
 
 ROMANESCO_API const char *

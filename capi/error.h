@@ -40,7 +40,8 @@ struct errors {
     uint64_t ups;        /* how often it has been up before these */
     struct reason first; /* "": none has failed, or the core had a cause before */
     struct reason last;
-    int lost_before; /* the parent's connection, before the fork() that has made this process */
+    /* Why the parent had no connection, with which this process was made by fork(): */
+    char before[ERRORS_TEXT_MAX];
 
     enum refusal refusal;
     uint64_t size; /* of the event that was refused, in bytes */

@@ -131,6 +131,33 @@ leave(BroConn *bc)
     pthread_mutex_unlock(&bc->turn);
 }
 
+/* How many handles are ended in order when there is no memory to note more. */
+#define FEW 64
+static BroConn *few_handles[FEW];
+static struct link *few_links[FEW];
+
+static void
+without(struct closing *c)
+{
+    if (c->handles == few_handles)
+        return;
+    free(c->handles);
+    free(c->links);
+}
+
+static void
+with_few(struct closing *c)
+{
+    without(c);
+    if (c->most > FEW) {
+        LOG_LATER(BRO_LOG_WARNING, "exit(): no memory to end more than %d of %d connections", FEW,
+                  c->most);
+        c->most = FEW;
+    }
+    c->handles = few_handles;
+    c->links = few_links;
+}
+
 void
 exit_close_all(void)
 {
@@ -145,15 +172,15 @@ exit_close_all(void)
     c.most = stop_all(deadline);
     c.handles = calloc((size_t)c.most + 1, sizeof *c.handles);
     c.links = calloc((size_t)c.most + 1, sizeof *c.links);
-    if (c.handles && c.links)
-        take_all_turns(&c, deadline);
+    if (!c.handles || !c.links)
+        with_few(&c);
+    take_all_turns(&c, deadline);
     left = deadline - now_ms();
     if (c.n && !core_close(c.links, c.n, left > 0 ? (uint32_t)left : 0))
         LOG_LATER(BRO_LOG_WARNING, "exit(): not everything that was accepted has been written");
     for (i = 0; i < c.n; i++)
         leave(c.handles[i]);
-    free(c.handles);
-    free(c.links);
+    without(&c);
     cancel_release(held);
     log_deliver();
 }

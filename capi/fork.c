@@ -83,8 +83,9 @@ fork_close_core(void)
     int first = descriptor_high(), fd;
 
     for (fd = first; fd < first + CORE_DESCRIPTORS; fd++)
-        if (fcntl(fd, F_GETSIG) == DESCRIPTOR_MARK && !is_of_handle(fd))
-            close(fd);
+        if (fcntl(fd, F_GETSIG) == DESCRIPTOR_MARK && !(fcntl(fd, F_GETFL) & O_ASYNC) &&
+            !is_of_handle(fd))
+            close(fd); /* with O_ASYNC it is the host's, who wants that signal */
 }
 
 void
@@ -151,24 +152,23 @@ leave_spool(BroConn *bc)
 static void
 take_over(BroConn *bc)
 {
-    int lost = conn_state(bc) == LINK_DOWN;
-
+    errors_inherit(bc);
     leave_link(bc);
     leave_spool(bc);
-    errors_forget(bc, lost);
     renew(&bc->to_core, &bc->to_core_id, descriptor_high());
     renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
 }
 
 /* Whether the parent had a connection, or was to have one. */
 static int
-was_wanted(const BroConn *bc)
+was_wanted(BroConn *bc)
 {
     static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
     uint32_t is = LINK_IN(conn_state(bc));
 
-    return bc->peer &&
-           (is & wanted || (is & LINK_IN(LINK_OPENING) && bc->flags & BRO_CFLAG_RECONNECT));
+    if (is & LINK_IN(LINK_OPENING) && (bc->flags & BRO_CFLAG_RECONNECT || errors_ups(bc) > 0))
+        return bc->peer != NULL; /* the second: another thread of the parent's reconnects */
+    return bc->peer && is & wanted;
 }
 
 static void

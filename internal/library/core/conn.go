@@ -21,12 +21,13 @@ import (
 // handle: each connect of the host's begins another run, and what the last one has
 // left in the journal comes first.
 type conn struct {
-	link    *link
-	set     settings
-	toCore  *bell // read here: the host has produced, or made room
-	toHost  *bell // written here
-	sock    atomic.Pointer[socket]
-	foreign atomic.Bool // these are not ours any more
+	scripted atomic.Bool // a script of a Zeek has confirmed on the last connection
+	link     *link
+	set      settings
+	toCore   *bell // read here: the host has produced, or made room
+	toHost   *bell // written here
+	sock     atomic.Pointer[socket]
+	foreign  atomic.Bool // these are not ours any more
 
 	ending chan struct{} // closed when the host wants to end
 	ended  sync.Once
@@ -479,6 +480,9 @@ func (c *conn) close(timeout time.Duration) bool {
 	case <-c.run.done:
 	case <-time.After(timeout):
 		close(c.late)
+		if sock := c.sock.Load(); sock != nil {
+			sock.late.Store(true)
+		}
 		if s := c.current.Load(); s != nil {
 			s.end(errLate)
 		}

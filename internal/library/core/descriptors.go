@@ -19,10 +19,12 @@ import (
 
 var errForeign = errors.New("the host has closed the library's descriptors")
 
-// identity is what a descriptor refers to.
+// identity is what a descriptor refers to. All eventfds and timerfds have one inode;
+// ours have a mark besides, as what fcntl(F_GETSIG) says.
 type identity struct {
 	fd       int
 	dev, ino uint64
+	mark     int
 }
 
 func identify(fd int) identity {
@@ -30,12 +32,13 @@ func identify(fd int) identity {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil {
 		id.dev, id.ino = st.Dev, st.Ino
+		id.mark, _ = unix.FcntlInt(uintptr(fd), unix.F_GETSIG, 0)
 	}
 	return id
 }
 
 // ours reports whether the descriptor may still be what it was; it is quick, and
-// sees all but another eventfd in the place of one.
+// sees all but another eventfd of ours in the place of one.
 func (id identity) ours() bool { return identify(id.fd) == id && id.ino != 0 }
 
 // eventfdNumber tells eventfds apart, which all have one inode; "" where nobody says.
@@ -189,6 +192,7 @@ type socket struct {
 	id      identity
 	gone    atomic.Bool // we have closed it
 	foreign atomic.Bool
+	late    atomic.Bool // there is no time to linger
 }
 
 func newSocket(tcp *net.TCPConn) *socket {

@@ -117,7 +117,7 @@ func (s *socket) linger() {
 		return n
 	}
 	b := make([]byte, 64<<10)
-	for end := time.Now().Add(lingerMax); time.Now().Before(end); {
+	for end := time.Now().Add(lingerMax); time.Now().Before(end) && !s.late.Load(); {
 		_ = s.SetReadDeadline(time.Now().Add(quietFor))
 		_, err := s.Read(b)
 		quiet := errors.Is(err, os.ErrDeadlineExceeded)

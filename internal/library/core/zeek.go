@@ -42,7 +42,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
 		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
-		Confirm: set.confirm, OnConfirm: c.tellConfirm,
+		Confirm: c.confirm(), OnConfirm: c.tellConfirm,
 		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})
@@ -73,8 +73,17 @@ func (c *conn) zeekHost(nc net.Conn) string {
 	return nc.RemoteAddr().String()
 }
 
+// confirm is what confirms on the next connection.
+func (c *conn) confirm() websocket.Confirm {
+	if c.set.zeek.confirm == websocket.ByScriptIfAny && c.scripted.Load() {
+		return websocket.ByScriptAgain
+	}
+	return c.set.zeek.confirm
+}
+
 // tellConfirm tells what confirms the events.
 func (c *conn) tellConfirm(script bool, why string) {
+	c.scripted.Store(script)
 	if script {
 		c.infof("Zeek's script confirms what it has handled")
 		return

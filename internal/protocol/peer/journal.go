@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,13 @@ func (j *Journal) Full() bool {
 
 // Limit sets how many events may be under way, beside the bytes; 0: any number.
 func (j *Journal) Limit(events int) { j.most.Store(int64(events)) }
+
+// Lift takes both bounds away: nobody is left to wait for receipts.
+func (j *Journal) Lift() {
+	j.window.Store(math.MaxInt64)
+	j.most.Store(0)
+	j.wake()
+}
 
 func (j *Journal) crowded(events int64) bool {
 	most := j.most.Load()

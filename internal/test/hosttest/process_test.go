@@ -21,7 +21,7 @@ import (
 // mayBeOpen are the signals that may be open on threads of the library: faults of
 // the thread itself, those that nobody can block, and those of the C library, which
 // must be open.
-var mayBeOpen = []string{"4", "5", "7", "8", "9", "11", "16", "19", "32", "33"}
+var mayBeOpen = []string{"7", "8", "9", "11", "19", "32", "33"}
 
 // left sorts what the library has changed, according to process.c, into what is
 // expected of it, as a summary, and the rest.

@@ -30,7 +30,7 @@ func apply(text string, c change) (string, error) {
 // mayStayOpen are the signals that may stay open on Go's threads: faults of the
 // thread itself, and the signals 32 and 33 that the C library keeps for itself.
 var mayStayOpen = map[string]bool{
-	"4": true, "5": true, "7": true, "8": true, "11": true, "16": true,
+	"7": true, "8": true, "11": true,
 	"32": true, "33": true,
 }
 

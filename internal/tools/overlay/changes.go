@@ -49,6 +49,11 @@ var effects = []effect{
 		[]change{
 			{"", "/* 17 */ {_SigNotify + _SigUnblock +", "/* 17 */ {_SigNotify +"},
 			{"", "/* 27 */ {_SigNotify + _SigUnblock,", "/* 27 */ {_SigNotify,"},
+			// Those that Go itself would die of are for who waits for them, too: if one is
+			// a fault, the kernel ends the process, open or not.
+			{"", "/* 4 */ {_SigThrow + _SigUnblock,", "/* 4 */ {_SigThrow,"},
+			{"", "/* 5 */ {_SigThrow + _SigUnblock,", "/* 5 */ {_SigThrow,"},
+			{"", "/* 16 */ {_SigThrow + _SigUnblock,", "/* 16 */ {_SigThrow,"},
 			// Only musl has a use of its own for it: with glibc it is SIGRTMIN.
 			{"", "/* 34 */ {_SigSetStack + _SigUnblock,", "/* 34 */ {_SigNotify,"},
 		},
@@ -129,10 +134,11 @@ var effects = []effect{
 	},
 	{
 		"runtime/netpoll_epoll.go",
-		"Takes low descriptors, which the host may need for select()",
+		"Takes low descriptors, which the host may need for select(), and ends the process when it is refused one once",
 		[]change{
-			{"func netpollinit(", "linux.EpollCreate1(linux.EPOLL_CLOEXEC)", "linux.EpollCreate1(linux.EPOLL_CLOEXEC)\n\tepfd = guestHigh(epfd)"},
-			{"func netpollinit(", "ev := linux", "efd = guestHigh(efd)\n\tev := linux"},
+			{"func netpollinit(", "linux.EpollCreate1(linux.EPOLL_CLOEXEC)", "guestEpoll()"},
+			{"func netpollinit(", "linux.Eventfd(0, linux.EFD_CLOEXEC|linux.EFD_NONBLOCK)", "guestEvent()"},
+			{"func netpollinit(", "linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, efd, &ev)", "guestEpollAdd(efd, &ev)"},
 		},
 	},
 	{

@@ -50,6 +50,9 @@ func (c *Conn) Hasten() {
 	if c.window != nil {
 		c.window.lift()
 	}
+	if c.cfg.Journal != nil {
+		c.cfg.Journal.Lift()
+	}
 }
 
 // goodbye writes the frame that ends a connection, unless that would do harm, and

@@ -28,6 +28,9 @@ const (
 	ByScriptIfAny
 	// ByScript sends nothing to a server without the script.
 	ByScript
+	// ByScriptAgain is ByScriptIfAny to a server whose script has answered before: it is
+	// taken for busy, not for one without the script, unless it says so itself.
+	ByScriptAgain
 )
 
 // Events of the script. Ours go on the topic of the events, so that they come
@@ -130,10 +133,17 @@ func (c *Conn) agree() error {
 	if c.dialect.DropsOnClose { // Broker
 		wait = scriptWait
 	}
+	if c.cfg.Confirm == ByScriptAgain {
+		wait = max(wait, c.cfg.Silence)
+	}
 	late := time.NewTimer(wait)
 	select {
 	case <-c.script.decided:
 	case <-late.C:
+		if c.cfg.Confirm == ByScriptAgain {
+			c.mu.Lock()
+			return fmt.Errorf("%w: %s, which has confirmed before, does not answer for %v", peer.ErrSilent, scriptFile, wait)
+		}
 		c.decide(false, "it does not answer")
 	case <-c.closed:
 	}

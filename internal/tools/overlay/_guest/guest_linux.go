@@ -117,6 +117,7 @@ const (
 	guestLimit    = 7    // RLIMIT_NOFILE
 	guestCopy     = 1030 // F_DUPFD_CLOEXEC
 	guestSetsig   = 10   // F_SETSIG
+	guestGetsig   = 11   // F_GETSIG
 	guestMark     = 64   // DESCRIPTOR_MARK of capi/descriptor.h
 )
 
@@ -214,21 +215,59 @@ func guestHigh(fd int32) int32 {
 //go:linkname guest_syscall_high syscall.guest_high
 func guest_syscall_high(fd int32) int32 { return guestHigh(fd) }
 
+// guestAgain is guestRefused for what no memory is asked for, but a descriptor.
+func guestAgain(errno uintptr, try uint32) bool {
+	if errno == 0 || try >= guestTries {
+		return false
+	}
+	usleep(try * 1000)
+	return true
+}
+
+// guestEpoll makes an epoll descriptor, out of the way of the host.
+func guestEpoll() (int32, uintptr) {
+	fd, errno := linux.EpollCreate1(linux.EPOLL_CLOEXEC)
+	for try := uint32(1); guestAgain(errno, try); try++ {
+		fd, errno = linux.EpollCreate1(linux.EPOLL_CLOEXEC)
+	}
+	return guestHigh(fd), errno
+}
+
+// guestEvent makes an eventfd in the same way.
+func guestEvent() (int32, uintptr) {
+	fd, errno := linux.Eventfd(0, linux.EFD_CLOEXEC|linux.EFD_NONBLOCK)
+	for try := uint32(1); guestAgain(errno, try); try++ {
+		fd, errno = linux.Eventfd(0, linux.EFD_CLOEXEC|linux.EFD_NONBLOCK)
+	}
+	return guestHigh(fd), errno
+}
+
+// guestEpollAdd has the first descriptor waited for.
+func guestEpollAdd(fd int32, ev *linux.EpollEvent) uintptr {
+	errno := linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	for try := uint32(1); guestAgain(errno, try); try++ {
+		errno = linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
+	}
+	return errno
+}
+
 // guestPollMax is how many milliseconds a wait for the network lasts at the most.
 // A host that closes all descriptors takes the one that would end it from us.
 const guestPollMax = 10000
 
 var (
 	guestPollLock  atomic.Uint32
-	guestPollInode [2]uint64 // of the eventfd: device and inode
+	guestPollInode [3]uint64 // of the eventfd: device, inode and mark
 )
 
 // guestInode returns what a descriptor refers to.
-func guestInode(fd int32) (id [2]uint64) {
+func guestInode(fd int32) (id [3]uint64) {
 	var stat [144]byte // struct stat; it begins with these two
 	_, _, errno := linux.Syscall6(guestCall(5, 80) /* fstat */, uintptr(fd), uintptr(unsafe.Pointer(&stat)), 0, 0, 0, 0)
 	if errno == 0 {
-		id = *(*[2]uint64)(unsafe.Pointer(&stat))
+		both := *(*[2]uint64)(unsafe.Pointer(&stat))
+		mark, _ := fcntl(fd, guestGetsig, 0)
+		id = [3]uint64{both[0], both[1], uint64(mark)}
 	}
 	return id
 }

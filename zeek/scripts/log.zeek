@@ -1,4 +1,5 @@
-##! Writes each event of an instrumented sshd to sshd_sensor.log.
+##! Writes each event of an instrumented sshd to sshd_sensor.log: one that comes again is
+##! another line.
 
 @load ./events
 

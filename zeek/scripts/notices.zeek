@@ -52,11 +52,11 @@ function origin(sid: string, cid: count): addr
 	return sessions[sid, cid]$id$orig_h;
 	}
 
-# Behind sessions.zeek, which must know the session.
+# Behind sessions.zeek, which must know the session, and whether the event is new.
 event sensor_sshd_auth_failed(ts: time, sid: string, cid: count, user: string) &priority=-5
 	{
 	local src = origin(sid, cid);
-	if ( src == [::] )
+	if ( ! event_is_new || src == [::] )
 		return;
 	if ( ++failures[src] == failures_max )
 		NOTICE([$note=Many_Failures, $src=src, $identifier=cat(src),
@@ -66,20 +66,39 @@ event sensor_sshd_auth_failed(ts: time, sid: string, cid: count, user: string) &
 event sensor_sshd_auth_ok(ts: time, sid: string, cid: count, user: string, uid: int, gid: int) &priority=-5
 	{
 	local src = origin(sid, cid);
-	if ( src == [::] )
+	if ( ! event_is_new || src == [::] )
 		return;
 	if ( failures[src] >= failures_max )
 		NOTICE([$note=Login_After_Failures, $src=src, $identifier=cat(src, user),
 		    $msg=fmt("%s was let in by sshd %s as %s after %d refusals", src, sid, user, failures[src])]);
-	if ( notice_new_addresses && [user, src] !in known_addresses )
+	if ( ! notice_new_addresses )
+		return;
+	if ( [user, src] !in known_addresses )
 		NOTICE([$note=New_Address, $src=src, $identifier=cat(src, user),
 		    $msg=fmt("%s came from %s to sshd %s, and never before", user, src, sid)]);
 	add known_addresses[user, src];
 	}
 
+# When sensors said that they end, for what comes again after that.
+global exits: table[string] of time &write_expire=1hr;
+
+function alive(ts: time, sid: string)
+	{
+	if ( sid in exits && ts <= exits[sid] )
+		return;
+	sensors[sid] = sid in sensors && sensors[sid] > ts ? sensors[sid] : ts;
+	}
+
 # Every event of a sensor is a sign of life but its last.
-event sensor_sshd_listen(ts: time, sid: string, server_ip: addr, server_p: port) { sensors[sid] = ts; }
-event sensor_sshd_restart(ts: time, sid: string) { sensors[sid] = ts; }
-event sensor_sshd_conn_new(ts: time, sid: string, cid: count, src_ip: addr, src_p: port, dst_ip: addr, dst_p: port) { sensors[sid] = ts; }
-event sensor_sshd_conn_end(ts: time, sid: string, cid: count) { sensors[sid] = ts; }
-event sensor_sshd_exit(ts: time, sid: string) { delete sensors[sid]; }
+event sensor_sshd_listen(ts: time, sid: string, server_ip: addr, server_p: port) { alive(ts, sid); }
+event sensor_sshd_restart(ts: time, sid: string) { alive(ts, sid); }
+event sensor_sshd_conn_new(ts: time, sid: string, cid: count, src_ip: addr, src_p: port, dst_ip: addr, dst_p: port) { alive(ts, sid); }
+event sensor_sshd_conn_end(ts: time, sid: string, cid: count) { alive(ts, sid); }
+
+event sensor_sshd_exit(ts: time, sid: string)
+	{
+	if ( sid !in exits || ts > exits[sid] )
+		exits[sid] = ts;
+	if ( sid in sensors && sensors[sid] <= ts )
+		delete sensors[sid];
+	}

@@ -1,5 +1,5 @@
 ##! Writes a line for each connection to an instrumented sshd to sshd_session.log, when
-##! the connection ends.
+##! the connection ends. Delivery is at least once: what comes again is left out.
 
 @load ./events
 
@@ -36,6 +36,9 @@ export {
 		duration: interval &log &optional;
 		## When it was heard of last.
 		last: time;
+		## Its most recent events, and those before them: times and hashes.
+		seen: set[time, count] &default=set();
+		seen_before: set[time, count] &default=set();
 	};
 
 	global log_policy_session: Log::PolicyHook;
@@ -46,6 +49,9 @@ export {
 	## How long a session may be silent before its line is written.
 	const session_timeout = 1 day &redef;
 
+	## Of how many events of a session it is known at least that they came already.
+	const seen_max = 1000 &redef;
+
 	## Sees a session when its line is written.
 	global session_ended: event(s: Session);
 }
@@ -53,6 +59,12 @@ export {
 # Sessions by sshd and number of the connection.
 global expired: function(sessions: table[string, count] of Session, key: any): interval;
 global sessions: table[string, count] of Session &write_expire=session_timeout &expire_func=expired;
+
+# Sessions whose lines were written, and when they ended.
+global ended: table[string, count] of time &write_expire=1hr;
+
+# Whether the event that is handled now is new, for handlers behind those of this script.
+global event_is_new = F;
 
 event zeek_init() &priority=5
 	{
@@ -63,6 +75,7 @@ function finish(s: Session, ts: time, reason: string)
 	{
 	s$reason = reason;
 	s$duration = ts - s$ts;
+	ended[s$sid, s$cid] = ts > s$last ? ts : s$last;
 	Log::write(SSHDSensor::SESSION_LOG, s);
 	event SSHDSensor::session_ended(s);
 	}
@@ -82,17 +95,46 @@ function session(ts: time, sid: string, cid: count): Session
 	if ( [sid, cid] !in sessions )
 		sessions[sid, cid] = Session($ts=ts, $sid=sid, $cid=cid, $last=ts);
 	local s = sessions[sid, cid];
-	s$last = ts;
+	if ( ts > s$last )
+		s$last = ts;
 	sessions[sid, cid] = s; # has been heard of
 	return s;
 	}
 
-# An sshd that ends or begins anew has no connections left that it will tell of.
+# Whether an event is of a session whose line was written.
+function is_over(ts: time, sid: string, cid: count): bool
+	{
+	return [sid, cid] in ended && ts <= ended[sid, cid];
+	}
+
+# Whether an event of a session, told by all that it has, is new, and not of a session
+# that is over. Asked once for each event; then event_is_new has the answer.
+function is_new(ts: time, sid: string, cid: count, what: string): bool
+	{
+	event_is_new = F;
+	if ( is_over(ts, sid, cid) )
+		return F;
+	local s = session(ts, sid, cid);
+	local hash = fnv1a32(what);
+	if ( [ts, hash] in s$seen || [ts, hash] in s$seen_before )
+		return F;
+	if ( |s$seen| >= seen_max )
+		{
+		s$seen_before = s$seen;
+		s$seen = set();
+		}
+	add s$seen[ts, hash];
+	event_is_new = T;
+	return T;
+	}
+
+# An sshd that ends has no connections left that it will tell of. Those that began later
+# are another sshd's.
 function finish_all(ts: time, sid: string, reason: string)
 	{
 	local gone: vector of count;
 	for ( [of_sid, cid], s in sessions )
-		if ( of_sid == sid )
+		if ( of_sid == sid && s$ts <= ts )
 			gone += cid;
 	for ( _, n in gone )
 		{
@@ -108,30 +150,46 @@ event sensor_sshd_exit(ts: time, sid: string)
 
 event sensor_sshd_conn_new(ts: time, sid: string, cid: count, src_ip: addr, src_p: port, dst_ip: addr, dst_p: port)
 	{
-	if ( [sid, cid] in sessions ) # of an sshd that has ended without a word
+	if ( is_over(ts, sid, cid) )
+		return;
+	if ( [sid, cid] in sessions )
 		{
-		finish(sessions[sid, cid], sessions[sid, cid]$last, "sshd restarted");
-		delete sessions[sid, cid];
+		local s = sessions[sid, cid];
+		if ( ts > s$ts ) # that one is of an sshd that has ended without a word
+			{
+			finish(s, s$last, "sshd restarted");
+			delete sessions[sid, cid];
+			}
+		else if ( s?$id ) # again
+			return;
+		else # late
+			s$ts = ts;
 		}
 	session(ts, sid, cid)$id = [$orig_h=src_ip, $orig_p=src_p, $resp_h=dst_ip, $resp_p=dst_p];
 	}
 
 event sensor_sshd_conn_end(ts: time, sid: string, cid: count)
 	{
+	if ( is_over(ts, sid, cid) )
+		return;
 	finish(session(ts, sid, cid), ts, "closed");
 	delete sessions[sid, cid];
 	}
 
 event sensor_sshd_auth_ok(ts: time, sid: string, cid: count, user: string, uid: int, gid: int)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, cat("auth_ok ", uid, " ", gid, " ", user)) )
+		return;
+	local s = sessions[sid, cid];
 	s$user = user;
 	s$uid = uid;
 	}
 
 event sensor_sshd_auth_failed(ts: time, sid: string, cid: count, user: string)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, "auth_failed " + user) )
+		return;
+	local s = sessions[sid, cid];
 	++s$failures;
 	if ( |s$failed_users| < session_max )
 		add s$failed_users[user];
@@ -139,7 +197,9 @@ event sensor_sshd_auth_failed(ts: time, sid: string, cid: count, user: string)
 
 event sensor_sshd_channel_new_session(ts: time, sid: string, cid: count, chan_id: count, stype: string)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, cat("session ", chan_id, " ", stype)) )
+		return;
+	local s = sessions[sid, cid];
 	if ( |s$types| < session_max )
 		add s$types[stype];
 	}
@@ -147,7 +207,9 @@ event sensor_sshd_channel_new_session(ts: time, sid: string, cid: count, chan_id
 event sensor_sshd_channel_new_forward(ts: time, sid: string, cid: count, chan_id: count, src_ip: addr, src_p: port,
     dst_ip: addr, dst_p: port, s2h: bool)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, fmt("forward %d %s %s %s %s %s", chan_id, src_ip, src_p, dst_ip, dst_p, s2h)) )
+		return;
+	local s = sessions[sid, cid];
 	if ( |s$forwards| < session_max )
 		s$forwards += fmt("%s:%d %s %s:%d", src_ip, port_to_count(src_p), s2h ? "<-" : "->", dst_ip,
 		    port_to_count(dst_p));
@@ -155,24 +217,32 @@ event sensor_sshd_channel_new_forward(ts: time, sid: string, cid: count, chan_id
 
 event sensor_sshd_data_rx(ts: time, sid: string, cid: count, chan_id: count, line: string)
 	{
-	++session(ts, sid, cid)$lines_out;
+	if ( ! is_new(ts, sid, cid, cat("data_rx ", chan_id, " ", line)) )
+		return;
+	++sessions[sid, cid]$lines_out;
 	}
 
 event sensor_sshd_data_tx(ts: time, sid: string, cid: count, chan_id: count, line: string)
 	{
-	++session(ts, sid, cid)$lines_in;
+	if ( ! is_new(ts, sid, cid, cat("data_tx ", chan_id, " ", line)) )
+		return;
+	++sessions[sid, cid]$lines_in;
 	}
 
 event sensor_sshd_exec(ts: time, sid: string, cid: count, chan_id: count, command: string)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, cat("exec ", chan_id, " ", command)) )
+		return;
+	local s = sessions[sid, cid];
 	if ( |s$commands| < session_max )
 		s$commands += command;
 	}
 
 event sensor_sshd_channel_exit(ts: time, sid: string, cid: count, chan_id: count, status: int)
 	{
-	local s = session(ts, sid, cid);
+	if ( ! is_new(ts, sid, cid, cat("exit ", chan_id, " ", status)) )
+		return;
+	local s = sessions[sid, cid];
 	if ( |s$statuses| < session_max )
 		s$statuses += status;
 	}

@@ -16,9 +16,9 @@ event zeek_init()
 	event sensor_sshd_auth_failed(t, sid, 1, "root");
 	event sensor_sshd_auth_failed(t, sid, 1, "admin");
 	event sensor_sshd_auth_failed(t, sid, 1, "eve");
-	event sensor_sshd_auth_failed(t, sid, 1, "eve"); # and no more notices
+	event sensor_sshd_auth_failed(t + 1sec, sid, 1, "eve"); # and no more notices
 	event sensor_sshd_auth_ok(t, sid, 1, "eve", 1000, 1000);
-	event sensor_sshd_conn_end(t, sid, 1);
+	event sensor_sshd_conn_end(t + 1sec, sid, 1);
 
 	# The same user from the same address, from another, and another user.
 	event sensor_sshd_conn_new(t, sid, 2, 198.51.100.7, 40001/tcp, 192.0.2.1, 22/tcp);
@@ -29,7 +29,7 @@ event zeek_init()
 	# Two refusals are not many.
 	event sensor_sshd_conn_new(t, sid, 4, 198.51.100.6, 40003/tcp, 192.0.2.1, 22/tcp);
 	event sensor_sshd_auth_failed(t, sid, 4, "ann");
-	event sensor_sshd_auth_failed(t, sid, 4, "ann");
+	event sensor_sshd_auth_failed(t + 1sec, sid, 4, "ann");
 	event sensor_sshd_auth_ok(t, sid, 4, "ann", 1001, 1001);
 
 	# A session whose beginning nobody heard has no address.

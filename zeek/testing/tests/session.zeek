@@ -1,6 +1,6 @@
 # A connection is one line of sshd_session.log, whatever ends it.
 #
-# @TEST-EXEC: zeek -b $PACKAGE %INPUT 2>errors
+# @TEST-EXEC: zeek -D -b $PACKAGE %INPUT 2>errors
 # @TEST-EXEC: test ! -s errors
 # @TEST-EXEC: zeek-cut < sshd_session.log > lines
 # @TEST-EXEC: btest-diff lines
@@ -17,7 +17,7 @@ event zeek_init()
 	event sensor_sshd_conn_new(at(0), sid, 1, 198.51.100.9, 40000/tcp, 192.0.2.1, 22/tcp);
 	event sensor_sshd_auth_failed(at(1), sid, 1, "root");
 	event sensor_sshd_auth_failed(at(2), sid, 1, "eve");
-	event sensor_sshd_auth_failed(at(2), sid, 1, "eve");
+	event sensor_sshd_auth_failed(at(2.5), sid, 1, "eve");
 	event sensor_sshd_auth_ok(at(3), sid, 1, "eve", 1000, 1000);
 	event sensor_sshd_channel_new_session(at(4), sid, 1, 0, "exec");
 	event sensor_sshd_exec(at(4), sid, 1, 0, "a");

@@ -21,5 +21,6 @@ event zeek_init()
 	event sensor_sshd_listen(t, "silent:22", 192.0.2.1, 22/tcp);
 	event sensor_sshd_listen(t, "ended:22", 192.0.2.2, 22/tcp);
 	event sensor_sshd_exit(t, "ended:22");
+	event sensor_sshd_listen(t, "ended:22", 192.0.2.2, 22/tcp); # again
 	schedule 3 sec { done() };
 	}

@@ -23,4 +23,12 @@ cancel_release(int was)
     pthread_setcancelstate(was, &was);
 }
 
+/* At the beginning of a call that a thread may make again and again without any other
+ * that acts on a cancellation: nothing is held yet. */
+static inline void
+cancel_point(void)
+{
+    pthread_testcancel();
+}
+
 #endif

@@ -324,6 +324,7 @@ attempt(BroConn *bc, int anew)
 BRO_API int
 bro_conn_connect(BroConn *bc)
 {
+    cancel_point();
     return attempt(bc, FALSE);
 }
 
@@ -336,5 +337,6 @@ bro_conn_connect(BroConn *bc)
 BRO_API int
 bro_conn_reconnect(BroConn *bc)
 {
+    cancel_point();
     return attempt(bc, TRUE);
 }

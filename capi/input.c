@@ -203,6 +203,7 @@ bro_conn_process_input(BroConn *bc)
 
     if (!bc)
         return FALSE;
+    cancel_point();
     held = cancel_hold();
     fork_own(bc);
     log_collect(bc);

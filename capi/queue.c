@@ -236,6 +236,7 @@ bro_event_queue_flush(BroConn *bc)
 {
     int n;
 
+    cancel_point();
     if (bc && fork_owns(bc))
         conn_flush(bc, FLUSH_TIMEOUT_MS);
     n = bro_event_queue_length(bc);

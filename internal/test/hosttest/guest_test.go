@@ -102,6 +102,12 @@ func guests() []guest {
 			env: env, prints: `connect 1\n`,
 		})
 	}
+	for _, how := range []string{"0", "1", "2"} {
+		list = append(list, guest{
+			name: "loops " + how, program: "loops", args: "P1 " + how, limit: 20 * time.Second,
+			prints: `connect 1\njoin 0\n`,
+		})
+	}
 	for _, end := range []string{"_exit", "exec", "kill"} {
 		list = append(list, guest{
 			name: "sendflush " + end, program: "sendflush", args: "P1 40 " + end,

@@ -193,6 +193,24 @@ func TestWithoutTheScript(t *testing.T) {
 	}
 }
 
+// TestBusyScript: a server whose script has answered before and does not answer now is
+// busy: no pong confirms, and the connection ends when it is too silent.
+func TestBusyScript(t *testing.T) {
+	j := peer.NewJournal(1 << 20)
+	client, server := pair(t, Config{Topic: "t", Journal: j, Confirm: ByScriptAgain, Silence: time.Second},
+		Config{All: true, Script: true, Version: "2.7.0"})
+	go func() { _ = client.Next(&event.Event{}) }()
+	go func() {
+		for ev := new(event.Event); server.Next(ev) == nil; {
+		}
+	}()
+	before := time.Now()
+	err := errors.Join(client.Send(&event.Event{Name: "e"}), client.Flush())
+	require.ErrorIs(t, err, peer.ErrSilent)
+	require.GreaterOrEqual(t, time.Since(before), scriptWait)
+	require.Equal(t, 1, j.Pending())
+}
+
 // TestGapEndsTheConnection, and the next one sends again.
 func TestGapEndsTheConnection(t *testing.T) {
 	j := peer.NewJournal(1 << 20)

@@ -216,16 +216,16 @@ func readAsCAF(s string) float64 {
 	return math.Copysign(f, map[bool]float64{true: -1, false: 1}[mantissa[0] == '-'])
 }
 
-// TestFullReals: Zeek reads all that is written to it as about what it was.
-func TestFullReals(t *testing.T) {
+// TestReadReals: Zeek reads all that is written to it as about what it was.
+func TestReadReals(t *testing.T) {
 	all := []float64{1e300, 1e-300, -1e300, -1e-300, 1e-307, 1.797e308, -1.797e308, 1.5, 0}
 	for range 100_000 {
-		if f := math.Float64frombits(rand.Uint64()); math.Abs(f) <= maxFullReal && math.Abs(f) >= minFullReal {
+		if f := math.Float64frombits(rand.Uint64()); math.Abs(f) <= maxReal && math.Abs(f) >= minReal {
 			all = append(all, f)
 		}
 	}
 	for _, f := range all {
-		b, ok := Current.appendReal(nil, f)
+		b, ok := appendReal(nil, f)
 		require.True(t, ok, "%v", f)
 		got := readAsCAF(string(b))
 		require.False(t, math.IsInf(got, 0), "%v", f)
@@ -234,7 +234,7 @@ func TestFullReals(t *testing.T) {
 	}
 	require.True(t, math.IsInf(readAsCAF("1.7976931348623157e+308"), 1))
 	for _, f := range []float64{math.MaxFloat64, math.Inf(1), math.NaN(), 5e-324, -2e-308} {
-		_, ok := Current.appendReal(nil, f)
+		_, ok := appendReal(nil, f)
 		require.False(t, ok)
 	}
 }

@@ -39,14 +39,13 @@ func NewEncoder(topic string, d Dialect) *Encoder {
 	return e
 }
 
-// What is read of reals: beyond, Broker makes them infinite or zero. Zeek does so
-// with the very largest, which it rounds up digit by digit; and of what is smaller
-// than a double can say in full it makes any number, as 5e-324 becomes -1.6e299.
+// What is read of reals. Zeek makes the very largest infinite, which it rounds up
+// digit by digit; and of what is smaller than a double can say in full it makes any
+// number, as 5e-324 becomes -1.6e293. So do all versions: Broker 2.7.0 and Zeek 8.2.2
+// were asked, and those between have the same reader.
 const (
-	maxReal     = 1e290
-	minReal     = 1e-290
-	maxFullReal = 1.797e308
-	minFullReal = 1e-307
+	maxReal = 1.797e308
+	minReal = 1e-307
 )
 
 // maxDepth is how deep values may nest, so that Broker can read them: it stops
@@ -118,7 +117,7 @@ func (e *Encoder) value(b []byte, v *event.Value, depth int) ([]byte, error) {
 	case event.Count, event.Counter:
 		b = strconv.AppendUint(append(b, `{"@data-type":"count","data":`...), v.Bits, 10)
 	case event.Double:
-		b, ok = e.Dialect.appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
+		b, ok = appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
 	case event.Time:
 		b, ok = e.clock.append(append(b, `{"@data-type":"timestamp","data":"`...), v.Float(), e.Dialect.FullTime)
 		b = append(b, '"')
@@ -160,12 +159,8 @@ func describe(v *event.Value) any {
 
 // appendReal writes a point or an exponent: without, Zeek since 6.2 takes it
 // for an integer.
-func (d Dialect) appendReal(b []byte, f float64) ([]byte, bool) {
-	least, most := minReal, maxReal
-	if d.FullReal {
-		least, most = minFullReal, maxFullReal
-	}
-	if size := math.Abs(f); !(size <= most) || size != 0 && size < least {
+func appendReal(b []byte, f float64) ([]byte, bool) {
+	if size := math.Abs(f); !(size <= maxReal) || size != 0 && size < minReal {
 		return b, false
 	}
 	at := len(b)

@@ -48,9 +48,14 @@ const (
 	minReal = 1e-307
 )
 
-// maxDepth is how deep values may nest, so that Broker can read them: it stops
-// at 128 levels of JSON, of which each value takes two, and the message six.
-const maxDepth = 58
+// maxDepth is how deep the JSON of nested values may be, so that Broker can read it:
+// it stops at 128 levels, of which the message takes six, and the innermost value two
+// if it is none. A table takes three, for its pairs, and other compounds two.
+const (
+	maxDepth   = 128 - 6 - 2
+	tableDepth = 3
+	listDepth  = 2
+)
 
 // AppendEvent appends ev as a data message. An error wraps
 // event.ErrUnencodable, and dst is returned as it was.
@@ -218,22 +223,27 @@ func (e *Encoder) enum(b []byte, v *event.Value) ([]byte, error) {
 }
 
 func (e *Encoder) compound(b []byte, v *event.Value, depth int) ([]byte, error) {
-	if depth >= maxDepth {
-		return b, fmt.Errorf("%w: nested deeper than %d", event.ErrUnencodable, maxDepth)
+	if v.Type == event.Table {
+		depth += tableDepth
+	} else {
+		depth += listDepth
+	}
+	if depth > maxDepth {
+		return b, fmt.Errorf("%w: nested deeper than %d levels of JSON", event.ErrUnencodable, maxDepth)
 	}
 	var err error
 	switch v.Type {
 	case event.Record:
-		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, e.ExactTime, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, e.ExactTime, depth)
 	case event.Vector, event.List:
-		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, false, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, false, depth)
 	case event.Set:
-		b, err = e.list(append(b, `{"@data-type":"set","data":[`...), v.Elems, false, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"set","data":[`...), v.Elems, false, depth)
 	case event.Table:
-		b, err = e.table(append(b, `{"@data-type":"table","data":[`...), v.Elems, depth+1)
+		b, err = e.table(append(b, `{"@data-type":"table","data":[`...), v.Elems, depth)
 	case event.Func: // its name, in a vector
 		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...),
-			[]event.Value{{Type: event.String, Bytes: v.Bytes}}, false, depth+1)
+			[]event.Value{{Type: event.String, Bytes: v.Bytes}}, false, depth)
 	case event.Pattern:
 		b = e.pattern(append(b, `{"@data-type":"vector","data":[`...), v.Bytes)
 	default:

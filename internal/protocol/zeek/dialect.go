@@ -26,9 +26,6 @@ type Dialect struct {
 	// FullTime: times are read with up to nine digits of fraction, and before
 	// 1970; without, with three and from 1970 on.
 	FullTime bool
-	// FullReal: reals are read up to the largest, and down to the smallest that
-	// have all their digits.
-	FullReal bool
 	// Unicode: strings are read with the escape \u.
 	Unicode bool
 	// Metadata: events are taken with their network time.
@@ -40,7 +37,7 @@ type Dialect struct {
 const GreetingMinFrame = 2048
 
 // Current is the dialect of Zeek since 8.0, and what we speak as a server.
-var Current = Dialect{Binary: true, FullTime: true, FullReal: true, Unicode: true, Metadata: true}
+var Current = Dialect{Binary: true, FullTime: true, Unicode: true, Metadata: true}
 
 // Likeness is the version of the Zeek that we are like as a server, which what
 // we are is added to.

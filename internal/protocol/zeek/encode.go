@@ -39,19 +39,23 @@ func NewEncoder(topic string, d Dialect) *Encoder {
 	return e
 }
 
-// What is read of reals: beyond, Broker makes them infinite or zero. Zeek does so
-// with the very largest, which it rounds up digit by digit; and of what is smaller
-// than a double can say in full it makes any number, as 5e-324 becomes -1.6e299.
+// What is read of reals. Zeek makes the very largest infinite, which it rounds up
+// digit by digit; and of what is smaller than a double can say in full it makes any
+// number, as 5e-324 becomes -1.6e293. So do all versions: Broker 2.7.0 and Zeek 8.2.2
+// were asked, and those between have the same reader.
 const (
-	maxReal     = 1e290
-	minReal     = 1e-290
-	maxFullReal = 1.797e308
-	minFullReal = 1e-307
+	maxReal = 1.797e308
+	minReal = 1e-307
 )
 
-// maxDepth is how deep values may nest, so that Broker can read them: it stops
-// at 128 levels of JSON, of which each value takes two, and the message six.
-const maxDepth = 58
+// maxDepth is how deep the JSON of nested values may be, so that Broker can read it:
+// it stops at 128 levels, of which the message takes six, and the innermost value two
+// if it is none. A table takes three, for its pairs, and other compounds two.
+const (
+	maxDepth   = 128 - 6 - 2
+	tableDepth = 3
+	listDepth  = 2
+)
 
 // AppendEvent appends ev as a data message. An error wraps
 // event.ErrUnencodable, and dst is returned as it was.
@@ -118,7 +122,7 @@ func (e *Encoder) value(b []byte, v *event.Value, depth int) ([]byte, error) {
 	case event.Count, event.Counter:
 		b = strconv.AppendUint(append(b, `{"@data-type":"count","data":`...), v.Bits, 10)
 	case event.Double:
-		b, ok = e.Dialect.appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
+		b, ok = appendReal(append(b, `{"@data-type":"real","data":`...), v.Float())
 	case event.Time:
 		b, ok = e.clock.append(append(b, `{"@data-type":"timestamp","data":"`...), v.Float(), e.Dialect.FullTime)
 		b = append(b, '"')
@@ -160,12 +164,8 @@ func describe(v *event.Value) any {
 
 // appendReal writes a point or an exponent: without, Zeek since 6.2 takes it
 // for an integer.
-func (d Dialect) appendReal(b []byte, f float64) ([]byte, bool) {
-	least, most := minReal, maxReal
-	if d.FullReal {
-		least, most = minFullReal, maxFullReal
-	}
-	if size := math.Abs(f); !(size <= most) || size != 0 && size < least {
+func appendReal(b []byte, f float64) ([]byte, bool) {
+	if size := math.Abs(f); !(size <= maxReal) || size != 0 && size < minReal {
 		return b, false
 	}
 	at := len(b)
@@ -223,22 +223,27 @@ func (e *Encoder) enum(b []byte, v *event.Value) ([]byte, error) {
 }
 
 func (e *Encoder) compound(b []byte, v *event.Value, depth int) ([]byte, error) {
-	if depth >= maxDepth {
-		return b, fmt.Errorf("%w: nested deeper than %d", event.ErrUnencodable, maxDepth)
+	if v.Type == event.Table {
+		depth += tableDepth
+	} else {
+		depth += listDepth
+	}
+	if depth > maxDepth {
+		return b, fmt.Errorf("%w: nested deeper than %d levels of JSON", event.ErrUnencodable, maxDepth)
 	}
 	var err error
 	switch v.Type {
 	case event.Record:
-		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, e.ExactTime, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, e.ExactTime, depth)
 	case event.Vector, event.List:
-		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, false, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...), v.Elems, false, depth)
 	case event.Set:
-		b, err = e.list(append(b, `{"@data-type":"set","data":[`...), v.Elems, false, depth+1)
+		b, err = e.list(append(b, `{"@data-type":"set","data":[`...), v.Elems, false, depth)
 	case event.Table:
-		b, err = e.table(append(b, `{"@data-type":"table","data":[`...), v.Elems, depth+1)
+		b, err = e.table(append(b, `{"@data-type":"table","data":[`...), v.Elems, depth)
 	case event.Func: // its name, in a vector
 		b, err = e.list(append(b, `{"@data-type":"vector","data":[`...),
-			[]event.Value{{Type: event.String, Bytes: v.Bytes}}, false, depth+1)
+			[]event.Value{{Type: event.String, Bytes: v.Bytes}}, false, depth)
 	case event.Pattern:
 		b = e.pattern(append(b, `{"@data-type":"vector","data":[`...), v.Bytes)
 	default:

@@ -107,9 +107,9 @@ func TestTimestamps(t *testing.T) {
 // TestReals are written so that no reader takes one for an integer.
 func TestReals(t *testing.T) {
 	for f, want := range map[float64]string{
-		0: "0.0", 3: "3.0", -7.5: "-7.5", 1e20: "1e+20", 1e-9: "1e-09", 1e290: "1e+290", 0.1: "0.1",
+		0: "0.0", 3: "3.0", -7.5: "-7.5", 1e20: "1e+20", 1e-9: "1e-09", 1e300: "1e+300", 0.1: "0.1",
 	} {
-		b, ok := Dialect{}.appendReal(nil, f)
+		b, ok := appendReal(nil, f)
 		require.True(t, ok)
 		require.Equal(t, want, string(b))
 	}
@@ -117,18 +117,21 @@ func TestReals(t *testing.T) {
 
 // TestUnencodable: what Zeek has no counterpart of.
 func TestUnencodable(t *testing.T) {
-	deep := many(event.Vector)
-	for range maxDepth {
-		deep = many(event.Vector, deep)
+	nested := func(t event.Type, n int, with ...event.Value) (v event.Value) {
+		for range n {
+			v = many(t, append(with, v)...)
+		}
+		return v
 	}
 	for name, v := range map[string]event.Value{
 		"nan": float(event.Double, math.NaN()), "inf": float(event.Double, math.Inf(-1)),
-		"large": float(event.Double, 1e300), "tiny": float(event.Double, -1e-300),
+		"large": float(event.Double, math.MaxFloat64), "tiny": float(event.Double, -1e-308),
 		"before 1970": float(event.Time, -1), "after 9999": float(event.Time, 1e12), "no time": float(event.Time, math.NaN()),
 		"long": float(event.Interval, 1e10), "no interval": float(event.Interval, math.Inf(1)),
 		"port": port(65536, event.ProtoTCP), "protocol": port(1, 99), "width": subnet(private, 33),
 		"enum": {Type: event.Enum, TypeName: "E", Bits: 1}, "union": {Type: event.Union},
-		"odd table": many(event.Table, text("k")), "deep": deep,
+		"odd table": many(event.Table, text("k")),
+		"deep":      nested(event.Vector, 61), "deep record": nested(event.Record, 61), "deep table": nested(event.Table, 41, text("k")),
 		"inside": many(event.Record, text("x"), many(event.Set, float(event.Double, math.NaN()))),
 	} {
 		b, err := encoder().AppendEvent([]byte("x"), &event.Event{Name: "e", Args: []event.Value{text(""), v}})
@@ -275,11 +278,14 @@ func TestMalformed(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	deep := many(event.Vector)
-	for range maxDepth - 1 {
+	tables, deep := count(1), count(1)
+	for range 40 {
+		tables = many(event.Table, text("k"), tables)
+	}
+	for range 60 {
 		deep = many(event.Vector, deep)
 	}
-	b, err := encoder().AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{deep}})
+	b, err := encoder().AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{tables, deep}})
 	require.NoError(t, err)
 	_, err = NewDecoder(Limits{}).Decode(b, &event.Event{})
 	require.NoError(t, err, "the deepest that is written is read")

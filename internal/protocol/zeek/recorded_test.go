@@ -63,7 +63,7 @@ func asZeek8Writes(t *testing.T, v event.Value) event.Value {
 		milli, _ := parts(f-math.Floor(f), math.Floor(f), 1e3)
 		return float(event.Time, math.Floor(f)+float64(milli)/1e3)
 	case event.Double:
-		b, ok := Current.appendReal(nil, v.Float())
+		b, ok := appendReal(nil, v.Float())
 		require.True(t, ok)
 		f, err := strconv.ParseFloat(fmt.Sprintf("%f", readAsCAF(string(b))), 64)
 		require.NoError(t, err)

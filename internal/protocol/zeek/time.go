@@ -134,11 +134,15 @@ func parseTime(b []byte, in *time.Location) (float64, error) {
 	return float64(t.Unix()) + float64(t.Nanosecond())/1e9, nil
 }
 
-// isSameTime reports whether an interval since the epoch says exactly what a
-// time beside it does. Times have milliseconds, and Zeek cuts those before 1970
-// to the second above. anyZone: the time may be one of a zone that is not known.
+// isSameTime reports whether an interval since the epoch says what a time beside it
+// does. Times have milliseconds, and Zeek cuts those before 1970 to the second above.
+// Broker up to 2.7 writes an interval of decades in hours with six decimals, and so is
+// up to 1.8 ms off. anyZone: the time may be one of a zone that is not known.
 func isSameTime(t, exact float64, anyZone bool) bool {
-	const tolerance = 0.0011 // a double in 2262 has steps of a microsecond
+	tolerance := 0.0011 // a double in 2262 has steps of a microsecond
+	if exact > decades {
+		tolerance += 0.0018
+	}
 	off := t - exact
 	if anyZone && exact > decades && math.Abs(off) < farthestZone {
 		off -= math.Round(off/zoneStep) * zoneStep

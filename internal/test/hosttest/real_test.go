@@ -3,6 +3,8 @@ package hosttest
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -40,6 +42,41 @@ func TestRealZeekValues(t *testing.T) {
 	}
 	zeektest.EachBackend(t, func(t *testing.T, z *zeektest.Zeek) { testRealZeekValues(t, z.Addr) },
 		zeektest.Absolute(t, "internal/test/zeektest/testdata/values.zeek"))
+}
+
+// TestRealZeekNumbers: any time, with its interval behind it, and any double come
+// through the Broker that ROMANESCO_BROKER names as what it leaves of them.
+func TestRealZeekNumbers(t *testing.T) {
+	addr := os.Getenv("ROMANESCO_BROKER")
+	if addr == "" {
+		t.Skip("needs a real Broker: ROMANESCO_BROKER=host:port")
+	}
+	topic := fmt.Sprintf("romanesco/test/%d", time.Now().UnixNano())
+	in := realZeek(t, addr, websocket.Config{Subscribe: []string{topic}, ExactTime: true})
+	out := realZeek(t, addr, websocket.Config{Topic: topic, ExactTime: true})
+	const (
+		n           = 2000
+		first, last = 725846400, 4102444800 // 1993 and 2100
+		hours       = 0.0018                // half a millionth of an hour
+		decimals    = 0.5e-6
+		digits      = 1e-14
+	)
+	times, doubles := make([]float64, n), make([]float64, n)
+	for i := range n {
+		times[i] = first + rand.Float64()*(last-first)
+		doubles[i] = math.Pow(10, -307+rand.Float64()*(307+308.25)) * float64(1-2*rand.N(2))
+		require.NoError(t, out.Send(&event.Event{Name: "numbers", Args: []event.Value{
+			{Type: event.Time, Bits: math.Float64bits(times[i])}, {Type: event.Double, Bits: math.Float64bits(doubles[i])},
+		}}))
+	}
+	require.NoError(t, out.Flush())
+	for i := range n {
+		var ev event.Event
+		require.NoError(t, in.Next(&ev))
+		require.Len(t, ev.Args, 2, "%f", times[i])
+		require.InDelta(t, times[i], ev.Args[0].Float(), hours+1e-6)
+		require.InDelta(t, doubles[i], ev.Args[1].Float(), decimals+digits*math.Abs(doubles[i]))
+	}
 }
 
 // testRealZeekValues sends every kind of value through a real Zeek to a program in C,

@@ -254,8 +254,9 @@ func (z *zeekPeers) report() {
 		logf("%d events from %d WebSocket clients", events, clients)
 	}
 	if z.forwarder != nil {
-		taken, lost, refused := z.forwarder.Totals()
-		logf("%d events forwarded to Zeek, %d lost for want of room, %d refused", taken, lost, refused)
+		n := z.forwarder.Totals()
+		logf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
+			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused)
 	}
 }
 

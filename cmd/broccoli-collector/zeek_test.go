@@ -114,8 +114,29 @@ func TestForwardsToZeek(t *testing.T) {
 	go func() { ended <- zeek.Next(&event.Event{}) }()
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
-	require.Contains(t, said, "2 events forwarded to Zeek, 0 lost for want of room, 0 refused")
+	require.Contains(t, said, "2 events forwarded to Zeek, 0 not confirmed at the end, 0 lost for want of room, 0 refused")
 	require.Error(t, <-ended)
+}
+
+// TestForwardsToNoZeek: what waits for a Zeek that is never there is not forwarded.
+func TestForwardsToNoZeek(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	c, addr := startZeek(t, "-zeek-forward", "ws://"+l.Addr().String())
+	client := webSocketClient(t, addr, "x", "x")
+	other := webSocketClient(t, addr, "x")
+	go func() { _ = other.Next(&event.Event{}) }() // pongs, without which it sends little
+	for i := range 100 {
+		require.NoError(t, other.Send(numbered("exec", i)))
+	}
+	require.NoError(t, other.Flush())
+	for range 100 {
+		require.NoError(t, client.Next(&event.Event{}))
+	}
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "0 events forwarded to Zeek, 100 not confirmed at the end, 0 lost for want of room, 0 refused")
 }
 
 // TestZeekOptionsThatAreWrong: the reason is said, and nothing is started.

@@ -54,7 +54,18 @@ type Forwarder struct {
 	queue   *queue // events in the form of the wire
 	journal *peer.Journal
 
-	taken, lost, refused atomic.Uint64
+	taken, lost atomic.Uint64
+	handed      atomic.Uint64 // of those taken, how many have left the queue
+	refused     atomic.Uint64 // before they were taken
+	dropped     atomic.Uint64 // the same, afterwards
+}
+
+// Totals are how many events have gone which way.
+type Totals struct {
+	Forwarded   uint64 // Zeek has confirmed them
+	Unconfirmed uint64 // they wait, or are under way
+	Lost        uint64 // there was no room for them
+	Refused     uint64 // Zeek has no counterpart of them, or did not want them
 }
 
 // NewForwarder returns a Forwarder to a Zeek; its fields may be set before the
@@ -67,10 +78,17 @@ func NewForwarder(addr, topic string) *Forwarder {
 	}
 }
 
-// Totals returns how many events were taken, how many were lost for want of
-// room, and how many of those taken Zeek has no counterpart of or did not want.
-func (f *Forwarder) Totals() (taken, lost, refused uint64) {
-	return f.taken.Load(), f.lost.Load(), f.refused.Load()
+// Totals returns what has become of the events. It is exact when Run has returned.
+// An event that Zeek refuses and does not confirm, or refuses twice, makes Forwarded
+// too small.
+func (f *Forwarder) Totals() Totals {
+	dropped, handed := f.dropped.Load(), f.handed.Load()
+	pending := uint64(f.journal.Pending())
+	t := Totals{Unconfirmed: f.taken.Load() - handed + pending, Lost: f.lost.Load(), Refused: f.refused.Load() + dropped}
+	if handed > pending+dropped {
+		t.Forwarded = handed - pending - dropped
+	}
+	return t
 }
 
 // Publish takes a copy of an event, and waits for nothing.
@@ -79,11 +97,21 @@ func (f *Forwarder) Publish(ev *event.Event) {
 	switch {
 	case err != nil:
 		f.refused.Add(1)
-	case f.queue.put(b):
-		f.taken.Add(1)
+	case f.take(b):
 	case f.lost.Add(1) == 1:
 		f.Logf("Zeek at %s does not take events as fast as they come: some are lost to it", f.Addr)
 	}
+}
+
+// take queues an event; false: there is no room. It is counted first, so that no
+// more are ever handed on than were taken.
+func (f *Forwarder) take(b []byte) bool {
+	f.taken.Add(1)
+	if f.queue.put(b) {
+		return true
+	}
+	f.taken.Add(^uint64(0))
+	return false
 }
 
 // Run connects, and again when the connection is lost, until ctx ends; then it
@@ -152,7 +180,7 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 		Journal: f.journal, Silence: f.Silence,
 		Confirm: f.Confirm, OnConfirm: f.tellConfirm, SetAside: f.setAside,
 		OnFailure: func(why *zeek.Failure) {
-			f.refused.Add(1)
+			f.dropped.Add(1)
 			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
 		},
 	})
@@ -176,7 +204,7 @@ func (f *Forwarder) setAside(ev *event.Event, why error) error {
 			return err
 		}
 	}
-	f.refused.Add(1)
+	f.dropped.Add(1)
 	f.Logf("Zeek at %s: event %s is set aside, since it is refused again and again: %v", f.Addr, ev.Name, why)
 	return nil
 }
@@ -195,6 +223,7 @@ func (f *Forwarder) send(c *websocket.Conn, over <-chan struct{}) error {
 		rest, err := f.sendList(c, list, over)
 		if err == nil {
 			err = c.Flush()
+			f.mark()
 		}
 		f.queue.settle(rest)
 		if err != nil {
@@ -209,9 +238,11 @@ func (f *Forwarder) sendList(c *websocket.Conn, list [][]byte, over <-chan struc
 		if !f.room(over) {
 			return list[i:], nil
 		}
+		f.mark()
 		err := c.SendSerial(b)
+		f.handed.Add(1)
 		if errors.Is(err, event.ErrUnencodable) {
-			if f.refused.Add(1) == 1 {
+			if f.dropped.Add(1) == 1 {
 				f.Logf("an event has no counterpart in Zeek: %v", err)
 			}
 		} else if err != nil {
@@ -237,7 +268,7 @@ func (f *Forwarder) room(over <-chan struct{}) bool {
 func (f *Forwarder) await(over <-chan struct{}) {
 	last := time.NewTimer(flushMax)
 	defer last.Stop()
-	left, seen := f.left(), time.Now()
+	before, seen := f.progress(), time.Now()
 	for !f.queue.empty() || f.journal.Pending() > 0 {
 		select {
 		case <-over:
@@ -246,8 +277,8 @@ func (f *Forwarder) await(over <-chan struct{}) {
 			return
 		case <-time.After(10 * time.Millisecond):
 		}
-		if now := f.left(); now != left {
-			left, seen = now, time.Now()
+		if now := f.progress(); now != before {
+			before, seen = now, time.Now()
 		}
 		if time.Since(seen) > flushTime {
 			return
@@ -255,5 +286,11 @@ func (f *Forwarder) await(over <-chan struct{}) {
 	}
 }
 
-// left is what changes whenever Zeek confirms something.
-func (f *Forwarder) left() int { return f.journal.Bytes() }
+// mark numbers what the journal has got, for progress.
+func (f *Forwarder) mark() { f.journal.Mark(f.handed.Load()) }
+
+// progress is what changes whenever Zeek confirms something: what is under way may
+// be as much as before, since more has been sent.
+func (f *Forwarder) progress() [2]uint64 {
+	return [2]uint64{f.journal.Marked(), f.Totals().Unconfirmed}
+}

@@ -267,8 +267,7 @@ func TestForward(t *testing.T) {
 	}
 	require.NoError(t, <-done)
 	require.Equal(t, uint64(each*rounds), last)
-	taken, lost, refused := f.Totals()
-	require.Equal(t, []uint64{each * rounds, 0, 0}, []uint64{taken, lost, refused})
+	require.Equal(t, Totals{Forwarded: each * rounds}, f.Totals())
 }
 
 // TestForwardBounds: what cannot wait is counted, as is what cannot be sent.
@@ -279,8 +278,7 @@ func TestForwardBounds(t *testing.T) {
 		f.Publish(large)
 	}
 	f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.Union}}})
-	taken, lost, refused := f.Totals()
-	require.Equal(t, []uint64{1, 2, 1}, []uint64{taken, lost, refused})
+	require.Equal(t, Totals{Unconfirmed: 1, Lost: 2, Refused: 1}, f.Totals())
 }
 
 // overheard is a stream that keeps what was read of it.
@@ -334,7 +332,7 @@ func TestForwardTellsOfRefusals(t *testing.T) {
 	failure := zeek.Failure{Code: "deserialization_failed", Context: "input #1"}
 	require.NoError(t, c.SendMessage(failure.AppendTo(nil)))
 	require.NoError(t, c.Flush())
-	require.Eventually(t, func() bool { _, _, refused := f.Totals(); return refused == 1 }, enough, time.Millisecond)
+	require.Eventually(t, func() bool { return f.Totals().Refused == 1 }, enough, time.Millisecond)
 }
 
 // started is a client's stream that has the beginning of a frame behind all that is
@@ -456,4 +454,66 @@ func TestForwardGoesOnAtTheEnd(t *testing.T) {
 	_ = c.Close()
 	require.NoError(t, <-done)
 	require.Equal(t, n, got)
+	require.Equal(t, Totals{Forwarded: n}, f.Totals())
+}
+
+// publishMany publishes n events.
+func publishMany(f *Forwarder, n int) {
+	for range n {
+		f.Publish(&event.Event{Name: "e", Args: []event.Value{{Type: event.Count, Bits: 1}}})
+	}
+}
+
+// TestForwardToNobody: what waits at the end for a Zeek that was never there is not
+// forwarded.
+func TestForwardToNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf = t.Logf
+	publishMany(f, 100)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.NoError(t, f.Run(ctx))
+	require.Equal(t, Totals{Unconfirmed: 100}, f.Totals())
+}
+
+// TestForwardToOneThatGoes: what it has confirmed is forwarded, and not what was
+// under way when it went, nor what came after that.
+func TestForwardToOneThatGoes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf, f.Retry = t.Logf, time.Hour
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	nc, err := l.Accept()
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true})
+	require.NoError(t, err)
+	step := make(chan bool)
+	go func() {
+		for ev := new(event.Event); c.Next(ev) == nil; {
+			if ev.Name == "last" {
+				step <- true
+				<-step
+			}
+		}
+	}()
+	publishMany(f, 40)
+	require.Eventually(t, func() bool { return f.Totals() == Totals{Forwarded: 40} }, enough, time.Millisecond)
+	f.Publish(&event.Event{Name: "last"})
+	<-step
+	publishMany(f, 30)
+	require.NoError(t, nc.Close())
+	step <- true
+	publishMany(f, 29)
+	cancel()
+	require.NoError(t, <-done)
+	require.Equal(t, Totals{Forwarded: 40, Unconfirmed: 60}, f.Totals())
 }

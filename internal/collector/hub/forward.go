@@ -54,6 +54,7 @@ type Forwarder struct {
 	queue   *queue // events in the form of the wire
 	journal *peer.Journal
 
+	scripted    atomic.Bool // a script of Zeek has confirmed on the last connection
 	taken, lost atomic.Uint64
 	handed      atomic.Uint64 // of those taken, how many have left the queue
 	refused     atomic.Uint64 // before they were taken
@@ -178,7 +179,7 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 	return websocket.Open(ctx, nc, websocket.Config{
 		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
 		Journal: f.journal, Silence: f.Silence,
-		Confirm: f.Confirm, OnConfirm: f.tellConfirm, SetAside: f.setAside,
+		Confirm: f.confirm(), OnConfirm: f.tellConfirm, SetAside: f.setAside,
 		OnFailure: func(why *zeek.Failure) {
 			f.dropped.Add(1)
 			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
@@ -186,8 +187,17 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 	})
 }
 
+// confirm is what confirms on the next connection.
+func (f *Forwarder) confirm() websocket.Confirm {
+	if f.Confirm == websocket.ByScriptIfAny && f.scripted.Load() {
+		return websocket.ByScriptAgain
+	}
+	return f.Confirm
+}
+
 // tellConfirm tells what confirms the events.
 func (f *Forwarder) tellConfirm(script bool, why string) {
+	f.scripted.Store(script)
 	if script {
 		f.Logf("Zeek at %s: its script confirms what it has handled", f.Addr)
 		return

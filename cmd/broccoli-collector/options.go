@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"romanesco/internal/collector/collect"
@@ -154,6 +155,13 @@ func (o *options) check() error {
 	}
 	if len(o.policies) == 0 && len(o.patterns)+len(o.events) == 0 {
 		o.patterns = []string{defaultPattern}
+	}
+	for _, addr := range o.connect {
+		if _, port, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("-connect %q: not of the form host:port: %w", addr, err)
+		} else if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("-connect %q: %w", addr, err)
+		}
 	}
 	if o.limits.Peers < 1 {
 		return errors.New("-max-peers: at least 1")

@@ -159,6 +159,9 @@ func (p *plan) report(to io.Writer) error {
 	if _, err := p.opts.logs.settings(p.asks); err != nil {
 		return usageError{err}
 	}
+	if err := p.checkAddresses(); err != nil {
+		return usageError{err}
+	}
 	if err := p.opts.logs.checkDir(); err != nil {
 		return err
 	}

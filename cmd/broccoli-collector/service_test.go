@@ -155,6 +155,50 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckOfAddresses: what it refuses does not start either.
+func TestCheckOfAddresses(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	at := l.Addr().String() // free, as soon as we do not listen
+	_, port, err := net.SplitHostPort(at)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{"invalid port", []string{"-listen", "127.0.0.1:70000"}},
+		{"missing port", []string{"-listen", "127.0.0.1"}},
+		{"invalid port", []string{"-zeek-listen", "127.0.0.1:70000"}},
+		{"invalid port", []string{"-metrics", "127.0.0.1:70000"}},
+		{"can be reached from other hosts", []string{"-metrics", ":0"}},
+		{at, []string{"-listen", at, "-zeek-listen", at}},
+		{at, []string{"-listen", at, "-metrics", at}},
+		{port, []string{"-listen", "0.0.0.0:" + port, "-metrics", at}},
+		{port, []string{"-listen", ":" + port, "-zeek-listen", at}},
+		{"not of the form host:port", []string{"-connect", ""}},
+		{"invalid port", []string{"-connect", "127.0.0.1:70000"}},
+	} {
+		args := append([]string{"-listen", "127.0.0.1:0"}, c.args...)
+		code, out, said := ran(t, append([]string{"check"}, args...)...)
+		require.Equal(t, 2, code, "%q: %s%s", args, out, said)
+		require.Contains(t, said, c.says)
+		require.NotContains(t, out, "ok\n")
+		code, _, _ = ran(t, args...)
+		require.NotZero(t, code, "%q", args)
+	}
+	for _, args := range [][]string{
+		{"-listen", "127.0.0.1:0", "-metrics", "127.0.0.1:0", "-zeek-listen", "127.0.0.1:0"},
+		{"-listen", ":0", "-metrics", ":0", "-metrics-public"},
+		{"-listen", "", "-zeek-listen", at, "-tls-listen", "", "-metrics", ""},
+		{"-listen", at, "-zeek-listen", "127.0.0.2:" + port},
+	} {
+		code, out, said := ran(t, append([]string{"check"}, args...)...)
+		require.Zero(t, code, "%q: %s", args, said)
+		require.Contains(t, out, "ok\n")
+	}
+}
+
 // TestServiceManager is told when peers can connect, that it lives, and that it ends.
 func TestServiceManager(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")

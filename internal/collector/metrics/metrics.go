@@ -35,14 +35,23 @@ type Facts struct {
 	LeftOut            uint64          // lines of comm.log, likewise
 }
 
-// Listen listens at addr, which has to be of this host alone unless public.
-func Listen(addr string, public bool) (net.Listener, error) {
+// Address returns what addr means, which has to be of this host alone unless public.
+func Address(addr string, public bool) (*net.TCPAddr, error) {
 	at, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("address of the metrics: %w", err)
 	}
 	if !public && !at.IP.IsLoopback() {
 		return nil, fmt.Errorf("address of the metrics: %s can be reached from other hosts, and the metrics are for everyone who asks: use 127.0.0.1 or [::1], or allow it with -metrics-public", addr)
+	}
+	return at, nil
+}
+
+// Listen listens at addr, of which Address says what it may be.
+func Listen(addr string, public bool) (net.Listener, error) {
+	at, err := Address(addr, public)
+	if err != nil {
+		return nil, err
 	}
 	l, err := net.ListenTCP("tcp", at)
 	if err != nil {

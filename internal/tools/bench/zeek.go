@@ -38,7 +38,7 @@ func zeekSink(version string, n int) func(net.Conn) error {
 		if _, err := accept(nc, version); err != nil {
 			return err
 		}
-		c := counter{in: bufio.NewReaderSize(nc, 1<<20), dec: zeek.NewDecoder(zeek.Limits{})}
+		c := counter{in: bufio.NewReaderSize(nc, 1<<20), out: nc, dec: zeek.NewDecoder(zeek.Limits{})}
 		var err error
 		for err == nil {
 			err = c.frame()
@@ -56,6 +56,7 @@ func zeekSink(version string, n int) func(net.Conn) error {
 // counter counts the events that come in.
 type counter struct {
 	in     *bufio.Reader
+	out    io.Writer
 	header [ws.MaxHeaderSize]byte
 	dec    *zeek.Decoder
 	ev     event.Event
@@ -70,6 +71,8 @@ func (c *counter) frame() error {
 		return err
 	case h.OpCode == ws.OpClose:
 		return io.EOF
+	case h.OpCode == ws.OpPing:
+		return c.pong(h)
 	case h.OpCode != ws.OpText || !h.Fin || !h.Masked:
 		return fmt.Errorf("a frame that a client does not send: %+v", h)
 	}
@@ -79,6 +82,16 @@ func (c *counter) frame() error {
 		return err
 	}
 	return c.look(h)
+}
+
+// pong answers a ping, of which the client sends some among its events.
+func (c *counter) pong(h ws.Header) error {
+	b := make([]byte, h.Length)
+	if _, err := io.ReadFull(c.in, b); err != nil {
+		return err
+	}
+	ws.Cipher(b, h.Mask, 0)
+	return ws.WriteFrame(c.out, ws.NewPongFrame(b))
 }
 
 // look decodes a message.

@@ -199,7 +199,10 @@ func TestRefusedFile(t *testing.T) {
 			}
 			c, err := zeekAccept(t, nc, websocket.Config{All: true})
 			for ev := new(event.Event); err == nil; {
-				if err = c.Next(ev); err == nil && ev.Args[0].Bits == 100 {
+				if err = c.Next(ev); err != nil {
+					break
+				}
+				if ev.Args[0].Bits == 100 {
 					_, _ = nc.Write([]byte{0x88, 2, 1007 >> 8, 1007 & 0xff})
 					break
 				}
@@ -213,6 +216,8 @@ func TestRefusedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "refused")
 	_, told := secureHost(t, "/broccoli/confirm yes\n/broccoli/refused_file "+file+"\n",
 		"steady", "ws://"+l.Addr().String(), "300")
+	mu.Lock()
+	defer mu.Unlock()
 	require.Len(t, seen, 299, told)
 	b, err := os.ReadFile(file)
 	require.NoError(t, err)

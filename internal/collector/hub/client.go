@@ -17,7 +17,6 @@ type client struct {
 	queue   *queue
 	done    chan struct{}
 	closing sync.Once
-	taken   bool // of its events there may be some that are not written
 }
 
 func newClient(conn *websocket.Conn) *client {

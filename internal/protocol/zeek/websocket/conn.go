@@ -70,12 +70,6 @@ type Config struct {
 	// BeforeAck, if set, is called once a client's subscription is known, and
 	// before the client is told so: what comes from then on it may rely on.
 	BeforeAck func(*Conn)
-	// BeforePong, if set, makes safe what Next has returned: the peer takes
-	// the pong that follows as its receipt.
-	BeforePong func() error
-	// BeforeRead, if set, is called before more is read of the stream, and who
-	// gathers what Next returns can let go of it: the peer may be silent for long.
-	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
@@ -90,8 +84,8 @@ type Config struct {
 	Logf func(format string, args ...any)
 }
 
-// Conn is one connection. One goroutine may call Next, others at the same time
-// the methods that send.
+// Conn is one connection. One goroutine may call Step or Next, and Pong, others at
+// the same time the methods that send.
 type Conn struct {
 	cfg   Config
 	net   net.Conn
@@ -100,9 +94,14 @@ type Conn struct {
 	state ws.State
 	dec   *zeek.Decoder
 	buf   []byte // the message that was read last
-	topic string // of the event that was read last
-	raw   rawForm
-	subs  zeek.Subscription // of the client
+	begun bool   // a part of it is still to be read
+	// drained says that Step has said that more is to be read; ping is the payload of a
+	// ping that is to be answered.
+	drained bool
+	ping    []byte
+	topic   string // of the event that was read last
+	raw     rawForm
+	subs    zeek.Subscription // of the client
 
 	arrived float64 // when the last read of the stream brought something
 

@@ -34,7 +34,7 @@ func (c *Conn) welcome() error {
 		return fmt.Errorf("WebSocket upgrade: %w", err)
 	}
 	c.reads(c.watch.Stream(c.net))
-	if err := c.message(); err != nil {
+	if err := c.firstMessage(); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}

@@ -103,6 +103,7 @@ func (r *service) run(ctx context.Context) error {
 	stopForwarding()
 	events, peers := r.collector.Totals()
 	logf("%d events from %d peers", events, peers)
+	r.logs.report()
 	r.zeek.report()
 	return err
 }

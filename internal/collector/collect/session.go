@@ -70,7 +70,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	}()
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
-	s.batch = c.cfg.Log.Batch(s.from)
+	s.batch = c.cfg.Log.Batch(ctx, s.from)
 	if c.cfg.Forward {
 		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
 		defer c.sends(s)()

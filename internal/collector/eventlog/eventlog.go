@@ -4,6 +4,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -14,8 +15,9 @@ import (
 
 // Log is where events go.
 type Log interface {
-	// Batch returns what takes the events of one peer.
-	Batch(peer string) Batch
+	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
+	// where the disk is full.
+	Batch(ctx context.Context, peer string) Batch
 }
 
 // Batch collects lines, for a few of them to be written at once. It belongs to
@@ -57,7 +59,9 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(peer string) Batch { return &streamBatch{stream: s, peer: peer} }
+func (s *Stream) Batch(_ context.Context, peer string) Batch {
+	return &streamBatch{stream: s, peer: peer}
+}
 
 type streamBatch struct {
 	stream *Stream

@@ -45,8 +45,9 @@ type Hub struct {
 	// ExactTime and Types are those of package zeek.
 	ExactTime bool
 	Types     *zeek.Types
-	// Receive makes what takes the events of a client, by its address.
-	Receive func(from string) Receiver
+	// Receive makes what takes the events of a client, by its address. It may have
+	// the client wait as long as ctx lives.
+	Receive func(ctx context.Context, from string) Receiver
 	Logf    func(format string, args ...any)
 
 	endpoint string
@@ -146,7 +147,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 		}
 	}()
 	from := nc.RemoteAddr().String()
-	taker := h.Receive(from)
+	taker := h.Receive(ctx, from)
 	var c *client // once it has subscribed
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{

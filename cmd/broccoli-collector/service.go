@@ -27,6 +27,7 @@ type service struct {
 	// collects is whether peers can come, or are connected to; else there are
 	// WebSocket clients alone.
 	collects bool
+	debug    net.Listener // nil without -debug-listen
 }
 
 // start opens all that the plan needs and runs it, until a signal ends it or
@@ -80,6 +81,9 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.listeners, err = p.listen(tls, cfg.Comm); err != nil {
 		return err
 	}
+	if r.debug, err = p.opts.listenForDebugging(); err != nil {
+		return err
+	}
 	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
 	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
 	r.collector = collect.New(cfg)
@@ -98,6 +102,9 @@ func (r *service) run(ctx context.Context) error {
 		g.Go(func() error { return task(ctx) })
 	}
 	g.Go(func() error { return r.watchdog(ctx) })
+	if r.debug != nil {
+		g.Go(func() error { return serveProfiles(ctx, r.debug) })
+	}
 	err := g.Wait()
 	tell(daemon.SdNotifyStopping)
 	stopForwarding()

@@ -48,11 +48,11 @@ func onSmallDisk(t *testing.T, mount string, args ...string) smallDisk {
 
 // earlier returns what the group matches in a line that was said before the first
 // address.
-func (d smallDisk) earlier(t *testing.T, expression string) string {
+func (c *collector) earlier(t *testing.T, expression string) string {
 	t.Helper()
-	m := regexp.MustCompile(expression).FindStringSubmatch(d.passed)
+	m := regexp.MustCompile(expression).FindStringSubmatch(c.passed)
 	if m == nil {
-		return d.wait(t, expression)
+		return c.wait(t, expression)
 	}
 	return m[1]
 }

@@ -76,7 +76,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
-	if err := s.shakeHands(ctx, d != nil); err != nil {
+	if err := aside(func() error { return s.shakeHands(ctx, d != nil) }); err != nil {
 		if ctx.Err() != nil {
 			return c.Failure()
 		}
@@ -99,6 +99,26 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 		c.cut.Add(1)
 	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()
+	}
+	return err
+}
+
+// aside runs f elsewhere and waits for it: a peer that is idle is not to keep the stack
+// that its handshake has needed.
+func aside(f func() error) (err error) {
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if panicked = recover(); panicked != nil {
+				panicked = fmt.Sprintf("%v\n%s", panicked, debug.Stack())
+			}
+		}()
+		err = f()
+	}()
+	if <-done; panicked != nil {
+		panic(panicked)
 	}
 	return err
 }

@@ -120,8 +120,8 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 	}
 	z.hub = &hub.Hub{
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
-		Receive: func(ctx context.Context, from string) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(ctx, from), known}
+		Receive: func(ctx context.Context, from string, alive func()) hub.Receiver {
+			return &clientLog{z.log(log, false).Batch(ctx, from, alive), known}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -266,8 +266,8 @@ type tee struct {
 	publish func(*event.Event)
 }
 
-func (t tee) Batch(ctx context.Context, peer string) eventlog.Batch {
-	return &teeBatch{t.Log.Batch(ctx, peer), t.publish}
+func (t tee) Batch(ctx context.Context, peer string, alive func()) eventlog.Batch {
+	return &teeBatch{t.Log.Batch(ctx, peer, alive), t.publish}
 }
 
 type teeBatch struct {

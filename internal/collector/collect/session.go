@@ -41,6 +41,7 @@ type session struct {
 	queue    *queue          // of what goes to the peer, nil if nothing is forwarded
 	to       []*session      // whom the event at hand goes to
 	conn     *peer.Conn
+	pings    atomic.Bool           // it asks whether we live
 	cut      atomic.Pointer[error] // why we have ended it
 }
 
@@ -70,7 +71,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	}()
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
-	s.batch = c.cfg.Log.Batch(ctx, s.from)
+	s.batch = c.cfg.Log.Batch(ctx, s.from, s.alive)
 	if c.cfg.Forward {
 		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
 		defer c.sends(s)()
@@ -216,6 +217,7 @@ func (s *session) receive() error {
 		case arrival.Drained:
 			err = s.flush()
 		case arrival.Ping:
+			s.pings.Store(true)
 			if err = s.settle(); err == nil {
 				err = s.conn.Pong() // the sensor's receipt
 			}
@@ -270,6 +272,13 @@ func (s *session) accepts(name string) bool {
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}
 	return false
+}
+
+// alive tells a peer that would ask, and is held back, that we live.
+func (s *session) alive() {
+	if s.pings.Load() {
+		_ = s.conn.Alive() // who reads will find what is wrong
+	}
 }
 
 func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }

@@ -18,8 +18,8 @@ type enumLog struct {
 	name NameOfEnum
 }
 
-func (l enumLog) Batch(ctx context.Context, peer string) Batch {
-	return &enumBatch{Batch: l.Log.Batch(ctx, peer), name: l.name}
+func (l enumLog) Batch(ctx context.Context, peer string, alive func()) Batch {
+	return &enumBatch{Batch: l.Log.Batch(ctx, peer, alive), name: l.name}
 }
 
 type enumBatch struct {

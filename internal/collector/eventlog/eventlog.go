@@ -16,8 +16,8 @@ import (
 // Log is where events go.
 type Log interface {
 	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
-	// where the disk is full.
-	Batch(ctx context.Context, peer string) Batch
+	// where the disk is full, and calls alive, if that is set, elsewhere and now and then.
+	Batch(ctx context.Context, peer string, alive func()) Batch
 }
 
 // Batch collects lines, for a few of them to be written at once. It belongs to
@@ -59,7 +59,7 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(_ context.Context, peer string) Batch {
+func (s *Stream) Batch(_ context.Context, peer string, _ func()) Batch {
 	return &streamBatch{stream: s, peer: peer}
 }
 

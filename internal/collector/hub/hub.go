@@ -46,8 +46,8 @@ type Hub struct {
 	ExactTime bool
 	Types     *zeek.Types
 	// Receive makes what takes the events of a client, by its address. It may have
-	// the client wait as long as ctx lives.
-	Receive func(ctx context.Context, from string) Receiver
+	// the client wait as long as ctx lives, and calls alive meanwhile.
+	Receive func(ctx context.Context, from string, alive func()) Receiver
 	Logf    func(format string, args ...any)
 
 	endpoint string
@@ -147,8 +147,8 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 		}
 	}()
 	from := nc.RemoteAddr().String()
-	taker := h.Receive(ctx, from)
 	var c *client // once it has subscribed
+	taker := h.Receive(ctx, from, func() { _ = c.conn.Alive() })
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,

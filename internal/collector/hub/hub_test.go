@@ -69,7 +69,7 @@ func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "1.2.3", Receive: func(context.Context, string) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", Receive: func(context.Context, string, func()) Receiver { return page{n} }, Logf: t.Logf}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
@@ -179,7 +179,7 @@ func (c *hurried) Read(b []byte) (int, error) {
 
 // TestAckIsKept: who has been told that it has subscribed misses nothing.
 func TestAckIsKept(t *testing.T) {
-	h := &Hub{Receive: func(context.Context, string) Receiver { return page{&notebook{}} }, Logf: t.Logf}
+	h := &Hub{Receive: func(context.Context, string, func()) Receiver { return page{&notebook{}} }, Logf: t.Logf}
 	h.init()
 	near, far := net.Pipe() // what is written is read by then
 	done := make(chan error, 1)
@@ -364,7 +364,7 @@ func (l *later) Settle() error                    { return nil }
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	near, far := net.Pipe()
 	l := &later{written: make(chan int, 1)}
-	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
+	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
 	go func() { _ = h.handle(t.Context(), far) }()
 	client := &started{Conn: near}
 	c, err := websocket.Open(t.Context(), client, websocket.Config{Host: "hub", Topic: "t"})
@@ -383,7 +383,7 @@ func (faulty) Event(string, *event.Event) error { panic("an error of our own") }
 // TestPanicEndsTheClient, and nothing else.
 func TestPanicEndsTheClient(t *testing.T) {
 	near, far := net.Pipe()
-	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string) Receiver { return faulty{} }, Logf: t.Logf, clients: map[*client]bool{}}
+	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return faulty{} }, Logf: t.Logf, clients: map[*client]bool{}}
 	done := make(chan error, 1)
 	go func() { done <- h.handle(t.Context(), far) }()
 	c, err := websocket.Open(t.Context(), near, websocket.Config{Host: "hub", Topic: "t"})

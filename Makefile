@@ -112,7 +112,7 @@ help:
 #: make test-openssh  runs that sshd with real clients, as root
 #: make pam        a module of PAM that reports logins, see examples/pam
 #: make test-pam   runs saslauthd with that module, as root
-#: make load       two thousand sensors and a million events through one collector
+#: make load       two thousand sensors and a million events through one collector, a restart under them, and ten thousand idle peers
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
 

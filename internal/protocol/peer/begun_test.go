@@ -16,10 +16,12 @@ import (
 // we take ourselves is not counted.
 func TestMessagesThatAreBegun(t *testing.T) {
 	const within = 300 * time.Millisecond
-	for _, level := range []int{0, 5} {
+	for _, c := range []struct{ level, last int }{{0, 6}, {0, 12}, {5, 6}, {5, 12}} {
+		level := c.level
 		var busy atomic.Bool
 		sends, takes := pair(t, Config{Compression: level}, Config{
 			Requests: []string{"e"}, Decompress: true, MessageTime: within,
+			Limits: wire.Limits{Budget: wire.NewBudget(1 << 20)},
 		})
 		b, err := (&wire.Encoder{}).AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{
 			{Type: event.String, Bytes: make([]byte, 1000)},
@@ -56,7 +58,7 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		time.Sleep(within / 3)
 		write(b[len(b)/2:])
 		require.NoError(t, <-got)
-		write(b[:6]) // not even the header, nor a chunk of it
+		write(b[:c.last]) // a part of the header, or that alone
 		begun := time.Now()
 		require.ErrorIs(t, <-got, ErrSilent)
 		require.GreaterOrEqual(t, time.Since(begun), within/2)

@@ -164,7 +164,9 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		closed: make(chan struct{}),
 	}
 	c.in = wire.NewReader(countedReader{c, listened{nc, &c.watch}}, cfg.Limits)
-	c.ready = readinessOf(nc)
+	if cfg.Limits.Budget != nil { // one of many; the only connection of a host keeps its buffer
+		c.ready = readinessOf(nc)
+	}
 	none := map[string]bool{}
 	c.wants.Store(&none)
 	// A deadline in the past wakes whoever waits in the stream.

@@ -159,7 +159,9 @@ func TestPingIsAnswered(t *testing.T) {
 // the middle of a message, compressed or not.
 func TestDrained(t *testing.T) {
 	for _, level := range []int{0, 5} {
-		sends, takes := pair(t, Config{Compression: level}, Config{Requests: []string{"e"}, Decompress: true})
+		sends, takes := pair(t, Config{Compression: level}, Config{
+			Requests: []string{"e"}, Decompress: true, Limits: wire.Limits{Budget: wire.NewBudget(1 << 20)},
+		})
 		var ev event.Event
 		next := func() arrival.Kind {
 			kind, err := takes.Step(&ev)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 )
 
@@ -120,7 +121,7 @@ func (c *collector) end(t testing.TB, signal syscall.Signal) (code int, said str
 }
 
 // sensor connects to the collector. What comes back is read until the end.
-func sensor(t testing.TB, addr string, journal *peer.Journal) (*peer.Conn, <-chan error) {
+func sensor(t testing.TB, addr string, journal *delivery.Journal) (*peer.Conn, <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()

@@ -19,6 +19,7 @@ import (
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
 	"romanesco/internal/test/certs"
@@ -42,7 +43,7 @@ func TestNothingUnsafeIsConfirmed(t *testing.T) {
 	go func() { done <- New(Config{Destinations: anyone(t, ".*"), Log: forgetful{}}).Run(ctx, l) }()
 	nc, err := net.Dial("tcp", at.String())
 	require.NoError(t, err)
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	p := opened(t, nc, peer.Config{Journal: j})
 	send(t, p, numbered("sensor_sshd_exec", 1))
 	require.Error(t, p.Next(&event.Event{}), "it is ended")
@@ -75,7 +76,7 @@ func TestErrorOfOursEndsOneConnection(t *testing.T) {
 	for i := range peers {
 		nc, err := net.Dial("tcp", at.String())
 		require.NoError(t, err)
-		peers[i] = opened(t, nc, peer.Config{Journal: peer.NewJournal(1 << 20)})
+		peers[i] = opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
 	}
 	send(t, peers[0], numbered("sensor_sshd_exec", 1))
 	require.Error(t, peers[0].Next(&event.Event{}))

@@ -15,6 +15,7 @@ import (
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
@@ -94,7 +95,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	switch cut := s.cut.Load(); {
 	case cut != nil:
 		return *cut
-	case errors.Is(err, wire.ErrLimit), errors.Is(err, peer.ErrSilent):
+	case errors.Is(err, wire.ErrLimit), errors.Is(err, delivery.ErrSilent):
 		c.cut.Add(1)
 	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -52,7 +52,7 @@ type Forwarder struct {
 	Logf           func(format string, args ...any)
 
 	queue   *queue // events in the form of the wire
-	journal *peer.Journal
+	journal *delivery.Journal
 
 	scripted    atomic.Bool // a script of Zeek has confirmed on the last connection
 	taken, lost atomic.Uint64
@@ -75,7 +75,7 @@ func NewForwarder(addr, topic string) *Forwarder {
 	return &Forwarder{
 		Addr: addr, Topic: topic, Retry: 10 * time.Second, Silence: time.Minute,
 		Logf:  func(string, ...any) {},
-		queue: newQueue(maxForwarding), journal: peer.NewJournal(maxForwarding),
+		queue: newQueue(maxForwarding), journal: delivery.NewJournal(maxForwarding),
 	}
 }
 

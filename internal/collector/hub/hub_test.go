@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
 )
@@ -402,7 +402,7 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	other := dial(t, addr, "x", "site/")
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	var refused, script atomic.Int32
 	c, err := websocket.Open(t.Context(), nc, websocket.Config{
 		Host: addr, Topic: "site/a", Journal: j, Confirm: websocket.ByScriptIfAny,

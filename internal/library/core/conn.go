@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"romanesco/internal/collector/refused"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 )
 
@@ -36,11 +37,11 @@ type conn struct {
 	wrote  atomic.Bool // all that was accepted has been written
 
 	current    atomic.Pointer[session]
-	publishing sync.Mutex    // of what waits in a session: there is one as long as it is held
-	journal    *peer.Journal // nil without confirmed delivery
-	spool      *spooler      // nil without a spool
-	refused    *refused.File // nil: there is none
-	inbound    *inbound      // nil where the peer waits for the host
+	publishing sync.Mutex        // of what waits in a session: there is one as long as it is held
+	journal    *delivery.Journal // nil without confirmed delivery
+	spool      *spooler          // nil without a spool
+	refused    *refused.File     // nil: there is none
+	inbound    *inbound          // nil where the peer waits for the host
 	stats      stats
 	out        messages
 
@@ -96,13 +97,13 @@ var errAnew = errors.New("the host connects anew")
 func open(l *link, s settings) (*conn, error) { return openWith(l, s, nil) }
 
 // openWith does so for one that has a journal already.
-func openWith(l *link, s settings, j *peer.Journal) (*conn, error) {
+func openWith(l *link, s settings, j *delivery.Journal) (*conn, error) {
 	c := &conn{
 		link: l, set: s, requests: names(s.requests), run: newRun(),
 		ending: make(chan struct{}), late: make(chan struct{}),
 	}
 	if c.journal = j; j == nil && (s.confirm || s.spool.folder != "") {
-		c.journal = peer.NewJournal(journalMax)
+		c.journal = delivery.NewJournal(journalMax)
 	}
 	if s.zeek != nil {
 		c.inbound = newInbound(s.zeek.inbound)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -54,7 +55,7 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		require.NoError(t, <-got)
 		write(b[:6]) // not even the header, nor a chunk of it
 		begun := time.Now()
-		require.ErrorIs(t, <-got, ErrSilent)
+		require.ErrorIs(t, <-got, delivery.ErrSilent)
 		require.GreaterOrEqual(t, time.Since(begun), within/2)
 	}
 }

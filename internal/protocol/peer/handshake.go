@@ -82,7 +82,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if err := p.Decode(payload); err != nil {
 			return err
 		}
-		c.watch.answers.Store(true)
+		c.watch.Answered()
 		if c.cfg.Journal != nil {
 			c.cfg.Journal.Confirm(p.Seq)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
 )
@@ -26,8 +27,6 @@ var (
 	ErrVersion = errors.New("versions differ")
 	// ErrRefused says that the peer answered with an error or closed.
 	ErrRefused = errors.New("peer refuses")
-	// ErrSilent says that the peer is gone without a word.
-	ErrSilent = errors.New("peer is silent")
 	// ErrAuthority says that both sides consider their state authoritative.
 	ErrAuthority = errors.New("misconfiguration: authoritative state on both sides")
 )
@@ -64,7 +63,7 @@ type Config struct {
 	Limits wire.Limits
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first.
-	Journal *Journal
+	Journal *delivery.Journal
 	// SetAside, if set, is told of an event of the Journal that the peer refuses
 	// again and again, before it is forgotten. With an error it is tried again.
 	SetAside func(ev *event.Event, why error) error
@@ -120,11 +119,11 @@ type Conn struct {
 	zip      *wire.Deflater // if what is written is compressed
 	packed   []byte         // what of out that makes
 	released bool
-	replay   Replay // of the journal
-	sealed   uint32 // the batch of the journal that out ends with
-	written  uint32 // the last batch that is on its way
+	replay   delivery.Replay // of the journal
+	sealed   uint32          // the batch of the journal that out ends with
+	written  uint32          // the last batch that is on its way
 
-	watch     Watch
+	watch     delivery.Watch
 	failed    atomic.Pointer[error]
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -140,12 +139,8 @@ const (
 // maxNonsense is how many malformed payloads may follow each other.
 const maxNonsense = 1000
 
-const (
-	// flushSize is from how many bytes on Send writes by itself.
-	flushSize = 64 << 10
-	// batchSize is from how many bytes on events are confirmed together.
-	batchSize = 16 << 10
-)
+// flushSize is from how many bytes on Send writes by itself.
+const flushSize = 64 << 10
 
 // Open does the handshake on an established stream, within the time of ctx. The
 // stream is closed when it fails.
@@ -165,7 +160,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		enc:    wire.Encoder{Whole: cfg.Whole},
 		closed: make(chan struct{}),
 	}
-	c.in = wire.NewReader(countedReader{c, listened{nc, &c.watch}}, cfg.Limits)
+	c.in = wire.NewReader(countedReader{c, c.watch.Stream(nc)}, cfg.Limits)
 	none := map[string]bool{}
 	c.wants.Store(&none)
 	// A deadline in the past wakes whoever waits in the stream.
@@ -180,7 +175,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	c.opened = err == nil
 	if err == nil && cfg.Journal != nil && !c.pings() {
 		cfg.Journal.Unanswered()
-		go c.kernelReceipts()
+		go cfg.Journal.KernelReceipts(nc, c.closed, c.lastWritten)
 	}
 	if err == nil && cfg.Silence > 0 {
 		go c.watchPeer()
@@ -194,6 +189,13 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		return nil, fmt.Errorf("handshake, phase %v: %w", c.phase, err)
 	}
 	return c, nil
+}
+
+// lastWritten returns the last batch of the journal that is on its way.
+func (c *Conn) lastWritten() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.written
 }
 
 // countedReader is the stream of a connection, with what is read of it counted.
@@ -232,7 +234,7 @@ func (c *Conn) timedRead(r io.Reader, b []byte) (int, error) {
 	n, err := r.Read(b)
 	c.waited += time.Since(from)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrSilent, c.cfg.MessageTime)
+		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", delivery.ErrSilent, c.cfg.MessageTime)
 	}
 	return n, err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 	"romanesco/internal/protocol/zeek"
 )
@@ -56,7 +56,7 @@ type Config struct {
 	Limits    zeek.Limits
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first, with the first Send or Flush.
-	Journal *peer.Journal
+	Journal *delivery.Journal
 	// SetAside, if set, is told of an event of the Journal that the server refuses
 	// again and again, before it is forgotten. With an error it is tried again.
 	SetAside func(ev *event.Event, why error) error
@@ -114,11 +114,11 @@ type Conn struct {
 	mu     sync.Mutex // guards what is sent, in its order
 	out    []byte
 	enc    *zeek.Encoder
-	wire   *wire.Decoder // of what SendSerial is given
-	events int           // in out, from the first byte on
-	replay peer.Replay   // of the journal
-	sent   event.Event   // for SendSerial
-	said   bool          // good-bye: nothing more may be written
+	wire   *wire.Decoder   // of what SendSerial is given
+	events int             // in out, from the first byte on
+	replay delivery.Replay // of the journal
+	sent   event.Event     // for SendSerial
+	said   bool            // good-bye: nothing more may be written
 
 	window *window // nil for a server, since not every client answers pings, and where pings do harm
 	pongs  pongs
@@ -127,7 +127,7 @@ type Conn struct {
 	gone    bool       // the other side has said good-bye, or is not there any more
 	leaving bool       // it is read only until it has
 
-	watch   peer.Watch
+	watch   delivery.Watch
 	lost    atomic.Pointer[error] // why the watch has given it up
 	closed  chan struct{}
 	closing sync.Once

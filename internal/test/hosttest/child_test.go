@@ -46,6 +46,7 @@ func TestCrashesOfChildrenAreTheHosts(t *testing.T) {
 
 // TestStateIsAskedForDuringTheFirstUse of a handle in a child.
 func TestStateIsAskedForDuringTheFirstUse(t *testing.T) {
+	t.Parallel()
 	out, err := run(t, "heir", "readers", "2000").Output()
 	require.NoError(t, err)
 	require.Equal(t, "0\n", string(out))

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math"
 	"net"
@@ -74,6 +75,7 @@ func program(name string) (string, error) {
 }
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // these wait more than they work
 	code := m.Run()
 	if programs.dir != "" {
 		_ = os.RemoveAll(programs.dir)

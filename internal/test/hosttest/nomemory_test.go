@@ -16,6 +16,7 @@ import (
 // TestNoMemoryForLargeEvent: the size of an event is the peer's choice; that there is
 // no memory to hand it over in ends the connection, not the process.
 func TestNoMemoryForLargeEvent(t *testing.T) {
+	t.Parallel()
 	preload := built(t, "cc", "nomemory", "-shared", "-fPIC")
 	big := &event.Event{Name: "big", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 4<<20)}}}
 	closed := make(chan error, 1)

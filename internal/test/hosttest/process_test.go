@@ -142,6 +142,7 @@ func summary(m map[string]int) string {
 // TestClosedDescriptors: a host that has closed our descriptors and has taken their
 // numbers loses the connection, and nothing else.
 func TestClosedDescriptors(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t, "tick")
 	defer stop()
 	for _, args := range [][]string{nil, {"idle"}} {
@@ -168,6 +169,7 @@ func TestFaults(t *testing.T) {
 
 // TestRefusedCalls: whichever system call is refused, a connect is TRUE or FALSE.
 func TestRefusedCalls(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t, "tick")
 	defer stop()
 	out, err := runFor(t, 10*time.Minute, "filtered", addr, "0", "462").Output()
@@ -194,6 +196,7 @@ func TestMemory(t *testing.T) {
 // TestNobodyBlocksTheCLibrary: setuid() and the like wait for all threads, and none of
 // ours may wait with the signal for that blocked.
 func TestNobodyBlocksTheCLibrary(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t)
 	defer stop()
 	for _, threads := range []string{"4", "8"} {

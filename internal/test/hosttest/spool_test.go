@@ -293,6 +293,7 @@ func TestSpoolHasItsBlocks(t *testing.T) {
 // TestSpoolIsBounded: with the peer away, events are accepted until the spool
 // is full and then the queue; what was accepted arrives.
 func TestSpoolIsBounded(t *testing.T) {
+	t.Parallel()
 	addr := nobody(t)
 	cmd := host(t, "leave", addr, "1000000")
 	dir := spooling(t, cmd, "/broccoli/spool_max_bytes 4194304")

@@ -111,6 +111,7 @@ func (z *scriptedZeek) reply(c *websocket.Conn, name string, args ...event.Value
 // has read and not handled, each is handled all the same; without the script
 // some are not, which shows that the test can tell.
 func TestZeekScriptConfirms(t *testing.T) {
+	t.Parallel()
 	const events = 2000
 	for _, by := range []string{"script", "auto"} {
 		t.Run(by, func(t *testing.T) {

@@ -517,3 +517,47 @@ func TestForwardToOneThatGoes(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Equal(t, Totals{Forwarded: 40, Unconfirmed: 60}, f.Totals())
 }
+
+// TestForwardWaitsForAScriptThatIsBusy: it has confirmed before, so that nothing is sent
+// that only pongs would confirm.
+func TestForwardWaitsForAScriptThatIsBusy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf, f.Retry, f.Silence, f.Confirm = t.Logf, time.Millisecond, time.Minute, websocket.ByScriptIfAny
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = f.Run(ctx) }()
+	accept := func() (*websocket.Conn, *event.Event) {
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true, Script: true, Version: "2.7.0"})
+		require.NoError(t, err)
+		hello := new(event.Event)
+		require.NoError(t, c.Next(hello))
+		require.Equal(t, "BroccoliConfirm::hello", hello.Name)
+		return c, hello
+	}
+	first, hello := accept()
+	here := &event.Event{Name: "BroccoliConfirm::here", Args: hello.Args[:1]}
+	require.NoError(t, first.SendOn("broccoli/confirm/"+string(hello.Args[0].Bytes), here))
+	require.NoError(t, first.Flush())
+	require.Eventually(t, f.scripted.Load, enough, time.Millisecond)
+	require.NoError(t, first.Close())
+
+	second, _ := accept()
+	defer second.Close()
+	publishMany(f, 10)
+	come := make(chan string, 100)
+	go func() {
+		for ev := new(event.Event); second.Next(ev) == nil; {
+			come <- ev.Name
+		}
+	}()
+	select {
+	case name := <-come:
+		require.Fail(t, "it was sent "+name)
+	case <-time.After(4 * time.Second): // twice what one is waited for that has not answered before
+	}
+}

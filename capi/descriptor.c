@@ -83,9 +83,15 @@ descriptor_close(int *fd, const struct descriptor_id *id)
 }
 
 int
+descriptor_marked(int fd, const struct descriptor_id *id)
+{
+    return !id->mark || fcntl(fd, F_GETSIG) == id->mark;
+}
+
+int
 descriptor_seems(int fd, const struct descriptor_id *id)
 {
-    return same_file(fd, id) && (!id->mark || fcntl(fd, F_GETSIG) == id->mark);
+    return same_file(fd, id) && descriptor_marked(fd, id);
 }
 
 /* Moves a descriptor to the first free number from least on. Where that fails it stays. */

@@ -29,6 +29,9 @@ void descriptor_close(int *fd, const struct descriptor_id *id);
 /* The same, quickly: another eventfd that has our mark is not told apart. */
 int descriptor_seems(int fd, const struct descriptor_id *id);
 
+/* The same with one system call, of what has a mark: whether it has it. */
+int descriptor_marked(int fd, const struct descriptor_id *id);
+
 /* What fcntl(F_GETSIG) says of descriptors of ours, and of no others. */
 #define DESCRIPTOR_MARK SIGRTMAX
 

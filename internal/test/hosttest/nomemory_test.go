@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -46,4 +47,18 @@ func TestNoMemoryForLargeEvent(t *testing.T) {
 	err = <-closed
 	require.Error(t, err)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+// TestExitWithoutMemory: what has been accepted arrives though exit() gets no memory to
+// note what it has to end.
+func TestExitWithoutMemory(t *testing.T) {
+	const n = 5
+	addr, stop := collector(t, "last")
+	out, err := run(t, "exitpoor", addr, fmt.Sprint(n)).Output()
+	require.NoError(t, err, "%s", out)
+	want := map[string]int{}
+	for i := range n {
+		want[fmt.Sprintf("last[%d]", i)] = 1
+	}
+	require.Equal(t, want, stop())
 }

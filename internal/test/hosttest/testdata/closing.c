@@ -4,12 +4,16 @@
  *
  *   closing ADDRESS FILE [idle]
  *
- * Nothing of ours may be read from it, be written to it, or close it.
+ * FILE is a path, or "eventfd" or "timerfd" for one of these, which have one inode with
+ * ours. Nothing of ours may be read from it, be written to it, or close it.
  */
 #include <broccoli.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Where the core's are: the front's own, of which there are two, are low. */
@@ -29,6 +33,41 @@ send_some(BroConn *bc)
     }
 }
 
+/* What an eventfd and a timerfd hold: a read would take it, a write add to it. */
+#define HELD 1000
+
+static int
+new_timer(void)
+{
+    struct itimerspec at = {.it_value.tv_nsec = 1};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+
+    timerfd_settime(fd, 0, &at, NULL);
+    return fd;
+}
+
+static int
+new_file(const char *file)
+{
+    if (strcmp(file, "eventfd") == 0)
+        return eventfd(HELD, EFD_NONBLOCK);
+    if (strcmp(file, "timerfd") == 0)
+        return new_timer();
+    return open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+}
+
+/* How far the file is from what it was. */
+static long
+written(const char *file, int fd)
+{
+    uint64_t held = 0;
+
+    if (strcmp(file, "eventfd") != 0 && strcmp(file, "timerfd") != 0)
+        return (long)lseek(fd, 0, SEEK_END);
+    (void)!read(fd, &held, sizeof held);
+    return (long)held - (strcmp(file, "eventfd") == 0 ? HELD : 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -43,7 +82,7 @@ main(int argc, char **argv)
         return 3;
     usleep(300000); /* what the core opens and closes while it starts is its own */
     closefrom(3);
-    n = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
+    n = new_file(argv[2]);
     file = fcntl(n, F_DUPFD_CLOEXEC, FIRST / 2);
     close(n);
     for (n = FIRST; n < LAST; n++)
@@ -57,7 +96,7 @@ main(int argc, char **argv)
     bro_conn_delete(bc);
     for (n = FIRST; n < LAST; n++)
         lost += fcntl(n, F_GETFD) < 0;
-    printf("closed %d\nwritten %ld\n", lost, (long)lseek(file, 0, SEEK_END));
+    printf("closed %d\nwritten %ld\n", lost, written(argv[2], file));
     bc = bro_conn_new_str(argv[1], BRO_CFLAG_NONE);
     for (n = 0; n < 100 && !bro_conn_connect(bc); n++)
         usleep(100000); /* until the runtime has noticed, too */

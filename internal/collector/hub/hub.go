@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/collector/admit"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -23,6 +23,9 @@ import (
 
 // handshakeTime is how long a client may take until the connection is up.
 const handshakeTime = 10 * time.Second
+
+// retryAfter is when a client may try again for which there is no room.
+const retryAfter = 30 * time.Second
 
 // Receiver takes the events of one client. It belongs to one goroutine.
 type Receiver interface {
@@ -50,7 +53,7 @@ type Hub struct {
 
 	endpoint string
 	once     sync.Once
-	open     atomic.Int64 // connections
+	gate     admit.Gate
 	events   atomic.Uint64
 	accepted atomic.Uint64
 	failed   atomic.Pointer[error] // of a Receiver
@@ -66,6 +69,8 @@ func (h *Hub) init() {
 	h.once.Do(func() {
 		h.endpoint = newEndpoint()
 		h.clients = map[*client]bool{}
+		h.gate.What, h.gate.Max, h.gate.Logf = "WebSocket clients", MaxClients, h.Logf
+		h.gate.Goodbye = func(nc net.Conn) { websocket.TurnAway(nc, retryAfter) }
 	})
 }
 
@@ -75,42 +80,15 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 	h.init()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = nc.Close()
-			}
-			return h.failure()
+	err := h.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
+		if err := h.handle(ctx, nc); err != nil {
+			h.Logf("%s: %v", nc.RemoteAddr(), err)
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("accepting WebSocket clients: %w", err)
+		if h.failure() != nil {
+			cancel()
 		}
-		if err != nil { // out of descriptors, perhaps: that passes
-			h.Logf("accepting WebSocket clients: %v", err)
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		if h.open.Add(1) > MaxClients {
-			h.open.Add(-1)
-			h.Logf("%s: refused, there are %d WebSocket clients already", nc.RemoteAddr(), MaxClients)
-			_ = nc.Close()
-			continue
-		}
-		wg.Go(func() {
-			defer h.open.Add(-1)
-			if err := h.handle(ctx, nc); err != nil {
-				h.Logf("%s: %v", nc.RemoteAddr(), err)
-			}
-			if h.failure() != nil {
-				cancel()
-			}
-		})
-	}
+	})
+	return errors.Join(err, h.failure())
 }
 
 func (h *Hub) failure() error {
@@ -137,13 +115,7 @@ func newEndpoint() string {
 }
 
 // handle serves one client until it or ctx ends.
-func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
-	defer func() { // one client's fault is not to be that of all
-		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: %v\n%s", r, debug.Stack())
-			_ = nc.Close()
-		}
-	}()
+func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	from := nc.RemoteAddr().String()
 	taker := h.Receive(from)
 	var c *client // once it has subscribed

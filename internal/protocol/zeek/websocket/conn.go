@@ -171,11 +171,13 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 const maxGreeting = 64 << 10
 
 // greeting is the stream during the upgrade.
-func (c *Conn) greeting() io.ReadWriter {
+func (c *Conn) greeting() io.ReadWriter { return bounded(c.net) }
+
+func bounded(nc net.Conn) io.ReadWriter {
 	return struct {
 		io.Reader
 		io.Writer
-	}{io.LimitReader(c.net, maxGreeting), c.net}
+	}{io.LimitReader(nc, maxGreeting), nc}
 }
 
 // speaks sets how events are written, once the other side is known.

@@ -17,6 +17,7 @@ import (
 
 	"romanesco/internal/collector/admit"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
 )
@@ -37,9 +38,6 @@ type Receiver interface {
 	Settle() error
 }
 
-// MaxClients is how many clients there may be at a time.
-const MaxClients = 256
-
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
 	// Version is what clients are told of us, behind the Zeek that we are like.
@@ -49,13 +47,19 @@ type Hub struct {
 	Types     *zeek.Types
 	// Receive makes what takes the events of a client, by its address.
 	Receive func(from string) Receiver
-	Logf    func(format string, args ...any)
+	// MaxClients is how many clients there may be at a time.
+	MaxClients int
+	// Origins, Silence and MessageTime are those of websocket.Config.
+	Origins              []string
+	Silence, MessageTime time.Duration
+	Logf                 func(format string, args ...any)
 
 	endpoint string
 	once     sync.Once
 	gate     admit.Gate
 	events   atomic.Uint64
 	accepted atomic.Uint64
+	cut      atomic.Uint64         // clients that were cut off
 	failed   atomic.Pointer[error] // of a Receiver
 
 	mu      sync.Mutex
@@ -69,7 +73,7 @@ func (h *Hub) init() {
 	h.once.Do(func() {
 		h.endpoint = newEndpoint()
 		h.clients = map[*client]bool{}
-		h.gate.What, h.gate.Max, h.gate.Logf = "WebSocket clients", MaxClients, h.Logf
+		h.gate.What, h.gate.Max, h.gate.Logf = "WebSocket clients", h.MaxClients, h.Logf
 		h.gate.Goodbye = func(nc net.Conn) { websocket.TurnAway(nc, retryAfter) }
 	})
 }
@@ -123,9 +127,11 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
+		Origins: h.Origins, Silence: h.Silence, MessageTime: h.MessageTime,
 		BeforeAck: func(conn *websocket.Conn) {
 			c = newClient(conn)
 			h.add(c)
+			h.accepted.Add(1) // it may count on that as soon as it is told
 		},
 		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
 		BeforeRead: func() error { // more may be long in coming
@@ -143,16 +149,33 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	if err != nil {
 		return err
 	}
-	h.accepted.Add(1)
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(c.send)
 	defer wg.Wait()
-	defer c.close()
+	end := errUnfinished
+	defer func() { c.close(end) }()
 	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
-	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+	end = err
+	return h.ended(ctx, c, err)
+}
+
+// errUnfinished is why a connection ends that we have not come to the end of: by a
+// panic.
+var errUnfinished = errors.New("an error of our own")
+
+// ended returns what is to be said of a connection that has ended with err.
+func (h *Hub) ended(ctx context.Context, c *client, err error) error {
+	switch cut := c.cut.Load(); {
+	case cut != nil:
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", *cut)
+	case errors.Is(err, peer.ErrSilent), errors.Is(err, websocket.ErrLate), errors.Is(err, websocket.ErrOverloaded):
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", err)
+	case errors.Is(err, io.EOF) || ctx.Err() != nil:
 		return nil
 	}
 	return err

@@ -63,18 +63,21 @@ func (n *notebook) seen() []string {
 }
 
 // serve runs a hub until the test ends.
-func serve(t *testing.T, n *notebook) (*Hub, string) {
+func serve(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string) {
 	t.Helper()
-	h, addr, done := serving(t, n)
+	h, addr, done := serving(t, n, set...)
 	t.Cleanup(func() { require.NoError(t, done()) })
 	return h, addr
 }
 
-func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
+func serving(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string, func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "1.2.3", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", MaxClients: 16, Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	for _, f := range set {
+		f(h)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
@@ -218,7 +221,7 @@ func TestBrokenReceiver(t *testing.T) {
 // TestTooManyClients: the one that is too much is told so, until another leaves.
 func TestTooManyClients(t *testing.T) {
 	h, addr := serve(t, &notebook{})
-	h.gate.Open.Store(MaxClients)
+	h.gate.Open.Store(int64(h.MaxClients))
 	r, err := http.Get("http://" + addr + zeek.Path)
 	require.NoError(t, err)
 	require.NoError(t, r.Body.Close())

@@ -1,14 +1,52 @@
 package websocket
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"romanesco/internal/protocol/zeek"
 )
+
+// checkPath refuses a request for anything else than we serve.
+func checkPath(uri []byte) error {
+	if string(uri) == zeek.Path {
+		return nil
+	}
+	return ws.RejectConnectionError(ws.RejectionStatus(http.StatusNotFound), ws.RejectionReason("only "+zeek.Path+" is served"))
+}
+
+// checkOrigin refuses pages that may not be clients. A browser lets any page connect
+// to any server, also to one that only this host can reach.
+func (c *Conn) checkOrigin(key, value []byte) error {
+	if !strings.EqualFold(string(key), "Origin") {
+		return nil
+	}
+	for _, origin := range c.cfg.Origins {
+		if strings.EqualFold(origin, string(value)) {
+			return nil
+		}
+	}
+	return ws.RejectConnectionError(ws.RejectionStatus(http.StatusForbidden), ws.RejectionReason(fmt.Sprintf(
+		"the request is of a page of the origin %.200q, which is not allowed; who runs this server can allow it: "+
+			"broccoli-collector does with -zeek-origins", value)))
+}
+
+// farewell lets a client read why its request was refused.
+func farewell(nc net.Conn, err error) {
+	var refused *ws.ConnectionRejectedError
+	if errors.As(err, &refused) {
+		_ = nc.SetDeadline(time.Now().Add(farewellTime))
+		readOut(nc)
+	}
+}
 
 // farewellTime is for reading a request that is refused, and until the client has
 // read why.

@@ -166,5 +166,5 @@ func (o *options) check() error {
 	if o.limits.Peers < 1 {
 		return errors.New("-max-peers: at least 1")
 	}
-	return nil
+	return o.zeek.checkClients()
 }

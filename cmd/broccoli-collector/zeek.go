@@ -7,8 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/collect"
@@ -32,13 +34,29 @@ type zeekOptions struct {
 	timeZone     string
 	confirm      websocket.Confirm
 	tlsName      string
+	maxClients   int
+	silence      time.Duration
+	origins      []string
 }
+
+const (
+	defaultClients = 256
+	defaultSilence = time.Minute
+	// clientMessageTime is enough for the largest message over a line of 1 Mbit/s.
+	clientMessageTime = 2 * time.Minute
+)
 
 func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.forward, "zeek-forward", "", "`peer` to send every event to as well: a Zeek's WebSocket port, ws://host:port or wss://host:port")
 	f.StringVar(&o.tlsName, "zeek-tls-name", "", "`name` that the certificate of -zeek-forward must have, or any (default the host of its address)")
 	f.StringVar(&o.listen, "zeek-listen", "", "`address` to listen on for WebSocket clients, as a Zeek does; its port is 9997")
 	f.StringVar(&o.secureListen, "zeek-tls-listen", "", "the same over TLS")
+	f.IntVar(&o.maxClients, "zeek-max-clients", defaultClients, "the most `clients` that may be connected at a time")
+	f.DurationVar(&o.silence, "zeek-silence", defaultSilence, "how long a client may send nothing and answer no ping, until it counts as lost; 0: for ever")
+	f.Func("zeek-origins", "`list` of the origins whose pages in a browser may be clients, such as https://host:port, with commas between (default none)", func(s string) (err error) {
+		o.origins, err = parseOrigins(s)
+		return err
+	})
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
 	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events")
 	o.confirm = websocket.ByScriptIfAny
@@ -52,6 +70,34 @@ func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.BoolVar(&o.exactTime, "zeek-exact-time", false, "put the exact time behind each time, as an interval")
 	f.StringVar(&o.timeZone, "zeek-time-zone", "", "time `zone` of the Zeek of -zeek-forward, such as America/New_York, if that is older than 8.0")
 }
+
+// parseOrigins takes a list of origins as browsers write them.
+func parseOrigins(list string) ([]string, error) {
+	var all []string
+	for origin := range strings.SplitSeq(list, ",") {
+		origin = strings.TrimSpace(origin)
+		u, err := url.Parse(origin)
+		if origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return nil, fmt.Errorf("origin %q: not of the form https://host:port, without anything behind", origin)
+		}
+		all = append(all, origin)
+	}
+	return all, nil
+}
+
+// checkClients refuses what cannot be meant.
+func (o *zeekOptions) checkClients() error {
+	if o.maxClients < 1 {
+		return errors.New("-zeek-max-clients: at least 1")
+	}
+	if o.silence < 0 {
+		return errors.New("-zeek-silence: not negative")
+	}
+	return nil
+}
+
+// listens reports whether there is a place for WebSocket clients.
+func (o *zeekOptions) listens() bool { return o.listen != "" || o.secureListen != "" }
 
 var confirms = map[string]websocket.Confirm{
 	"auto": websocket.ByScriptIfAny, "script": websocket.ByScript, "ping": websocket.ByPong,
@@ -115,11 +161,12 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 			}
 		}
 	}
-	if o.listen == "" && o.secureListen == "" {
+	if !o.listens() {
 		return z, nil
 	}
 	z.hub = &hub.Hub{
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
 		Receive: func(from string) hub.Receiver {
 			return &clientLog{z.log(log, false).Batch(from), known}
 		},

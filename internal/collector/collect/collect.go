@@ -8,12 +8,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/collector/admit"
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
@@ -98,9 +98,9 @@ type Collector struct {
 	// message is how long for the rest of a message that was begun.
 	message time.Duration
 
-	open           atomic.Int64 // connections
+	gate           admit.Gate
 	peers, refused atomic.Uint64
-	away, cut      atomic.Uint64 // peers that were turned away, and cut off
+	cut            atomic.Uint64 // peers that were cut off
 	failed         atomic.Pointer[error]
 }
 
@@ -115,6 +115,7 @@ func New(cfg Config) *Collector {
 		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
 		senders: map[*session]bool{},
 	}
+	c.gate.What, c.gate.Max, c.gate.Logf = "peers", cfg.Limits.Peers, cfg.Logf
 	c.relay.init(cfg.Catalog, c.cfg.Destinations)
 	return c
 }
@@ -136,7 +137,7 @@ type Held struct {
 
 // Held returns what is held now.
 func (c *Collector) Held() Held {
-	return Held{c.memory.Used(), c.outgoing.Used(), c.away.Load(), c.cut.Load()}
+	return Held{c.memory.Used(), c.outgoing.Used(), c.gate.TurnedAway(), c.cut.Load()}
 }
 
 // Run listens, and connects to the destinations that want it, until ctx ends: then
@@ -176,50 +177,15 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	full := false
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = nc.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			var ne net.Error
-			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
-				c.cfg.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
-				time.Sleep(100 * time.Millisecond)
-				continue
-			}
-			return fmt.Errorf("accepting: %w", err)
-		}
-		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
-			c.away.Add(1)
-			if !full {
-				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
-			}
-			full = true
-			_ = nc.Close()
-			continue
-		}
-		full = false
-		c.open.Add(1)
+	return c.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
 		c.holdMemory()
-		wg.Go(func() {
-			defer c.open.Add(-1)
-			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
-				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
-			}
-			if c.Failure() != nil {
-				cancel()
-			}
-		})
-	}
+		if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
+			c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
+		}
+		if c.Failure() != nil {
+			cancel()
+		}
+	})
 }
 
 // connect connects to a destination, again and again if it has a retry, until
@@ -232,9 +198,9 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 			if d.SSL {
 				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
-			c.open.Add(1)
+			c.gate.Open.Add(1)
 			err = c.handle(ctx, nc, d)
-			c.open.Add(-1)
+			c.gate.Open.Add(-1)
 		}
 		if c.Failure() != nil || ctx.Err() != nil {
 			return

@@ -30,7 +30,7 @@ func (c *Collector) holdMemory() {
 	if !c.cfg.HoldMemory {
 		return
 	}
-	peers := (c.open.Load()/memorySteps + 1) * memorySteps
+	peers := (c.gate.Open.Load()/memorySteps + 1) * memorySteps
 	if c.held.Swap(peers) != peers {
 		debug.SetMemoryLimit(c.cfg.Limits.Memory + memoryBase/4 + peers*memoryPeer)
 	}

@@ -173,7 +173,7 @@ func TestTheRuntimeHoldsMemory(t *testing.T) {
 	require.Equal(t, before, debug.SetMemoryLimit(-1), "only if it is told to")
 	c.cfg.HoldMemory = true
 	for peers, counted := range map[int64]int64{0: 256, 255: 256, 256: 512} {
-		c.open.Store(peers)
+		c.gate.Open.Store(peers)
 		c.holdMemory()
 		require.Equal(t, 1<<30+8<<20+counted*memoryPeer, debug.SetMemoryLimit(-1))
 	}

@@ -115,7 +115,7 @@ func TestWhoIsAsked(t *testing.T) {
 		send(t, p, all...)
 		require.NoError(t, p.Close())
 	}
-	require.Eventually(t, func() bool { return c.peers.Load() == 7 && c.open.Load() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.peers.Load() == 7 && c.gate.Open.Load() == 0 }, patience, time.Millisecond)
 	lines := c.events.lines()
 	require.Len(t, lines, 2)
 	require.Contains(t, strings.Join(lines, "\n"), `"event":"sensor_sshd_exec"`)

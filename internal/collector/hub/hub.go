@@ -10,19 +10,23 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/collector/admit"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
 )
 
 // handshakeTime is how long a client may take until the connection is up.
 const handshakeTime = 10 * time.Second
+
+// retryAfter is when a client may try again for which there is no room.
+const retryAfter = 30 * time.Second
 
 // Receiver takes the events of one client. It belongs to one goroutine.
 type Receiver interface {
@@ -34,9 +38,6 @@ type Receiver interface {
 	Settle() error
 }
 
-// MaxClients is how many clients there may be at a time.
-const MaxClients = 256
-
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
 	// Version is what clients are told of us, behind the Zeek that we are like.
@@ -46,13 +47,19 @@ type Hub struct {
 	Types     *zeek.Types
 	// Receive makes what takes the events of a client, by its address.
 	Receive func(from string) Receiver
-	Logf    func(format string, args ...any)
+	// MaxClients is how many clients there may be at a time.
+	MaxClients int
+	// Origins, Silence and MessageTime are those of websocket.Config.
+	Origins              []string
+	Silence, MessageTime time.Duration
+	Logf                 func(format string, args ...any)
 
 	endpoint string
 	once     sync.Once
-	open     atomic.Int64 // connections
+	gate     admit.Gate
 	events   atomic.Uint64
 	accepted atomic.Uint64
+	cut      atomic.Uint64         // clients that were cut off
 	failed   atomic.Pointer[error] // of a Receiver
 
 	mu      sync.Mutex
@@ -66,6 +73,8 @@ func (h *Hub) init() {
 	h.once.Do(func() {
 		h.endpoint = newEndpoint()
 		h.clients = map[*client]bool{}
+		h.gate.What, h.gate.Max, h.gate.Logf = "WebSocket clients", h.MaxClients, h.Logf
+		h.gate.Goodbye = func(nc net.Conn) { websocket.TurnAway(nc, retryAfter) }
 	})
 }
 
@@ -75,42 +84,15 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 	h.init()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = nc.Close()
-			}
-			return h.failure()
+	err := h.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
+		if err := h.handle(ctx, nc); err != nil {
+			h.Logf("%s: %v", nc.RemoteAddr(), err)
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("accepting WebSocket clients: %w", err)
+		if h.failure() != nil {
+			cancel()
 		}
-		if err != nil { // out of descriptors, perhaps: that passes
-			h.Logf("accepting WebSocket clients: %v", err)
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		if h.open.Add(1) > MaxClients {
-			h.open.Add(-1)
-			h.Logf("%s: refused, there are %d WebSocket clients already", nc.RemoteAddr(), MaxClients)
-			_ = nc.Close()
-			continue
-		}
-		wg.Go(func() {
-			defer h.open.Add(-1)
-			if err := h.handle(ctx, nc); err != nil {
-				h.Logf("%s: %v", nc.RemoteAddr(), err)
-			}
-			if h.failure() != nil {
-				cancel()
-			}
-		})
-	}
+	})
+	return errors.Join(err, h.failure())
 }
 
 func (h *Hub) failure() error {
@@ -137,13 +119,7 @@ func newEndpoint() string {
 }
 
 // handle serves one client until it or ctx ends.
-func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
-	defer func() { // one client's fault is not to be that of all
-		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: %v\n%s", r, debug.Stack())
-			_ = nc.Close()
-		}
-	}()
+func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	from := nc.RemoteAddr().String()
 	taker := h.Receive(from)
 	var c *client // once it has subscribed
@@ -151,9 +127,11 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
+		Origins: h.Origins, Silence: h.Silence, MessageTime: h.MessageTime,
 		BeforeAck: func(conn *websocket.Conn) {
 			c = newClient(conn)
 			h.add(c)
+			h.accepted.Add(1) // it may count on that as soon as it is told
 		},
 		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
 		BeforeRead: func() error { // more may be long in coming
@@ -171,16 +149,33 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	h.accepted.Add(1)
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(c.send)
 	defer wg.Wait()
-	defer c.close()
+	end := errUnfinished
+	defer func() { c.close(end) }()
 	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
-	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+	end = err
+	return h.ended(ctx, c, err)
+}
+
+// errUnfinished is why a connection ends that we have not come to the end of: by a
+// panic.
+var errUnfinished = errors.New("an error of our own")
+
+// ended returns what is to be said of a connection that has ended with err.
+func (h *Hub) ended(ctx context.Context, c *client, err error) error {
+	switch cut := c.cut.Load(); {
+	case cut != nil:
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", *cut)
+	case errors.Is(err, delivery.ErrSilent), errors.Is(err, websocket.ErrLate), errors.Is(err, websocket.ErrOverloaded):
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", err)
+	case errors.Is(err, io.EOF) || ctx.Err() != nil:
 		return nil
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type notebook struct {
 	lines   []string
 	settled int
 	broken  error
+	faulty  string // the event that shows an error of our own
 }
 
 type page struct{ *notebook }
@@ -38,6 +40,9 @@ type page struct{ *notebook }
 func (p page) Event(topic string, ev *event.Event) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if ev.Name == p.faulty {
+		panic("an error of our own")
+	}
 	p.lines = append(p.lines, fmt.Sprintf("%s %s %d", topic, ev.Name, len(ev.Args)))
 	return nil
 }
@@ -58,18 +63,21 @@ func (n *notebook) seen() []string {
 }
 
 // serve runs a hub until the test ends.
-func serve(t *testing.T, n *notebook) (*Hub, string) {
+func serve(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string) {
 	t.Helper()
-	h, addr, done := serving(t, n)
+	h, addr, done := serving(t, n, set...)
 	t.Cleanup(func() { require.NoError(t, done()) })
 	return h, addr
 }
 
-func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
+func serving(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string, func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "1.2.3", Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", MaxClients: 16, Receive: func(string) Receiver { return page{n} }, Logf: t.Logf}
+	for _, f := range set {
+		f(h)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
@@ -210,15 +218,21 @@ func TestBrokenReceiver(t *testing.T) {
 	require.ErrorIs(t, done(), broken)
 }
 
-// TestTooManyClients: the one that is too much is refused, until another leaves.
+// TestTooManyClients: the one that is too much is told so, until another leaves.
 func TestTooManyClients(t *testing.T) {
 	h, addr := serve(t, &notebook{})
-	h.open.Store(MaxClients)
-	nc, err := net.Dial("tcp", addr)
+	h.gate.Open.Store(int64(h.MaxClients))
+	r, err := http.Get("http://" + addr + zeek.Path)
 	require.NoError(t, err)
-	_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
-	require.Error(t, err) // a refusal, or a reset if our request was there before it
-	h.open.Store(0)
+	require.NoError(t, r.Body.Close())
+	require.Equal(t, "503 30", fmt.Sprint(r.StatusCode, " ", r.Header.Get("Retry-After")))
+	for range 20 {
+		nc, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
+		require.ErrorContains(t, err, "HTTP status 503")
+	}
+	h.gate.Open.Store(0)
 	dial(t, addr, "t")
 }
 
@@ -375,23 +389,14 @@ func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	_ = near.Close()
 }
 
-// faulty is a Receiver with an error of our own.
-type faulty struct{ page }
-
-func (faulty) Event(string, *event.Event) error { panic("an error of our own") }
-
 // TestPanicEndsTheClient, and nothing else.
 func TestPanicEndsTheClient(t *testing.T) {
-	near, far := net.Pipe()
-	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return faulty{} }, Logf: t.Logf, clients: map[*client]bool{}}
-	done := make(chan error, 1)
-	go func() { done <- h.handle(t.Context(), far) }()
-	c, err := websocket.Open(t.Context(), near, websocket.Config{Host: "hub", Topic: "t"})
-	require.NoError(t, err)
+	_, addr := serve(t, &notebook{faulty: "one"})
+	c, other := dial(t, addr, "t"), dial(t, addr, "t", "t")
 	send(t, c, "one")
-	require.ErrorContains(t, <-done, "an error of our own")
 	require.Error(t, c.Next(&event.Event{}))
-	require.Empty(t, h.clients)
+	send(t, dial(t, addr, "t"), "two")
+	require.Equal(t, "t two", receive(t, other))
 }
 
 // TestHubConfirmsByPongs: a client that asks for the script of Zeek's is told at

@@ -77,8 +77,14 @@ type Config struct {
 	// gathers what Next returns can let go of it: the peer may be silent for long.
 	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
-	// lost; 0: for ever.
+	// lost; 0: for ever. A client of ours has to answer pings.
 	Silence time.Duration
+	// MessageTime is how long a peer may take for a message that it has begun; 0: for
+	// ever.
+	MessageTime time.Duration
+	// Origins are those whose pages may be clients of ours. A browser says which one
+	// it acts for, others than browsers say none, and are welcome.
+	Origins []string
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
@@ -128,7 +134,8 @@ type Conn struct {
 	leaving bool       // it is read only until it has
 
 	watch   delivery.Watch
-	lost    atomic.Pointer[error] // why the watch has given it up
+	lost    atomic.Pointer[error] // why we have given it up
+	wrong   atomic.Pointer[error] // what was wrong with what came
 	closed  chan struct{}
 	closing sync.Once
 	over    sync.Once
@@ -171,11 +178,13 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 const maxGreeting = 64 << 10
 
 // greeting is the stream during the upgrade.
-func (c *Conn) greeting() io.ReadWriter {
+func (c *Conn) greeting() io.ReadWriter { return bounded(c.net) }
+
+func bounded(nc net.Conn) io.ReadWriter {
 	return struct {
 		io.Reader
 		io.Writer
-	}{io.LimitReader(c.net, maxGreeting), c.net}
+	}{io.LimitReader(nc, maxGreeting), nc}
 }
 
 // speaks sets how events are written, once the other side is known.
@@ -234,10 +243,21 @@ func (c *Conn) asked(name string) bool {
 // WebSocket answers pings; those without a number confirm nothing.
 func (c *Conn) watchPeer() {
 	ping := func() error { return c.write(ws.OpPing, nil) }
-	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, func(err error) {
-		c.lost.CompareAndSwap(nil, &err)
+	if !c.state.ClientSide() {
+		c.watch.Answered() // it has to, by RFC 6455
+	}
+	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, c.giveUp)
+}
+
+// giveUp ends the connection for a reason that Next and the methods that send return
+// from then on.
+func (c *Conn) giveUp(why error) {
+	c.lost.CompareAndSwap(nil, &why)
+	if c.state.ClientSide() {
 		_ = c.net.Close()
-	})
+		return
+	}
+	_ = c.CloseFor(why)
 }
 
 // reason is why the connection was given up, or else err.

@@ -17,11 +17,13 @@ import (
 // reads sets where frames come from, after the upgrade.
 func (c *Conn) reads(r io.Reader) {
 	c.in = bufio.NewReaderSize(arrivals{c, r}, flushSize)
-	c.frame = wsutil.Reader{
-		Source: c.in, State: c.state,
-		MaxFrameSize: int64(c.cfg.Limits.MaxMessage), MaxMessageSize: int64(c.cfg.Limits.MaxMessage),
-		OnIntermediate: c.control,
-	}
+	c.frame = wsutil.Reader{Source: c.in, State: c.state, OnIntermediate: c.control}
+	c.readsUpTo(c.cfg.Limits.MaxMessage)
+}
+
+// readsUpTo sets how long a message may be.
+func (c *Conn) readsUpTo(bytes int) {
+	c.frame.MaxFrameSize, c.frame.MaxMessageSize = int64(bytes), int64(bytes)
 }
 
 // arrivals is the stream, of which it is said beforehand that it is read, and
@@ -126,18 +128,31 @@ func (c *Conn) frames(b []byte) ([]byte, error) {
 			}
 			continue
 		}
-		for err == nil {
-			if len(b) == cap(b) {
-				b = append(b, 0)[:len(b)]
-			}
-			var n int
-			n, err = c.frame.Read(b[len(b):cap(b)])
-			b = b[:len(b)+n]
+		if b, err = c.payload(h, b); err != nil {
+			return b, c.readError(err)
 		}
+		return b, nil
+	}
+}
+
+// payload reads the message that begins with a frame of this header, into b.
+func (c *Conn) payload(h ws.Header, b []byte) ([]byte, error) {
+	if c.cfg.MessageTime > 0 && (!h.Fin || h.Length > int64(c.in.Buffered())) {
+		late := fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrLate, c.cfg.MessageTime)
+		defer time.AfterFunc(c.cfg.MessageTime, func() { c.giveUp(late) }).Stop()
+	}
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := c.frame.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
 		if err == io.EOF {
 			return b, nil
 		}
-		return b, c.readError(err)
+		if err != nil {
+			return b, err
+		}
 	}
 }
 
@@ -150,7 +165,9 @@ func (c *Conn) readError(err error) error {
 	case errors.Is(err, ErrRefused):
 		return err
 	}
-	return c.reason(fmt.Errorf("reading from peer: %w", err))
+	err = fmt.Errorf("reading from peer: %w", err)
+	c.wrong.CompareAndSwap(nil, &err)
+	return c.reason(err)
 }
 
 // control handles a ping, a pong or a close.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,11 +135,28 @@ func rawLines(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// TestDiskErrors: it says what is wrong, ends, and has confirmed nothing that it
-// could not write.
+// TestDiskErrors that do not pass: it says what is wrong, ends, wherever else sensors
+// may come from, and has confirmed nothing that it could not write.
 func TestDiskErrors(t *testing.T) {
+	idle, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer idle.Close()
+	for name, args := range map[string][]string{
+		"one source":      nil,
+		"two listeners":   append(newAuthority(t).args(), "-tls-listen", "127.0.0.1:0"),
+		"an idle peer":    {"-connect", idle.Addr().String()},
+		"idle WebSockets": {"-zeek-listen", "127.0.0.1:0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endsByDiskError(t, args...)
+		})
+	}
+}
+
+func endsByDiskError(t *testing.T, args ...string) {
 	dir := t.TempDir()
-	c := start(t, "-log-dir", dir, "-log-files", "one")
+	c := start(t, append(args, "-log-dir", dir, "-log-files", "one")...)
 	limit := unix.Rlimit{Cur: 10_000, Max: 10_000} // a write beyond is done in part
 	require.NoError(t, unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil))
 	confirmed, code, said := sendUntilItEnds(t, c)

@@ -5,6 +5,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,7 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"romanesco/internal/collector/admit"
+
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
@@ -141,33 +145,21 @@ func (c *Collector) Held() Held {
 }
 
 // Run listens, and connects to the destinations that want it, until ctx ends: then
-// it returns nil when all peers are done with, or else why it could not go on.
+// it returns nil when all peers are done with, or else why it could not go on. The
+// first source of peers that cannot go on ends the others.
 func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c.holdMemory()
-	var wg sync.WaitGroup
-	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
+	sources, within := errgroup.WithContext(ctx)
 	for _, l := range listeners {
-		wg.Go(func() {
-			if err := c.serve(ctx, l); err != nil {
-				errs <- err
-				cancel()
-			}
-		})
+		sources.Go(func() error { return cmp.Or(c.serve(within, l), c.Failure()) })
 	}
 	for i := range c.cfg.Destinations {
 		if d := &c.cfg.Destinations[i]; d.Connect {
-			wg.Go(func() { c.connect(ctx, d) })
+			sources.Go(func() error { c.connect(within, d); return c.Failure() })
 		}
 	}
-	wg.Wait()
-	close(errs)
-	var err error
-	for e := range errs {
-		err = errors.Join(err, e)
-	}
-	if err = errors.Join(err, c.Failure()); err == nil && ctx.Err() == nil {
+	err := sources.Wait()
+	if err == nil && ctx.Err() == nil {
 		return errors.New("no peer is left, and none can come: there is no $retry, and nothing to listen on")
 	}
 	return err

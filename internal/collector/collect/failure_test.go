@@ -18,6 +18,7 @@ import (
 
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/policy"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
@@ -49,6 +50,29 @@ func TestNothingUnsafeIsConfirmed(t *testing.T) {
 	require.Error(t, p.Next(&event.Event{}), "it is ended")
 	require.ErrorIs(t, <-done, errDisk)
 	require.Equal(t, 1, j.Pending())
+}
+
+// TestOneFailureEndsAllSources: the other listener, and who is waited for.
+func TestOneFailureEndsAllSources(t *testing.T) {
+	first, at := listen(t)
+	other, _ := listen(t)
+	idle, idleAt := listen(t) // takes connections, and says nothing
+	defer idle.Close()
+	all := append(anyone(t, ".*"), Destination{Address: idleAt.String(), Destination: policy.Destination{
+		Connect: true, Retry: time.Hour,
+	}})
+	done := make(chan error, 1)
+	go func() { done <- New(Config{Destinations: all, Log: forgetful{}}).Run(t.Context(), first, other) }()
+	nc, err := net.Dial("tcp", at.String())
+	require.NoError(t, err)
+	p := opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
+	send(t, p, numbered("sensor_sshd_exec", 1))
+	select {
+	case err := <-done:
+		require.Equal(t, errDisk, err, "once")
+	case <-time.After(patience):
+		t.Fatal("it goes on with what is left")
+	}
 }
 
 // faulty is a log with an error in its program, which events of one name show.

@@ -15,6 +15,7 @@ import (
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/traffic"
@@ -120,10 +121,9 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	cfg := peer.Config{
 		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
 		Meet: s.meet, Decompress: true, Whole: s.secured,
-		Limits:     wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
-		BeforePong: s.settle, // the PONG is the sensor's receipt
-		BeforeRead: s.flush, MessageTime: s.c.message,
-		Requested: s.requested, Counters: s.count, Logf: s.note.Logf,
+		Limits:      wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
+		MessageTime: s.c.message,
+		Requested:   s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
 	if s.dest != nil {
 		cfg.Class = s.dest.Class
@@ -187,20 +187,35 @@ const batchSize = 64 << 10
 func (s *session) receive() error {
 	var ev event.Event
 	for {
-		if err := s.conn.Next(&ev); err != nil {
+		kind, err := s.conn.Step(&ev)
+		if err != nil {
 			return errors.Join(err, s.flush())
 		}
-		if s.accepts(ev.Name) {
-			if err := s.add(&ev); err != nil {
-				return err
+		switch kind {
+		case arrival.Event:
+			err = s.take(&ev)
+		case arrival.Drained:
+			err = s.flush()
+		case arrival.Ping:
+			if err = s.settle(); err == nil {
+				err = s.conn.Pong() // the sensor's receipt
 			}
 		}
-		if s.batch.Len() >= batchSize {
-			if err := s.flush(); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// take takes an event over, if the peer was asked for it.
+func (s *session) take(ev *event.Event) error {
+	if !s.accepts(ev.Name) {
+		return nil
+	}
+	if err := s.add(ev); err != nil || s.batch.Len() < batchSize {
+		return err
+	}
+	return s.flush()
 }
 
 // add writes an event, or has it wait to be written, and sends it on.

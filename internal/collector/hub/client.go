@@ -21,7 +21,6 @@ type client struct {
 	done    chan struct{}
 	closing sync.Once
 	cut     atomic.Pointer[error] // why we have ended it
-	taken   bool                  // of its events there may be some that are not written
 }
 
 func newClient(conn *websocket.Conn) *client {

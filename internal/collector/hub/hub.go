@@ -17,6 +17,7 @@ import (
 
 	"romanesco/internal/collector/admit"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -133,14 +134,6 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 			h.add(c)
 			h.accepted.Add(1) // it may count on that as soon as it is told
 		},
-		BeforePong: func() error { return h.fail(taker.Settle()) }, // the pong is the client's receipt
-		BeforeRead: func() error { // more may be long in coming
-			if c == nil || !c.taken {
-				return nil
-			}
-			c.taken = false
-			return h.fail(taker.Flush())
-		},
 	})
 	cancel()
 	if c != nil {
@@ -196,16 +189,31 @@ func (h *Hub) remove(c *client) {
 // receive passes on what a client sends.
 func (h *Hub) receive(c *client, taker Receiver) error {
 	var ev event.Event
-	for {
-		if err := c.conn.Next(&ev); err != nil {
+	for taken := false; ; {
+		kind, err := c.conn.Step(&ev)
+		if err != nil {
 			return err
 		}
-		h.events.Add(1)
-		c.taken = true
-		if err := h.fail(taker.Event(c.conn.Topic(), &ev)); err != nil {
+		switch kind {
+		case arrival.Event:
+			h.events.Add(1)
+			taken = true
+			if err = h.fail(taker.Event(c.conn.Topic(), &ev)); err == nil {
+				h.pass(c, c.conn.Topic(), c.conn.Message())
+			}
+		case arrival.Drained:
+			if taken {
+				err = h.fail(taker.Flush())
+			}
+			taken = false
+		case arrival.Ping:
+			if err = h.fail(taker.Settle()); err == nil {
+				err = c.conn.Pong() // the client's receipt
+			}
+		}
+		if err != nil {
 			return err
 		}
-		h.pass(c, c.conn.Topic(), c.conn.Message())
 	}
 }
 

@@ -243,9 +243,8 @@ func (c *conn) speak(ctx context.Context, nc net.Conn, requests []string) (conne
 	p, err := peer.Open(ctx, nc, peer.Config{
 		Class: c.set.class, Requests: requests, Cache: c.set.cache,
 		Whole: c.set.secure != nil, Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
-		Silence:    c.set.silence,
-		Unwritten:  c.unwritten,
-		BeforeRead: c.deliver,
+		Silence:   c.set.silence,
+		Unwritten: c.unwritten,
 	})
 	if err != nil {
 		return nil, err // no typed nil
@@ -439,14 +438,6 @@ func (c *conn) unwritten(bytes int) {
 	if c.current.Load() != nil {
 		c.publishUnsent(bytes)
 	}
-}
-
-// deliver hands the host what has been received so far: more may be long in coming.
-func (c *conn) deliver() error {
-	if s := c.current.Load(); s != nil {
-		s.deliver()
-	}
-	return nil
 }
 
 // guard makes a panic the end of a connection, not of the host.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 )
 
 // TestBackoff: at once after a loss, then in pauses that double up to a bound,
@@ -55,11 +56,11 @@ func TestPanicRefuses(t *testing.T) {
 // panicking is a connection on which everything goes wrong.
 type panicking struct{ connection }
 
-func (panicking) Close() error            { return nil }
-func (panicking) Next(*event.Event) error { panic("in Next") }
-func (panicking) Buffered() int           { panic("in Buffered") }
-func (panicking) Send(*event.Event) error { panic("in Send") }
-func (panicking) Flush() error            { panic("in Flush") }
+func (panicking) Close() error                            { return nil }
+func (panicking) Step(*event.Event) (arrival.Kind, error) { panic("in Step") }
+func (panicking) Buffered() int                           { panic("in Buffered") }
+func (panicking) Send(*event.Event) error                 { panic("in Send") }
+func (panicking) Flush() error                            { panic("in Flush") }
 
 // TestPanicEndsTheConnectionOnly: whatever is wrong in the core, the host lives.
 func TestPanicEndsTheConnectionOnly(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"
+	"romanesco/internal/protocol/arrival"
 )
 
 // nearMax is from how many bytes on a record travels outside the ring
@@ -27,11 +28,12 @@ const farMax = 32 << 20
 const roomPoll = 20 * time.Millisecond
 
 // connection is what a session needs of a connection, whatever its peer speaks.
-// One goroutine calls Next and Buffered, another what sends.
+// One goroutine calls Step, Pong and Buffered, another what sends.
 type connection interface {
 	PeerClass() string
 	Buffered() int
-	Next(ev *event.Event) error
+	Step(ev *event.Event) (arrival.Kind, error)
+	Pong() error
 	Wants(name string) bool
 	Send(ev *event.Event) error
 	SendSerial(payload []byte) error
@@ -59,6 +61,7 @@ type session struct {
 	sent uint64        // events that the host has not been told of yet
 	gone atomic.Uint64 // how far the ring has been written
 	got  uint64        // the same of those received
+	rec  []byte        // the record of the last one
 
 	unsaid bool // the host may not have been told of what it could see
 	once   sync.Once
@@ -351,27 +354,44 @@ func (c *conn) sleep(over func() bool) {
 // receive puts what the peer sends into the inbound ring.
 func (s *session) receive() error {
 	var ev event.Event
-	var rec []byte
 	defer s.deliver()
 	for {
-		err := s.peer.Next(&ev)
+		kind, err := s.peer.Step(&ev)
 		if err != nil {
 			return err
 		}
-		s.got++
-		if cap(rec) > 2*nearMax {
-			rec = nil
-		}
-		if rec, err = flat.AppendEvent(rec[:0], &ev); err != nil {
-			continue // a value that C has no form for; the event is lost to it
-		}
-		if !s.hand(rec) && s.isOver() {
-			return nil
-		}
-		if s.got >= batch {
-			s.show()
+		switch kind {
+		case arrival.Event:
+			if !s.take(&ev) {
+				return nil
+			}
+		case arrival.Drained: // more may be long in coming
+			s.deliver()
+		case arrival.Ping:
+			if err := s.peer.Pong(); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// take hands an event to the host. It reports false when the session is over.
+func (s *session) take(ev *event.Event) bool {
+	s.got++
+	if cap(s.rec) > 2*nearMax {
+		s.rec = nil
+	}
+	var err error
+	if s.rec, err = flat.AppendEvent(s.rec[:0], ev); err != nil {
+		return true // a value that C has no form for; the event is lost to it
+	}
+	if !s.hand(s.rec) && s.isOver() {
+		return false
+	}
+	if s.got >= batch {
+		s.show()
+	}
+	return true
 }
 
 // show lets the host see what is in the inbound ring, if it looks.

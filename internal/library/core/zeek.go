@@ -43,7 +43,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		Requests: requests, ExactTime: set.exactTime, Types: types,
 		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
 		Confirm: c.confirm(), OnConfirm: c.tellConfirm,
-		Silence: c.set.silence, Unwritten: c.unwritten, BeforeRead: c.deliver,
+		Silence: c.set.silence, Unwritten: c.unwritten,
 		OnFailure: func(*zeek.Failure) { atomic.AddUint64(c.link.refused(), 1) },
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
@@ -20,12 +21,6 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		var busy atomic.Bool
 		sends, takes := pair(t, Config{Compression: level}, Config{
 			Requests: []string{"e"}, Decompress: true, MessageTime: within,
-			BeforeRead: func() error {
-				if busy.Swap(false) {
-					time.Sleep(2 * within)
-				}
-				return nil
-			},
 		})
 		b, err := (&wire.Encoder{}).AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{
 			{Type: event.String, Bytes: make([]byte, 1000)},
@@ -38,9 +33,18 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		got := make(chan error, 2)
 		go func() {
 			var ev event.Event
-			for err := error(nil); err == nil; {
-				err = takes.Next(&ev)
+			for {
+				kind, err := takes.Step(&ev)
+				if kind == arrival.Drained {
+					if busy.Swap(false) {
+						time.Sleep(2 * within)
+					}
+					continue
+				}
 				got <- err
+				if err != nil {
+					return
+				}
 			}
 		}()
 		write := func(b []byte) {

@@ -48,12 +48,17 @@ func (c *Conn) handshake() error {
 		if err := c.control(t, payload); err != nil {
 			return err
 		}
+		if c.ping != nil { // nothing has come yet that would have to be safe
+			if err := c.Pong(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// control handles a message other than SERIAL. What is not understood is
-// skipped.
+// control handles a message other than SERIAL, but for a PING, of which it takes
+// note. What is not understood is skipped.
 func (c *Conn) control(t wire.MsgType, payload []byte) error {
 	switch t {
 	case wire.MsgVersion:
@@ -71,12 +76,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if err := p.Decode(payload); err != nil {
 			return err
 		}
-		if c.cfg.BeforePong != nil {
-			if err := c.cfg.BeforePong(); err != nil {
-				return err
-			}
-		}
-		return c.write(func(b []byte) []byte { return (*wire.Pong)(&p).AppendTo(b) })
+		c.ping = &p
 	case wire.MsgPong:
 		var p wire.Pong
 		if err := p.Decode(payload); err != nil {

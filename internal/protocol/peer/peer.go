@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
@@ -67,12 +68,6 @@ type Config struct {
 	// SetAside, if set, is told of an event of the Journal that the peer refuses
 	// again and again, before it is forgotten. With an error it is tried again.
 	SetAside func(ev *event.Event, why error) error
-	// BeforePong, if set, makes safe what Next has returned: the peer takes
-	// the PONG that follows as its receipt.
-	BeforePong func() error
-	// BeforeRead, if set, is called before more is read of the stream, and who
-	// gathers what Next returns can let go of it: the peer may be silent for long.
-	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever.
 	Silence time.Duration
@@ -91,8 +86,8 @@ type Config struct {
 	Logf func(format string, args ...any)
 }
 
-// Conn is one connection. One goroutine may call Next, others at the same
-// time the methods that send.
+// Conn is one connection. One goroutine may call Step or Next, and Pong, others at
+// the same time the methods that send.
 type Conn struct {
 	cfg     Config
 	net     net.Conn
@@ -108,6 +103,8 @@ type Conn struct {
 	opened  bool          // the handshake is done, which has a time of its own
 	waited  time.Duration // for the rest of the message at hand
 	timed   bool          // the stream has a deadline
+	drained bool          // it has been said that more is to be read
+	ping    *wire.Ping    // that is to be answered
 	// nonsense counts the payloads since the last event that were malformed.
 	nonsense int
 
@@ -204,12 +201,16 @@ type countedReader struct {
 	io.Reader
 }
 
+// errDrained stops the reading of a message before the stream is read; it goes on
+// with the next call.
+var errDrained = errors.New("nothing whole is left of what was read")
+
 func (r countedReader) Read(b []byte) (int, error) {
-	if r.c.cfg.BeforeRead != nil {
-		if err := r.c.cfg.BeforeRead(); err != nil {
-			return 0, err
-		}
+	if r.c.opened && !r.c.drained {
+		r.c.drained = true
+		return 0, errDrained
 	}
+	r.c.drained = false
 	n, err := r.c.timedRead(r.Reader, b)
 	r.c.cfg.Counters.Read(n, r.c.in.Chunks())
 	return n, err
@@ -248,40 +249,71 @@ func (c *Conn) PeerClass() string { return c.version.Class }
 // Wants reports whether the peer has asked for events of that name.
 func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
 
-// Next reads up to the next event and decodes it into ev, whose parts hold
-// until the next call; it answers what else comes. A payload that cannot be
-// decoded is told to Logf and skipped. The error is io.EOF at a clean end.
+// Next is Step for who gathers nothing and has nothing to make safe: it returns at
+// an event, and answers what else comes.
 func (c *Conn) Next(ev *event.Event) error {
-	err := c.next(ev)
+	for {
+		switch kind, err := c.Step(ev); {
+		case err != nil || kind == arrival.Event:
+			return err
+		case kind == arrival.Ping:
+			if err := c.Pong(); err != nil {
+				c.over(err)
+				return err
+			}
+		}
+	}
+}
+
+// Step reads up to what concerns the caller. An event is decoded into ev, whose
+// parts hold until the next call; a payload that cannot be decoded is told to Logf
+// and skipped. It waits for the peer only after it has returned Drained. The error
+// is io.EOF at a clean end.
+func (c *Conn) Step(ev *event.Event) (arrival.Kind, error) {
+	kind, err := c.step(ev)
 	if err != nil {
 		c.over(err)
 	}
-	return err
+	return kind, err
 }
 
-func (c *Conn) next(ev *event.Event) error {
+func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 	for {
 		t, payload, err := c.in.Next()
-		c.waited = 0
-		if err != nil {
-			if err == io.EOF {
-				return c.reason(err) // perhaps the answer to our own end
-			}
-			return c.reason(fmt.Errorf("reading from peer: %w", err))
+		if err == errDrained {
+			return arrival.Drained, nil
 		}
-		if t != wire.MsgSerial {
-			if err := c.control(t, payload); err != nil {
-				return err
+		c.waited = 0
+		if err == io.EOF {
+			return arrival.None, c.reason(err) // perhaps the answer to our own end
+		}
+		if err != nil {
+			return arrival.None, c.reason(fmt.Errorf("reading from peer: %w", err))
+		}
+		if t == wire.MsgSerial {
+			if c.serial(payload, ev) {
+				return arrival.Event, nil
+			}
+			if c.nonsense > maxNonsense {
+				return arrival.None, fmt.Errorf("%w: %d payloads one after another make no sense", wire.ErrMalformed, c.nonsense)
 			}
 			continue
 		}
-		if c.serial(payload, ev) {
-			return nil
+		if err := c.control(t, payload); err != nil {
+			return arrival.None, err
 		}
-		if c.nonsense > maxNonsense {
-			return fmt.Errorf("%w: %d payloads one after another make no sense", wire.ErrMalformed, c.nonsense)
+		if c.ping != nil {
+			return arrival.Ping, nil
 		}
 	}
+}
+
+// Pong answers the ping that Step has returned: the peer takes that as the receipt of
+// all that it has sent before.
+func (c *Conn) Pong() error {
+	p := (*wire.Pong)(c.ping)
+	c.ping = nil
+	return c.write(func(b []byte) []byte { return p.AppendTo(b) })
 }
 
 // serial reports whether payload was an event.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -133,25 +134,61 @@ func TestBroThatConnects(t *testing.T) {
 func TestPingIsAnswered(t *testing.T) {
 	ping := wire.Ping{Seq: 3, Times: [3]float64{1, 2, 3}}
 	pong := (*wire.Pong)(&ping).AppendTo(nil)
-	broken := errors.New("disk full")
-	for _, fails := range []error{nil, broken} {
-		r, safe := upTo(ping.AppendTo(nil)), 0
-		c, err := Open(t.Context(), r, Config{BeforePong: func() error {
-			safe++
-			require.Zero(t, r.told.Len(), "before the answer")
-			return fails
-		}})
+	open := func() (*Conn, *replay) {
+		r := upTo(ping.AppendTo(nil))
+		c, err := Open(t.Context(), r, Config{})
 		require.NoError(t, err)
 		r.told.Reset()
-		err = c.Next(&event.Event{})
-		require.Equal(t, 1, safe)
-		if fails != nil {
-			require.ErrorIs(t, err, broken)
-			require.Zero(t, r.told.Len(), "the answer would be a receipt")
-			continue
+		return c, r
+	}
+	c, r := open()
+	var ev event.Event
+	kind, err := c.Step(&ev)
+	require.NoError(t, err)
+	require.Equal(t, arrival.Ping, kind)
+	require.Zero(t, r.told.Len(), "the answer would be a receipt")
+	require.NoError(t, c.Pong())
+	require.Equal(t, pong, r.told.Bytes())
+
+	c, r = open()
+	require.ErrorIs(t, c.Next(&ev), io.EOF)
+	require.Equal(t, pong, r.told.Bytes())
+}
+
+// TestDrained: what was read has all been handed over before more is read, be it in
+// the middle of a message, compressed or not.
+func TestDrained(t *testing.T) {
+	for _, level := range []int{0, 5} {
+		sends, takes := pair(t, Config{Compression: level}, Config{Requests: []string{"e"}, Decompress: true})
+		var ev event.Event
+		next := func() arrival.Kind {
+			kind, err := takes.Step(&ev)
+			require.NoError(t, err)
+			return kind
 		}
-		require.ErrorIs(t, err, io.EOF)
-		require.Equal(t, pong, r.told.Bytes())
+		for next() != arrival.Drained {
+		}
+		messages, err := (&wire.Encoder{}).AppendEvent(nil, &event.Event{Name: "e"})
+		require.NoError(t, err)
+		messages = (&wire.Ping{Seq: 1}).AppendTo(append(messages, messages...))
+		if sends.zip != nil {
+			messages = sends.zip.Append(nil, messages)
+		}
+		half := len(messages) / 2 // in the second event
+		_, err = sends.net.Write(messages[:half])
+		require.NoError(t, err)
+		require.Equal(t, arrival.Event, next())
+		require.Equal(t, arrival.Drained, next())
+		_, err = sends.net.Write(messages[half:])
+		require.NoError(t, err)
+		for _, want := range []arrival.Kind{arrival.Event, arrival.Ping} {
+			kind := next()
+			for kind == arrival.Drained { // as often as it is read, of a small buffer
+				kind = next()
+			}
+			require.Equal(t, want, kind)
+		}
+		require.NoError(t, takes.Pong())
 	}
 }
 

@@ -173,7 +173,7 @@ func bytesOf(early *bufio.Reader) ([]byte, error) {
 func (c *Conn) awaitAck() (*zeek.Ack, error) {
 	var ev event.Event
 	for {
-		if err := c.message(); err != nil {
+		if err := c.firstMessage(); err != nil {
 			if isClosed(err) {
 				err = fmt.Errorf("%w: it closed the connection without an answer to the subscription; %s", ErrRefused, tooMany)
 			}

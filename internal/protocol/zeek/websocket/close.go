@@ -117,7 +117,7 @@ func (c *Conn) linger(asked bool) {
 	var b []byte // Next may have handed out the other one
 	var err error
 	for !c.gone && err == nil {
-		b, err = c.frames(b)
+		b, _, err = c.frames(b)
 	}
 	if asked {
 		c.endHalf()

@@ -70,12 +70,6 @@ type Config struct {
 	// BeforeAck, if set, is called once a client's subscription is known, and
 	// before the client is told so: what comes from then on it may rely on.
 	BeforeAck func(*Conn)
-	// BeforePong, if set, makes safe what Next has returned: the peer takes
-	// the pong that follows as its receipt.
-	BeforePong func() error
-	// BeforeRead, if set, is called before more is read of the stream, and who
-	// gathers what Next returns can let go of it: the peer may be silent for long.
-	BeforeRead func() error
 	// Silence is how long a peer may give no sign of life before it counts as
 	// lost; 0: for ever. A client of ours has to answer pings.
 	Silence time.Duration
@@ -96,19 +90,26 @@ type Config struct {
 	Logf func(format string, args ...any)
 }
 
-// Conn is one connection. One goroutine may call Next, others at the same time
-// the methods that send.
+// Conn is one connection. One goroutine may call Step or Next, and Pong, others at
+// the same time the methods that send.
 type Conn struct {
-	cfg   Config
-	net   net.Conn
-	in    *bufio.Reader
-	frame wsutil.Reader
-	state ws.State
-	dec   *zeek.Decoder
-	buf   []byte // the message that was read last
-	topic string // of the event that was read last
-	raw   rawForm
-	subs  zeek.Subscription // of the client
+	cfg    Config
+	net    net.Conn
+	in     *bufio.Reader
+	frame  wsutil.Reader
+	state  ws.State
+	dec    *zeek.Decoder
+	buf    []byte        // the message that was read last
+	begun  bool          // a part of it is still to be read
+	waited time.Duration // for the rest of it
+	whole  bool          // all of it is there
+	// drained says that Step has said that more is to be read; ping is the payload of a
+	// ping that is to be answered.
+	drained bool
+	ping    []byte
+	topic   string // of the event that was read last
+	raw     rawForm
+	subs    zeek.Subscription // of the client
 
 	arrived float64 // when the last read of the stream brought something
 

@@ -51,6 +51,25 @@ func endFrame(b []byte, start int, op ws.OpCode, state ws.State) []byte {
 	return b
 }
 
+// holdsFrame reports whether b begins with a whole frame that is the last of its
+// message.
+func holdsFrame(b []byte) bool {
+	if len(b) < 2 || b[0]&0x80 == 0 {
+		return false
+	}
+	header, size := 2, uint64(b[1]&0x7f)
+	switch {
+	case size == 126 && len(b) >= 4:
+		header, size = 4, uint64(binary.BigEndian.Uint16(b[2:]))
+	case size == 127 && len(b) >= 10:
+		header, size = 10, binary.BigEndian.Uint64(b[2:])
+	}
+	if b[1]&0x80 != 0 {
+		header += 4
+	}
+	return len(b) >= header && uint64(len(b)-header) >= size
+}
+
 // pad makes the JSON that was begun at start fill a frame of at least size bytes.
 func pad(b []byte, start, size int) []byte {
 	const blanks = "                                                                "

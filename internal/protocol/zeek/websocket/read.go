@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -26,52 +27,71 @@ func (c *Conn) readsUpTo(bytes int) {
 	c.frame.MaxFrameSize, c.frame.MaxMessageSize = int64(bytes), int64(bytes)
 }
 
-// arrivals is the stream, of which it is said beforehand that it is read, and
-// noted when that was: one read brings many events, and to ask for the time is
-// a tenth of what receiving one costs.
+// arrivals is the stream, of which it is noted when it was read: one read brings many
+// events, and to ask for the time is a tenth of what receiving one costs.
 type arrivals struct {
 	c *Conn
 	io.Reader
 }
 
 func (a arrivals) Read(b []byte) (int, error) {
-	if before := a.c.cfg.BeforeRead; before != nil && !a.c.leaving {
-		if err := before(); err != nil {
-			return 0, err
-		}
-	}
 	n, err := a.Reader.Read(b)
 	a.c.arrived = float64(time.Now().UnixMicro()) / 1e6
 	return n, err
 }
 
-// Next reads up to the next event that was asked for, into ev, whose parts hold
-// until the next call. A message that cannot be decoded is told to Logf and,
-// by a server, to the client; it is skipped. The error is io.EOF at a clean end.
+// Next is Step for who gathers nothing and has nothing to make safe: it returns at
+// an event, and answers what else comes.
 func (c *Conn) Next(ev *event.Event) error {
-	err := c.next(ev)
+	for {
+		switch kind, err := c.Step(ev); {
+		case err != nil || kind == arrival.Event:
+			return err
+		case kind == arrival.Ping:
+			_ = c.Pong()
+		}
+	}
+}
+
+// Step reads up to what concerns the caller. An event that was asked for is decoded
+// into ev, whose parts hold until the next call; a message that cannot be decoded is
+// told to Logf and, by a server, to the client, and is skipped. It waits for the peer
+// only after it has returned Drained. The error is io.EOF at a clean end.
+func (c *Conn) Step(ev *event.Event) (arrival.Kind, error) {
+	kind, err := c.step(ev)
 	if err != nil {
 		c.tellJournal(err)
 	}
-	return err
+	return kind, err
 }
 
-func (c *Conn) next(ev *event.Event) error {
+// Pong has the ping answered that Step has returned: the peer takes that as the
+// receipt of all that it has sent before.
+func (c *Conn) Pong() error {
+	c.reading.Lock()
+	payload := c.ping
+	c.ping = nil
+	c.reading.Unlock()
+	c.answer(payload)
+	return nil
+}
+
+func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 	for {
-		if err := c.message(); err != nil {
-			return err
+		if kind, err := c.message(); err != nil || kind != arrival.Event {
+			return kind, err
 		}
 		m, err := c.dec.Decode(c.buf, ev)
 		if err != nil {
 			c.cfg.Logf("skipped: %v", err)
 			if err := c.complain(err); err != nil {
-				return err
+				return arrival.None, err
 			}
 			continue
 		}
 		c.topic = m.Topic
 		if mine, err := c.agreement(m, ev); err != nil {
-			return err
+			return arrival.None, err
 		} else if mine {
 			continue
 		}
@@ -82,7 +102,7 @@ func (c *Conn) next(ev *event.Event) error {
 			ev.Time = c.arrived
 		}
 		ev.Raw = c.raw.of(ev)
-		return nil
+		return arrival.Event, nil
 	}
 }
 
@@ -103,56 +123,93 @@ func (c *Conn) failed(f *zeek.Failure, ev *event.Event) bool {
 	return true
 }
 
-// message reads the next message into buf, and answers what comes between.
-func (c *Conn) message() (err error) {
+// firstMessage reads the next message while the connection is being made.
+func (c *Conn) firstMessage() error {
+	for {
+		switch kind, err := c.message(); {
+		case err != nil || kind == arrival.Event:
+			return err
+		case kind == arrival.Ping:
+			_ = c.Pong()
+		}
+	}
+}
+
+// message reads the next message into buf, or up to what concerns who calls Step.
+func (c *Conn) message() (kind arrival.Kind, err error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	c.buf, err = c.frames(c.buf)
-	return err
+	for kind == arrival.None && err == nil {
+		if !c.drained && !c.begun && !c.buffered() {
+			c.drained = true
+			return arrival.Drained, nil
+		}
+		c.drained = false
+		c.buf, kind, err = c.frames(c.buf)
+	}
+	return kind, err
 }
 
-// frames does that for who reads, in the memory of b.
-func (c *Conn) frames(b []byte) ([]byte, error) {
-	if cap(b) > maxKept {
-		b = nil
-	}
-	b = b[:0]
-	for {
+// buffered reports whether the next message, or a control frame, is there as a whole.
+func (c *Conn) buffered() bool {
+	b, _ := c.in.Peek(c.in.Buffered())
+	return holdsFrame(b)
+}
+
+// frames takes a control frame, or a message into the memory of b. A ping may come
+// in the middle of that.
+func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
+	if !c.begun {
+		if cap(b) > maxKept {
+			b = nil
+		}
+		b = b[:0]
 		h, err := c.frame.NextFrame()
-		if err != nil {
-			return b, c.readError(err)
+		if err == nil && h.OpCode.IsControl() {
+			err = c.control(h, &c.frame)
 		}
-		if h.OpCode.IsControl() {
-			if err := c.control(h, &c.frame); err != nil {
-				return b, c.readError(err)
-			}
-			continue
+		switch {
+		case err != nil:
+			return b, arrival.None, c.readError(err)
+		case c.ping != nil:
+			return b, arrival.Ping, nil
+		case h.OpCode.IsControl():
+			return b, arrival.None, nil
 		}
-		if b, err = c.payload(h, b); err != nil {
-			return b, c.readError(err)
-		}
-		return b, nil
+		c.begun, c.waited = true, 0
+		c.whole = h.Fin && h.Length <= int64(c.in.Buffered())
 	}
-}
-
-// payload reads the message that begins with a frame of this header, into b.
-func (c *Conn) payload(h ws.Header, b []byte) ([]byte, error) {
-	if c.cfg.MessageTime > 0 && (!h.Fin || h.Length > int64(c.in.Buffered())) {
-		late := fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrLate, c.cfg.MessageTime)
-		defer time.AfterFunc(c.cfg.MessageTime, func() { c.giveUp(late) }).Stop()
-	}
+	defer c.hurry()()
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 		n, err := c.frame.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
+		switch {
+		case err == io.EOF:
+			c.begun = false
+			return b, arrival.Event, nil
+		case err != nil:
+			return b, arrival.None, c.readError(err)
+		case c.ping != nil:
+			return b, arrival.Ping, nil
 		}
-		if err != nil {
-			return b, err
-		}
+	}
+}
+
+// hurry ends the connection when the message at hand has been waited for too long,
+// unless what it returns is called before.
+func (c *Conn) hurry() (stop func()) {
+	if c.whole || c.cfg.MessageTime == 0 {
+		return func() {}
+	}
+	late := fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrLate, c.cfg.MessageTime)
+	from := time.Now()
+	timer := time.AfterFunc(c.cfg.MessageTime-c.waited, func() { c.giveUp(late) })
+	return func() {
+		timer.Stop()
+		c.waited += time.Since(from)
 	}
 }
 
@@ -181,12 +238,7 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 		if c.leaving {
 			return nil // nobody takes what came before it
 		}
-		if c.cfg.BeforePong != nil {
-			if err := c.cfg.BeforePong(); err != nil {
-				return err
-			}
-		}
-		c.answer(payload)
+		c.ping = payload
 		return nil
 	case ws.OpPong:
 		c.watch.Answered()

@@ -45,7 +45,7 @@ func (c *Conn) welcome() error {
 	}
 	c.reads(c.watch.Stream(c.net))
 	c.readsUpTo(maxSubscription)
-	if err := c.message(); err != nil {
+	if err := c.firstMessage(); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
@@ -448,12 +450,49 @@ func TestSentAgainBitByBit(t *testing.T) {
 // TestReceiptIsSafe: the pong comes after what the server has to make safe.
 func TestReceiptIsSafe(t *testing.T) {
 	j := delivery.NewJournal(1 << 20)
-	broken := errors.New("disk full")
-	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true, BeforePong: func() error { return broken }})
+	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 	send(t, client, &event.Event{Name: "one"})
-	require.Equal(t, "one", receive(t, server).Name)
-	require.ErrorIs(t, server.Next(&event.Event{}), broken)
+	go func() { _ = client.Next(&event.Event{}) }()
+	for _, want := range []arrival.Kind{arrival.Event, arrival.Ping} {
+		require.Equal(t, want, step(t, server))
+	}
+	time.Sleep(50 * time.Millisecond)
 	require.Equal(t, 1, j.Pending())
+	require.NoError(t, server.Pong())
+	require.Eventually(t, func() bool { return j.Pending() == 0 }, 20*time.Second, time.Millisecond)
+}
+
+// step returns what the next step comes to, other than Drained.
+func step(t *testing.T, c *Conn) arrival.Kind {
+	t.Helper()
+	for {
+		kind, err := c.Step(new(event.Event))
+		require.NoError(t, err)
+		if kind != arrival.Drained {
+			return kind
+		}
+	}
+}
+
+// TestPingWithinAMessage is answered before the rest of that has come.
+func TestPingWithinAMessage(t *testing.T) {
+	client, server := pair(t, Config{Topic: "t"}, Config{All: true})
+	message, err := client.enc.AppendEvent(nil, &event.Event{Name: "e", Args: values()})
+	require.NoError(t, err)
+	write := func(op ws.OpCode, fin bool, payload []byte) {
+		t.Helper()
+		f := ws.MaskFrame(ws.NewFrame(op, fin, payload))
+		require.NoError(t, ws.WriteFrame(client.net, f))
+	}
+	write(ws.OpText, false, slices.Clone(message[:10]))
+	write(ws.OpPing, true, []byte("x"))
+	require.Equal(t, arrival.Ping, step(t, server))
+	require.NoError(t, server.Pong())
+	h, err := ws.ReadHeader(client.in)
+	require.NoError(t, err)
+	require.Equal(t, ws.OpPong, h.OpCode)
+	write(ws.OpContinuation, true, slices.Clone(message[10:]))
+	require.Equal(t, "e", receive(t, server).Name)
 }
 
 // TestSmallFrames: Broker up to 2.7 gets none, since it may end the connection
@@ -559,23 +598,23 @@ func TestFrameSizes(t *testing.T) {
 	}
 }
 
-// TestWhoGathersIsToldBeforeARead: an event is let go of before the connection
-// waits for the rest of the next.
-func TestWhoGathersIsToldBeforeARead(t *testing.T) {
-	told := make(chan struct{}, 100)
-	c, s := pair(t, Config{Subscribe: []string{"/"}, All: true, BeforeRead: func() error {
-		told <- struct{}{}
-		return nil
-	}}, Config{Topic: "/t"})
-	require.NoError(t, s.Send(&event.Event{Name: "e", Args: values()}))
+// TestDrained: an event is handed over, and it is said that more is read, before the
+// connection waits for the rest of the next.
+func TestDrained(t *testing.T) {
+	c, s := pair(t, Config{Subscribe: []string{"/"}, All: true}, Config{Topic: "/t"})
+	require.NoError(t, s.Send(&event.Event{Name: "e"}))
 	half := len(s.out) / 2
+	require.Positive(t, half)
+	rest := slices.Clone(s.out[half:])
 	s.out = append(s.out, s.out[:half]...)
 	require.NoError(t, s.Flush())
-	var ev event.Event
-	require.NoError(t, c.Next(&ev))
-	for len(told) > 0 {
-		<-told
-	}
-	go func() { _ = c.Next(&ev) }()
-	<-told
+	require.Equal(t, arrival.Event, step(t, c))
+	kind, err := c.Step(new(event.Event))
+	require.NoError(t, err)
+	require.Equal(t, arrival.Drained, kind)
+	_, err = s.net.Write(rest)
+	require.NoError(t, err)
+	kind, err = c.Step(new(event.Event))
+	require.NoError(t, err)
+	require.Equal(t, arrival.Event, kind)
 }

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
+	"romanesco/internal/secure"
 )
 
 // session is the connection of one peer.
@@ -25,6 +27,7 @@ type session struct {
 	c       *Collector
 	nc      net.Conn
 	from    string
+	name    string // that the peer's certificate has, if there is one
 	secured bool
 	note    *commlog.Peer
 	count   *traffic.Counters
@@ -69,7 +72,6 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	}()
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
-	s.batch = c.cfg.Log.Batch(s.from)
 	if c.cfg.Forward {
 		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
 		defer c.sends(s)()
@@ -115,7 +117,12 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 			_ = s.nc.Close()
 			return fmt.Errorf("TLS: %w", err)
 		}
+		if err := s.identify(secured.ConnectionState().PeerCertificates); err != nil {
+			_ = s.nc.Close()
+			return fmt.Errorf("TLS: %w", err)
+		}
 	}
+	s.batch = s.c.cfg.Log.Batch(eventlog.Peer{Addr: s.from, Host: s.name})
 	cfg := peer.Config{
 		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
 		Meet: s.meet, Decompress: true, Whole: s.secured,
@@ -131,6 +138,28 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 	return err
 }
 
+// identify takes note of who the peer is by its certificate: the configuration of
+// TLS has verified that. A destination that we have connected to has to be the one
+// that we want.
+func (s *session) identify(shown []*x509.Certificate) error {
+	if len(shown) > 0 {
+		s.name = secure.Identity(shown[0])
+		s.note.Identified(s.name)
+	}
+	if s.dest != nil && !s.dest.allows(s.name) {
+		return fmt.Errorf("the peer's certificate is of \"%s\", which is not one of $tls_names=%v", s.name, s.dest.TLSNames)
+	}
+	return nil
+}
+
+// certificate returns what messages say of the peer's certificate, if there is one.
+func (s *session) certificate() string {
+	if s.name == "" {
+		return ""
+	}
+	return fmt.Sprintf(", certificate of \"%s\"", s.name)
+}
+
 // meet decides what the peer is to us, and what to ask of it.
 func (s *session) meet(class string, cfg *peer.Config) {
 	s.note.Established()
@@ -142,7 +171,7 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	if d == nil {
 		return
 	}
-	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events", s.from, d, class, len(names))
+	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events%s", s.from, d, class, len(names), s.certificate())
 	cfg.Requests = names
 	if d.Events != nil {
 		s.note.Requesting(commlog.Pattern(d.Events.String()))
@@ -161,14 +190,14 @@ func (s *session) meet(class string, cfg *peer.Config) {
 
 // recognize finds out which destination a peer is that has connected.
 func (s *session) recognize(class string) *Destination {
-	d, why := find(s.c.cfg.Destinations, s.host(), class, s.secured)
+	d, why := find(s.c.cfg.Destinations, who{s.host(), class, s.secured, s.name})
 	if d != nil {
 		return d
 	}
 	if why == "" {
 		why = "there is no destination of its address"
 	}
-	s.c.cfg.Logf("%s: connected, class %.200q, asked for nothing: %s", s.from, class, why)
+	s.c.cfg.Logf("%s: connected, class %.200q, asked for nothing: %s%s", s.from, class, why, s.certificate())
 	s.note.Logf("asked for nothing: %s", why)
 	return nil
 }

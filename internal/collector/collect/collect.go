@@ -24,7 +24,7 @@ import (
 // Config is what a Collector is to do.
 type Config struct {
 	// Catalog has the events that can be asked for, and the names of their
-	// arguments.
+	// arguments. It, and the Destinations, are those of the start: see Change.
 	Catalog catalog.Catalog
 	// Destinations are the peers that are asked for events. Others may connect.
 	Destinations []Destination
@@ -92,6 +92,8 @@ type Collector struct {
 	sending          sync.Mutex        // guards senders
 	senders          map[*session]bool // whom events are sent on to
 	relay            relay
+	links            links
+	changing         sync.Mutex // held by Change
 	started          time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
@@ -115,7 +117,9 @@ func New(cfg Config) *Collector {
 		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
 		senders: map[*session]bool{},
 	}
-	c.relay.init(cfg.Catalog, c.cfg.Destinations)
+	v := newView(cfg.Catalog, cfg.Destinations)
+	c.links.update(v.destinations)
+	c.relay.init(v)
 	return c
 }
 
@@ -146,7 +150,7 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 	defer cancel()
 	c.holdMemory()
 	var wg sync.WaitGroup
-	errs := make(chan error, len(listeners)+len(c.cfg.Destinations))
+	errs := make(chan error, len(listeners))
 	for _, l := range listeners {
 		wg.Go(func() {
 			if err := c.serve(ctx, l); err != nil {
@@ -155,11 +159,7 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 			}
 		})
 	}
-	for i := range c.cfg.Destinations {
-		if d := &c.cfg.Destinations[i]; d.Connect {
-			wg.Go(func() { c.connect(ctx, d) })
-		}
-	}
+	wg.Go(func() { c.links.run(ctx, len(listeners) > 0, c.connect) })
 	wg.Wait()
 	close(errs)
 	var err error
@@ -224,16 +224,17 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 
 // connect connects to a destination, again and again if it has a retry, until
 // ctx ends.
-func (c *Collector) connect(ctx context.Context, d *Destination) {
+func (c *Collector) connect(ctx context.Context, l *link) {
 	dialer := net.Dialer{Timeout: c.handshake}
 	for {
+		d := l.dest.Load()
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
 			if d.SSL {
 				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
 			c.open.Add(1)
-			err = c.handle(ctx, nc, d)
+			err = c.handle(ctx, nc, l)
 			c.open.Add(-1)
 		}
 		if c.Failure() != nil || ctx.Err() != nil {

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -245,6 +247,9 @@ func (c *Conn) PeerClass() string { return c.version.Class }
 
 // Wants reports whether the peer has asked for events of that name.
 func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
+
+// Wanted returns the names of all events that the peer has asked for.
+func (c *Conn) Wanted() []string { return slices.Collect(maps.Keys(*c.wants.Load())) }
 
 // Next reads up to the next event and decodes it into ev, whose parts hold
 // until the next call; it answers what else comes. A payload that cannot be

@@ -208,7 +208,7 @@ func TestSensorInC(t *testing.T) {
 	require.Contains(t, said, "16 events from 1 peers")
 	b, err := os.ReadFile(dir + "/sensor_sshd_auth_ok.log")
 	require.NoError(t, err)
-	require.Regexp(t, `(?m)^#fields\tts\tpeer\targs\.ts\tsid\tcid\tuser\tuid\tgid$`, string(b))
-	require.Regexp(t, `(?m)^#types\ttime\tstring\ttime\tstring\tcount\tstring\t`, string(b))
-	require.Regexp(t, `(?m)^\d+\.\d{6}\t127\.0\.0\.1:\d+\t\d+\.\d{6}\t`, string(b))
+	require.Regexp(t, `(?m)^#fields\tts\tpeer\thost\targs\.ts\tsid\tcid\tuser\tuid\tgid$`, string(b))
+	require.Regexp(t, `(?m)^#types\ttime\tstring\tstring\ttime\tstring\tcount\tstring\t`, string(b))
+	require.Regexp(t, `(?m)^\d+\.\d{6}\t127\.0\.0\.1:\d+\t-\t\d+\.\d{6}\t`, string(b))
 }

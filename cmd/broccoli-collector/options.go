@@ -29,6 +29,7 @@ type options struct {
 	peerCache     bool
 	limits        collect.Limits
 	secure        secure.Settings
+	names         []string // that certificates may have
 	format        string
 	logs          logOptions
 	zeek          zeekOptions
@@ -121,6 +122,7 @@ func (o *options) flags() *flag.FlagSet {
 	many("connect", "`address` of a peer to connect to, host:port", &o.connect)
 	f.StringVar(&o.tlsName, "tls-peer-name", "", "`name` that the certificate of each peer of -connect must have, or any (default the host of its address)")
 	f.StringVar(&o.secure.CRL, "crl", "", "`file` with revocation lists of the CA, PEM or DER; read anew when it changes")
+	many("tls-names", "`names` that the certificates of peers which connect to us may have, with commas between them, or a /pattern/ (default any of the CA)", &o.names)
 	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
 	many("event", "`name` of a further event to ask for", &o.events)

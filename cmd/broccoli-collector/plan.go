@@ -45,6 +45,9 @@ func (p *plan) make() (err error) {
 	if p.line, err = o.lineFor(os.Stdout); err != nil {
 		return err
 	}
+	if p.secure.AllowName, err = allowNames(o.names); err != nil {
+		return err
+	}
 	if len(o.policies) > 0 {
 		if err := p.addPolicy(o.policies); err != nil {
 			return err
@@ -216,8 +219,8 @@ func (p *plan) asked(o *options) (*pattern.Pattern, error) {
 	var all []*pattern.Pattern
 	for _, text := range o.patterns {
 		bare := text
-		if len(bare) > 1 && bare[0] == '/' && bare[len(bare)-1] == '/' {
-			bare = bare[1 : len(bare)-1]
+		if isPattern(text) {
+			bare = text[1 : len(text)-1]
 		}
 		one, err := pattern.Compile(bare)
 		if err != nil {

@@ -186,7 +186,7 @@ func number(t *testing.T, line string) (n string, ok bool) {
 		return "", false
 	}
 	cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-	require.Len(t, cells, 7, line)
-	require.Equal(t, `tab\x09line\x0aend`, cells[6])
-	return cells[4], true
+	require.Len(t, cells, 8, line)
+	require.Equal(t, `tab\x09line\x0aend`, cells[7])
+	return cells[5], true
 }

@@ -168,7 +168,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
 		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
 		Receive: func(from string) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(from), known}
+			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), known}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -313,7 +313,7 @@ type tee struct {
 	publish func(*event.Event)
 }
 
-func (t tee) Batch(peer string) eventlog.Batch { return &teeBatch{t.Log.Batch(peer), t.publish} }
+func (t tee) Batch(peer eventlog.Peer) eventlog.Batch { return &teeBatch{t.Log.Batch(peer), t.publish} }
 
 type teeBatch struct {
 	eventlog.Batch

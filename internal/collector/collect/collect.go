@@ -28,7 +28,7 @@ import (
 // Config is what a Collector is to do.
 type Config struct {
 	// Catalog has the events that can be asked for, and the names of their
-	// arguments.
+	// arguments. It, and the Destinations, are those of the start: see Change.
 	Catalog catalog.Catalog
 	// Destinations are the peers that are asked for events. Others may connect.
 	Destinations []Destination
@@ -96,6 +96,8 @@ type Collector struct {
 	sending          sync.Mutex        // guards senders
 	senders          map[*session]bool // whom events are sent on to
 	relay            relay
+	links            links
+	changing         sync.Mutex // held by Change
 	started          time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
@@ -120,7 +122,9 @@ func New(cfg Config) *Collector {
 		senders: map[*session]bool{},
 	}
 	c.gate.What, c.gate.Max, c.gate.Logf = "peers", cfg.Limits.Peers, cfg.Logf
-	c.relay.init(cfg.Catalog, c.cfg.Destinations)
+	v := newView(cfg.Catalog, cfg.Destinations)
+	c.links.update(v.destinations)
+	c.relay.init(v)
 	return c
 }
 
@@ -153,11 +157,10 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 	for _, l := range listeners {
 		sources.Go(func() error { return cmp.Or(c.serve(within, l), c.Failure()) })
 	}
-	for i := range c.cfg.Destinations {
-		if d := &c.cfg.Destinations[i]; d.Connect {
-			sources.Go(func() error { c.connect(within, d); return c.Failure() })
-		}
-	}
+	sources.Go(func() error {
+		c.links.run(within, len(listeners) > 0, c.connect)
+		return c.Failure()
+	})
 	err := sources.Wait()
 	if err == nil && ctx.Err() == nil {
 		return errors.New("no peer is left, and none can come: there is no $retry, and nothing to listen on")
@@ -182,31 +185,32 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 
 // connect connects to a destination, again and again if it has a retry, until
 // ctx ends.
-func (c *Collector) connect(ctx context.Context, d *Destination) {
+func (c *Collector) connect(ctx context.Context, l *link) error {
 	dialer := net.Dialer{Timeout: c.handshake}
 	for {
+		d := l.dest.Load()
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
 			if d.SSL {
 				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
 			c.gate.Open.Add(1)
-			err = c.handle(ctx, nc, d)
+			err = c.handle(ctx, nc, l)
 			c.gate.Open.Add(-1)
 		}
 		if c.Failure() != nil || ctx.Err() != nil {
-			return
+			return c.Failure()
 		}
 		if err != nil {
 			c.cfg.Logf("%s: %v", d.name(), err)
 		}
 		if d.Retry <= 0 {
 			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
-			return
+			return c.Failure()
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return c.Failure()
 		case <-time.After(d.Retry):
 		}
 	}

@@ -8,7 +8,7 @@ import (
 // discard is a log that keeps nothing.
 type discard struct{}
 
-func (discard) Batch(string) eventlog.Batch         { return discard{} }
+func (discard) Batch(eventlog.Peer) eventlog.Batch  { return discard{} }
 func (discard) Add(ev *event.Event, names []string) {}
 func (discard) Len() int                            { return 0 }
 func (discard) Flush() error                        { return nil }

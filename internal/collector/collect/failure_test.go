@@ -31,8 +31,8 @@ type forgetful struct{ discard }
 
 var errDisk = errors.New("disk full")
 
-func (forgetful) Batch(string) eventlog.Batch { return forgetful{} }
-func (forgetful) Settle() error               { return errDisk }
+func (forgetful) Batch(eventlog.Peer) eventlog.Batch { return forgetful{} }
+func (forgetful) Settle() error                      { return errDisk }
 
 // TestNothingUnsafeIsConfirmed: a sensor gets its receipt for what is safe
 // only, and a log that fails ends the collector, with the reason.
@@ -75,10 +75,30 @@ func TestOneFailureEndsAllSources(t *testing.T) {
 	}
 }
 
+// TestFailureOfADestinationEndsAllSources: of one that we connect to.
+func TestFailureOfADestinationEndsAllSources(t *testing.T) {
+	ours, _ := listen(t)
+	sensor, at := listen(t)
+	all := anyone(t, ".*")
+	all[0].Address, all[0].Connect, all[0].Retry = at.String(), true, time.Hour
+	done := make(chan error, 1)
+	go func() { done <- New(Config{Destinations: all, Log: forgetful{}}).Run(t.Context(), ours) }()
+	nc, err := sensor.Accept()
+	require.NoError(t, err)
+	p := opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
+	send(t, p, numbered("sensor_sshd_exec", 1))
+	select {
+	case err := <-done:
+		require.Equal(t, errDisk, err, "once")
+	case <-time.After(patience):
+		t.Fatal("it goes on listening")
+	}
+}
+
 // faulty is a log with an error in its program, which events of one name show.
 type faulty struct{ discard }
 
-func (faulty) Batch(string) eventlog.Batch { return faulty{} }
+func (faulty) Batch(eventlog.Peer) eventlog.Batch { return faulty{} }
 func (faulty) Add(ev *event.Event, _ []string) {
 	if ev.Name == "sensor_sshd_exec" {
 		panic("not thought of")

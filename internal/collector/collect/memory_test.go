@@ -158,7 +158,7 @@ func TestLineSize(t *testing.T) {
 		{Type: event.Vector, Elems: make([]event.Value, 100)}, {Type: event.Interval, Bits: 0xffefffffffffffff},
 	}}
 	for _, line := range []eventlog.Line{eventlog.JSON, eventlog.Summary} {
-		b, cut := line(nil, ev, "192.0.2.1:4241", nil, 0)
+		b, cut := line(nil, ev, eventlog.Peer{Addr: "192.0.2.1:4241"}, nil, 0)
 		require.False(t, cut)
 		require.LessOrEqual(t, len(b), lineSize(ev))
 	}

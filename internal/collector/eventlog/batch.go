@@ -7,7 +7,7 @@ import (
 )
 
 // Batch implements Log.
-func (l *Files) Batch(peer string) Batch {
+func (l *Files) Batch(peer Peer) Batch {
 	return &fileBatch{log: l, peer: peer, parts: map[string]*part{}}
 }
 
@@ -16,7 +16,7 @@ func (l *Files) Batch(peer string) Batch {
 // are.
 type fileBatch struct {
 	log    *Files
-	peer   string
+	peer   Peer
 	lines  []byte
 	spans  []span // of lines
 	used   []*part
@@ -94,7 +94,7 @@ func (b *fileBatch) addColumns(p *part, ev *event.Event, names []string) (cut bo
 }
 
 // columnsOf appends the line of ev to the part, whose schema it finds.
-func (w *writer) columnsOf(p *part, ev *event.Event, peer string, names []string, end int) result {
+func (w *writer) columnsOf(p *part, ev *event.Event, peer Peer, names []string, end int) result {
 	from := len(w.b)
 	row := func() result {
 		w.b, w.cut = w.b[:from], false

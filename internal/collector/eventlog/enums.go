@@ -14,7 +14,7 @@ type enumLog struct {
 	name NameOfEnum
 }
 
-func (l enumLog) Batch(peer string) Batch { return &enumBatch{Batch: l.Log.Batch(peer), name: l.name} }
+func (l enumLog) Batch(peer Peer) Batch { return &enumBatch{Batch: l.Log.Batch(peer), name: l.name} }
 
 type enumBatch struct {
 	Batch

@@ -15,7 +15,15 @@ import (
 // Log is where events go.
 type Log interface {
 	// Batch returns what takes the events of one peer.
-	Batch(peer string) Batch
+	Batch(peer Peer) Batch
+}
+
+// Peer is whom events come from.
+type Peer struct {
+	Addr string
+	// Host is the name in the certificate that the peer has shown, if that was
+	// verified and has one.
+	Host string
 }
 
 // Batch collects lines, for a few of them to be written at once. It belongs to
@@ -34,7 +42,7 @@ type Batch interface {
 
 // Line appends a line, without its end, of an event, and reports whether it had to
 // be cut: it has max bytes at the most, or DefaultMaxLine if that is 0.
-type Line func(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool)
+type Line func(b []byte, ev *event.Event, peer Peer, names []string, max int) (_ []byte, cut bool)
 
 // keepSize is the most that a batch holds on to once it is written.
 const keepSize = 128 << 10
@@ -57,11 +65,11 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(peer string) Batch { return &streamBatch{stream: s, peer: peer} }
+func (s *Stream) Batch(peer Peer) Batch { return &streamBatch{stream: s, peer: peer} }
 
 type streamBatch struct {
 	stream *Stream
-	peer   string
+	peer   Peer
 	lines  []byte
 	err    error // for good
 }

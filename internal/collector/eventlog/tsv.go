@@ -239,13 +239,14 @@ const (
 )
 
 // row appends the line of ev.
-func (w *writer) row(s *schema, ev *event.Event, peer string, names []string, end int) result {
-	w.left = 1 + s.width()
+func (w *writer) row(s *schema, ev *event.Event, peer Peer, names []string, end int) result {
+	w.left = 2 + s.width()
 	if s.marked {
 		end -= len("\tT")
 	}
 	w.b = appendTime(w.b, ev.Time)
-	if !w.column(end, func(end int) bool { return cell(w, peer, false, end) }) {
+	if !w.column(end, func(end int) bool { return cell(w, peer.Addr, false, end) }) ||
+		!w.column(end, func(end int) bool { return w.host(peer.Host, end) }) {
 		return noRoom
 	}
 	if r := w.columns(s, ev, names, end); r != written {
@@ -257,6 +258,16 @@ func (w *writer) row(s *schema, ev *event.Event, peer string, names []string, en
 		w.b = append(w.b, "\tF"...)
 	}
 	return written
+}
+
+// host appends the name of a peer, which may have none.
+func (w *writer) host(name string, end int) bool {
+	if name != "" {
+		return cell(w, name, false, end)
+	}
+	from := len(w.b)
+	w.b = append(w.b, unsetField...)
+	return w.within(from, end)
 }
 
 // width returns the number of columns that are an event's own.
@@ -307,8 +318,8 @@ func (w *writer) column(end int, write func(end int) bool) bool {
 }
 
 func (s *schema) heading() string {
-	fields, types := []string{"ts", "peer"}, []string{"time", "string"}
-	taken := map[string]bool{"ts": true, "peer": true, truncated: true}
+	fields, types := []string{"ts", "peer", "host"}, []string{"time", "string", "string"}
+	taken := map[string]bool{"ts": true, "peer": true, "host": true, truncated: true}
 	var add func(prefix string, n *node)
 	add = func(prefix string, n *node) {
 		name := prefix + n.name

@@ -86,7 +86,8 @@ func TestSlowClientIsCutOff(t *testing.T) {
 	require.Eventually(t, func() bool { return h.cut.Load() == 1 }, enough, time.Millisecond)
 }
 
-// TestMessageThatDoesNotEnd: its client is cut off. A byte now and then does not help.
+// TestMessageThatDoesNotEnd: its client is cut off. A byte now and then does not help,
+// nor does a ping.
 func TestMessageThatDoesNotEnd(t *testing.T) {
 	h, addr := serve(t, &notebook{}, func(h *Hub) { h.MessageTime = 300 * time.Millisecond })
 	quiet, nc := rawClient(t, addr), rawClient(t, addr)
@@ -98,6 +99,7 @@ func TestMessageThatDoesNotEnd(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			_ = ws.WriteHeader(nc, ws.Header{OpCode: ws.OpContinuation, Masked: true, Length: 1})
 			_, _ = nc.Write([]byte(" "))
+			_ = ws.WriteFrame(nc, ws.MaskFrame(ws.NewPingFrame(nil)))
 		}
 		code, reason := ending(t, nc)
 		require.Equal(t, ws.StatusPolicyViolation, code)

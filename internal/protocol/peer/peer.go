@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,6 +250,9 @@ func (c *Conn) PeerClass() string { return c.version.Class }
 
 // Wants reports whether the peer has asked for events of that name.
 func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
+
+// Wanted returns the names of all events that the peer has asked for.
+func (c *Conn) Wanted() []string { return slices.Collect(maps.Keys(*c.wants.Load())) }
 
 // Next is Step for who gathers nothing and has nothing to make safe: it returns at
 // an event, and answers what else comes.

@@ -63,19 +63,26 @@ func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey) ([]byte, err
 // Issue makes a certificate for a host, by name or address, and returns it
 // with its key in one PEM.
 func (ca *CA) Issue(host string) ([]byte, error) {
+	if ip := net.ParseIP(host); ip != nil {
+		return ca.issue(x509.Certificate{Subject: pkix.Name{CommonName: host}, IPAddresses: []net.IP{ip}})
+	}
+	return ca.IssueTo(host, host)
+}
+
+// IssueTo makes a certificate with these names, as they are.
+func (ca *CA) IssueTo(commonName string, hosts ...string) ([]byte, error) {
+	return ca.issue(x509.Certificate{Subject: pkix.Name{CommonName: commonName}, DNSNames: hosts})
+}
+
+func (ca *CA) issue(names x509.Certificate) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
-		return nil, fmt.Errorf("making the key of %s: %w", host, err)
+		return nil, fmt.Errorf("making the key of %s: %w", names.Subject.CommonName, err)
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: host}, NotBefore: ca.cert.NotBefore, NotAfter: ca.cert.NotAfter,
+		Subject: names.Subject, DNSNames: names.DNSNames, IPAddresses: names.IPAddresses, NotBefore: ca.cert.NotBefore, NotAfter: ca.cert.NotAfter,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{host}
 	}
 	der, err := ca.sign(template, key)
 	if err != nil {

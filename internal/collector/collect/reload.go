@@ -1,0 +1,128 @@
+package collect
+
+import (
+	"errors"
+
+	"romanesco/internal/collector/catalog"
+	"romanesco/internal/collector/commlog"
+)
+
+// Change has other events be known and other destinations be asked, and drops no
+// peer: those that are connected are asked for what is new, and what they are not
+// asked for any more is ignored. Those that we connect to are connected to or ended.
+// What is agreed on when a connection begins counts for the next one. It returns
+// how many peers are asked for more.
+func (c *Collector) Change(known catalog.Catalog, all []Destination) (asked int) {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	v := newView(known, all)
+	start := c.links.update(v.destinations)
+	asked = c.relay.change(v)
+	start(c.connect)
+	return asked
+}
+
+// change has v be what counts from now on.
+func (r *relay) change(v *view) (asked int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now.Store(v)
+	for s := range r.sessions {
+		if more := r.recast(s, v); len(more) > 0 {
+			s.askAll(more)
+			asked++
+		}
+	}
+	r.wantAnew(v)
+	return asked
+}
+
+// recast has a peer be what it is by v, and returns what it has to be asked for now.
+func (r *relay) recast(s *session, v *view) (more []string) {
+	before := s.role.Load()
+	now, _ := v.role(s)
+	s.role.Store(now)
+	for name := range s.extra {
+		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
+			delete(s.extra, name)
+		}
+	}
+	if now.audience == nil {
+		return nil
+	}
+	if s.queue != nil {
+		now.audience.members[s] = true
+	}
+	for _, name := range now.audience.own {
+		if before.audience == nil || !before.audience.has[name] {
+			more = append(more, name)
+		}
+	}
+	if d := now.dest; before.dest == nil || before.dest.Events == nil || before.dest.Events.String() != d.Events.String() {
+		s.note.Requesting(commlog.Pattern(d.Events.String()))
+	}
+	return more
+}
+
+// wantAnew takes note again of all that peers have asked for: some of it may be known
+// only now, or have been taken for unknown.
+func (r *relay) wantAnew(v *view) {
+	before := r.asked
+	r.forgetAll()
+	for s := range r.sessions {
+		if s.queue == nil {
+			continue
+		}
+		var names []string
+		if s.up {
+			names = s.conn.Wanted()
+		} else if of := before[s]; of != nil {
+			names = of.names
+		}
+		for _, name := range names {
+			_, known := v.catalog[name]
+			var may []*audience
+			if !known {
+				may = v.judge(name)
+			}
+			if known || len(may) > 0 {
+				r.add(s, name, known, may)
+			}
+		}
+	}
+}
+
+// askAll asks the peer for events that it has not been asked for. The lock of the
+// relay is held.
+func (s *session) askAll(names []string) {
+	switch {
+	case s.queue != nil:
+		for _, name := range names {
+			s.put(item{request: name})
+		}
+	case !s.up:
+		s.later = append(s.later, names...)
+	default:
+		go s.request(names)
+	}
+}
+
+// request asks the peer, which may not take it: then who receives says so.
+func (s *session) request(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	if err := errors.Join(s.conn.Request(names), s.conn.Flush()); err != nil {
+		_ = s.conn.Close()
+	}
+}
+
+// opened asks for what has come up while the connection was being opened.
+func (r *relay) opened(s *session) {
+	r.mu.Lock()
+	s.up = true
+	names := s.later
+	s.later = nil
+	r.mu.Unlock()
+	s.request(names)
+}

@@ -10,6 +10,7 @@ import (
 type links struct {
 	mu     sync.Mutex
 	ctx    context.Context // of run; nil before and after
+	end    context.CancelFunc
 	all    map[linkKey]*link
 	active int // and what keeps run
 	none   chan struct{}
@@ -41,9 +42,13 @@ func (d *Destination) linkKey() linkKey {
 	return k
 }
 
+// connector connects to a destination until ctx ends, or there is no use in it. It
+// returns an error if no other link can go on either.
+type connector func(ctx context.Context, l *link) error
+
 // update takes over destinations: links that there are go on with what is new for
 // them. start begins with new ones and ends those that there are no more.
-func (ls *links) update(all []Destination) (start func(connect func(context.Context, *link))) {
+func (ls *links) update(all []Destination) (start func(connect connector)) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	next := map[linkKey]*link{}
@@ -65,7 +70,7 @@ func (ls *links) update(all []Destination) (start func(connect func(context.Cont
 	}
 	gone := ls.all
 	ls.all = next
-	return func(connect func(context.Context, *link)) {
+	return func(connect connector) {
 		ls.mu.Lock()
 		defer ls.mu.Unlock()
 		ls.start(connect)
@@ -78,7 +83,7 @@ func (ls *links) update(all []Destination) (start func(connect func(context.Cont
 }
 
 // start begins with the links that do not run. The lock is held.
-func (ls *links) start(connect func(context.Context, *link)) {
+func (ls *links) start(connect connector) {
 	if ls.ctx == nil {
 		return
 	}
@@ -91,7 +96,9 @@ func (ls *links) start(connect func(context.Context, *link)) {
 		ls.active++
 		go func() {
 			defer ls.ended(l)
-			connect(ctx, l)
+			if connect(ctx, l) != nil {
+				ls.end()
+			}
 		}()
 	}
 }
@@ -113,11 +120,13 @@ func (ls *links) done() {
 	}
 }
 
-// run connects until ctx ends, or no link is left and none can come: that is when
-// stay is false.
-func (ls *links) run(ctx context.Context, stay bool, connect func(context.Context, *link)) {
+// run connects until ctx ends, or none can go on, or no link is left and none can come:
+// that is when stay is false.
+func (ls *links) run(ctx context.Context, stay bool, connect connector) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	ls.mu.Lock()
-	ls.ctx, ls.none, ls.active = ctx, make(chan struct{}), 1
+	ls.ctx, ls.end, ls.none, ls.active = ctx, end, make(chan struct{}), 1
 	none := ls.none
 	ls.start(connect)
 	ls.mu.Unlock()

@@ -23,10 +23,7 @@ import (
 // goes on sending, and is never held.
 func TestReconnects(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	addr := nobody(t)
 	const n, sessions = 3000, 4 // six seconds, of which no session takes long
 	done := make(chan error, 1)
 	cmd := host(t, "steady", addr, strconv.Itoa(n))

@@ -92,10 +92,7 @@ func requireNoError(t *testing.T, lines []string) {
 // TestFirstCauseIsKept: the peer goes, and what comes after that is no reason.
 func TestFirstCauseIsKept(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	addr := nobody(t)
 
 	a := asks(t, "/broccoli/debug_messages yes\n", addr)
 	a.await("E ", "") // nothing was tried
@@ -155,7 +152,7 @@ func open(t *testing.T, l net.Listener) *peer.Conn {
 // each attempt.
 func TestWarningsAreFew(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", nobody(t))
 	require.NoError(t, err)
 	a := asks(t, "", l.Addr().String())
 	p := open(t, l)

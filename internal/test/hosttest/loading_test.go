@@ -58,6 +58,29 @@ func TestPreloaded(t *testing.T) {
 	require.Equal(t, map[string]int{"loaded[0]": 1}, stop())
 }
 
+// TestTwoCopies: a child that uses one copy of the library takes nothing from another
+// one in the same process, which has a core already.
+func TestTwoCopies(t *testing.T) {
+	bin := built(t, "cc", "copies", "-ldl")
+	copied := filepath.Join(t.TempDir(), "libbroccoli.so.5")
+	besideCore(t, copied)
+	front, err := os.ReadFile(build + "/lib/libbroccoli.so.5")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copied, front, 0o755))
+	for name, args := range map[string][]string{"as they are": nil, "after closefrom": {"reuse"}, "late": {"reuse", "late"}} {
+		left := `left 3\n` // what wakes the core, of each, and one of the program's own
+		if name == "late" {
+			left = `left \d+\n`
+		}
+		t.Run(name, func(t *testing.T) {
+			addr, stop := collector(t, "child")
+			out, _ := debugging(t, bin, nil, append([]string{addr, build + "/lib/libbroccoli.so.5", copied}, args...)...)
+			require.Regexp(t, "^"+left+`lost 0\n$`, out)
+			require.Equal(t, map[string]int{"child[1]": 1, "child[2]": 1, "child[3]": 1, "child[4]": 1}, stop())
+		})
+	}
+}
+
 // besideCore puts the core into the folder of a program.
 func besideCore(t *testing.T, bin string) {
 	t.Helper()

@@ -144,12 +144,12 @@ func summary(m map[string]int) string {
 func TestClosedDescriptors(t *testing.T) {
 	addr, stop := collector(t, "tick")
 	defer stop()
-	for _, file := range []string{filepath.Join(t.TempDir(), "file"), "eventfd", "timerfd"} {
+	for _, file := range []string{filepath.Join(t.TempDir(), "file"), "eventfd", "timerfd", "signal"} {
 		for _, args := range [][]string{nil, {"idle"}} {
 			t.Run(filepath.Base(file)+" "+strings.Join(args, ""), func(t *testing.T) {
 				out, err := run(t, "closing", append([]string{addr, file}, args...)...).Output()
 				require.NoError(t, err, "%s", out)
-				require.Equal(t, "alive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
+				require.Equal(t, "child 0\nalive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
 			})
 		}
 	}

@@ -149,17 +149,38 @@ unload_remains(void)
     }
 }
 
+/* Puts an earlier cause before the one that is noted. */
+static void
+note_first(const char *first)
+{
+    char last[LINK_ERROR_MAX];
+
+    if (!first[0])
+        return;
+    snprintf(last, sizeof last, "%s", core.error);
+    snprintf(core.error, sizeof core.error, "%.*s; then: %.*s", LINK_ERROR_MAX / 2, first,
+             LINK_ERROR_MAX / 2 - 10, last);
+}
+
+/* Never by a bare name: the search path of the host is not ours to trust. */
 static void *
 open_core(void)
 {
+    static const char installed[] = BROCCOLI_LIBDIR "/" CORE_NAME;
     void *(*open_it)(const char *path) = core.lost ? open_copy : open_path;
-    char path[PATH_MAX];
-    void *handle = NULL;
+    char beside[PATH_MAX], first[LINK_ERROR_MAX] = "";
+    void *handle;
 
-    /* Never by a bare name: the search path of the host is not ours to trust. */
-    if (place_beside_us(path, sizeof path))
-        handle = open_it(path);
-    return handle ? handle : open_it(BROCCOLI_LIBDIR "/" CORE_NAME);
+    if (place_beside_us(beside, sizeof beside)) {
+        handle = open_it(beside);
+        if (handle || strcmp(beside, installed) == 0)
+            return handle;
+        snprintf(first, sizeof first, "%s", core.error);
+    }
+    handle = open_it(installed);
+    if (!handle)
+        note_first(first);
+    return handle;
 }
 
 static int

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,18 @@ func TestCoreOfAnotherRelease(t *testing.T) {
 	out, told := debugging(t, bin, nil, "connect", addr)
 	require.Regexp(t, `^loaded\nFALSE`, out)
 	require.Contains(t, told, "is of version 0")
+}
+
+// TestFirstCauseOfNoCore: what is wrong with the core beside the library is told
+// before what is wrong with the one in the folder of the installation.
+func TestFirstCauseOfNoCore(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	broken := filepath.Join(filepath.Dir(bin), "libbroccoli-core.so")
+	require.NoError(t, os.WriteFile(broken, bytes.Repeat([]byte("no library "), 100), 0o755))
+	addr, _ := collector(t)
+	out, told := debugging(t, bin, nil, "connect", addr)
+	require.Contains(t, out, "FALSE")
+	require.Regexp(t, `cannot load the core: `+regexp.QuoteMeta(broken)+`: invalid ELF header; then: \S.*`, told)
 }
 
 // TestEnvironmentChoosesNoCore: not even where there is none in its place.

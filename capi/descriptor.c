@@ -105,15 +105,9 @@ descriptor_close(int *fd, const struct descriptor_id *id)
 }
 
 int
-descriptor_looks(int fd, const struct descriptor_id *id)
-{
-    return !id->marked || is_marked(fd);
-}
-
-int
 descriptor_seems(int fd, const struct descriptor_id *id)
 {
-    return same_file(fd, id) && descriptor_looks(fd, id);
+    return same_file(fd, id) && (!id->marked || is_marked(fd));
 }
 
 void

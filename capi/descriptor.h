@@ -28,9 +28,6 @@ void descriptor_close(int *fd, const struct descriptor_id *id);
 /* The same, quickly: another eventfd that has our mark is not told apart. */
 int descriptor_seems(int fd, const struct descriptor_id *id);
 
-/* The same, more quickly, of what has a mark: whether it has it. */
-int descriptor_looks(int fd, const struct descriptor_id *id);
-
 /* Closes all that have our mark of those whose numbers are the bits of what follows the
  * first word, which says how many words that are. */
 void descriptor_close_marked(const uint32_t *opened);

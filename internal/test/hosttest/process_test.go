@@ -149,7 +149,14 @@ func TestClosedDescriptors(t *testing.T) {
 			t.Run(filepath.Base(file)+" "+strings.Join(args, ""), func(t *testing.T) {
 				out, err := run(t, "closing", append([]string{addr, file}, args...)...).Output()
 				require.NoError(t, err, "%s", out)
-				require.Equal(t, "child 0\nalive 0\nclosed 0\nwritten 0\nagain 1\n", string(out))
+				written := "0"
+				if args == nil { // a send within the moment that it takes to notice wakes nobody
+					written = "(0|8)"
+				}
+				if args == nil && (file == "eventfd" || file == "signal") {
+					written = "(0|1)"
+				}
+				require.Regexp(t, "^child 0\nalive 0\nclosed 0\nwritten "+written+"\nagain 1\n$", string(out))
 			})
 		}
 	}

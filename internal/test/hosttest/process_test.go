@@ -162,6 +162,16 @@ func TestClosedDescriptors(t *testing.T) {
 	}
 }
 
+// TestClosedWaker: nothing is written to an eventfd of the host that has got the number
+// of the one that wakes the runtime.
+func TestClosedWaker(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := run(t, "poller", addr).Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "written 0\nopen 1\nagain 1\n", string(out))
+}
+
 // TestFaults: a fault of the host does what it does without the library, in a child
 // of fork() too, which has nothing of the core but its code.
 func TestFaults(t *testing.T) {

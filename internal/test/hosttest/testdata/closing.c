@@ -5,7 +5,7 @@
  *   closing ADDRESS FILE [idle]
  *
  * FILE is a path, or "eventfd" or "timerfd" for one of these, which have one inode with
- * ours, or "signal" for an eventfd that would send SIGRTMAX, as ours. Nothing of ours may
+ * ours, or "signal" for a timerfd that would send SIGRTMAX, as ours. Nothing of ours may
  * be read from it, be written to it, or close it, in a child neither.
  */
 #include <broccoli.h>
@@ -36,7 +36,7 @@ send_some(BroConn *bc)
     }
 }
 
-/* What an eventfd and a timerfd hold: a read would take it, a write add to it. */
+/* What an eventfd holds, and a timerfd once: a read would take it, a write add to it. */
 #define HELD 1000
 
 static int
@@ -52,7 +52,7 @@ new_timer(void)
 static int
 new_signal(void)
 {
-    int fd = eventfd(HELD, EFD_NONBLOCK);
+    int fd = new_timer();
 
     fcntl(fd, F_SETOWN, getpid());
     fcntl(fd, F_SETSIG, SIGRTMAX);
@@ -80,7 +80,7 @@ written(const char *file, int fd)
     if (strchr(file, '/'))
         return (long)lseek(fd, 0, SEEK_END);
     (void)!read(fd, &held, sizeof held);
-    return (long)held - (strcmp(file, "timerfd") == 0 ? 1 : HELD);
+    return (long)held - (strcmp(file, "eventfd") == 0 ? HELD : 1);
 }
 
 static int

@@ -5,15 +5,18 @@
  *   closing ADDRESS FILE [idle]
  *
  * FILE is a path, or "eventfd" or "timerfd" for one of these, which have one inode with
- * ours. Nothing of ours may be read from it, be written to it, or close it.
+ * ours, or "signal" for a timerfd that would send SIGRTMAX, as ours. Nothing of ours may
+ * be read from it, be written to it, or close it, in a child neither.
  */
 #include <broccoli.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Where the core's are: the front's own, of which there are two, are low. */
@@ -33,7 +36,7 @@ send_some(BroConn *bc)
     }
 }
 
-/* What an eventfd and a timerfd hold: a read would take it, a write add to it. */
+/* What an eventfd holds, and a timerfd once: a read would take it, a write add to it. */
 #define HELD 1000
 
 static int
@@ -47,12 +50,24 @@ new_timer(void)
 }
 
 static int
+new_signal(void)
+{
+    int fd = new_timer();
+
+    fcntl(fd, F_SETOWN, getpid());
+    fcntl(fd, F_SETSIG, SIGRTMAX);
+    return fd;
+}
+
+static int
 new_file(const char *file)
 {
     if (strcmp(file, "eventfd") == 0)
         return eventfd(HELD, EFD_NONBLOCK);
     if (strcmp(file, "timerfd") == 0)
         return new_timer();
+    if (strcmp(file, "signal") == 0)
+        return new_signal();
     return open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
 }
 
@@ -62,17 +77,40 @@ written(const char *file, int fd)
 {
     uint64_t held = 0;
 
-    if (strcmp(file, "eventfd") != 0 && strcmp(file, "timerfd") != 0)
+    if (strchr(file, '/'))
         return (long)lseek(fd, 0, SEEK_END);
     (void)!read(fd, &held, sizeof held);
     return (long)held - (strcmp(file, "eventfd") == 0 ? HELD : 1);
+}
+
+static int
+closed(void)
+{
+    int n, lost = 0;
+
+    for (n = FIRST; n < LAST; n++)
+        lost += fcntl(n, F_GETFD) < 0;
+    return lost;
+}
+
+/* What a child finds closed, which is told of by its status. */
+static int
+closed_in_child(void)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(closed());
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
 }
 
 int
 main(int argc, char **argv)
 {
     BroConn *bc;
-    int n, file, lost = 0;
+    int n, file;
 
     if (argc < 3)
         return 2;
@@ -87,6 +125,8 @@ main(int argc, char **argv)
     close(n);
     for (n = FIRST; n < LAST; n++)
         dup2(file, n);
+    printf("child %d\n", closed_in_child());
+    fflush(stdout);
     if (argc == 3)
         send_some(bc);
     for (n = 0; n < 100 && bro_conn_alive(bc); n++)
@@ -94,9 +134,7 @@ main(int argc, char **argv)
     printf("alive %d\n", bro_conn_alive(bc));
     send_some(bc);
     bro_conn_delete(bc);
-    for (n = FIRST; n < LAST; n++)
-        lost += fcntl(n, F_GETFD) < 0;
-    printf("closed %d\nwritten %ld\n", lost, written(argv[2], file));
+    printf("closed %d\nwritten %ld\n", closed(), written(argv[2], file));
     bc = bro_conn_new_str(argv[1], BRO_CFLAG_NONE);
     for (n = 0; n < 100 && !bro_conn_connect(bc); n++)
         usleep(100000); /* until the runtime has noticed, too */

@@ -89,15 +89,13 @@ type logs struct {
 	dir       *logfile.Dir     // nil without -log-dir, as are the next two
 	events    *eventlog.Files
 	comm      *commlog.Log
-	metrics   net.Listener // nil without -metrics
-	hup       chan os.Signal
+	metrics   net.Listener  // nil without -metrics
 	every     time.Duration // how often to sync
 }
 
-// open opens what the options ask for. asks says which events peers are asked
-// for; hup tells when to rotate.
-func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*logs, error) {
-	l := &logs{opts: o, hup: hup}
+// open opens what the options ask for. asks says which events peers are asked for.
+func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
+	l := &logs{opts: o}
 	set, err := o.settings(asks)
 	if err != nil {
 		return nil, usageError{err}
@@ -165,7 +163,6 @@ func (o *logOptions) checkDir() error {
 // tasks returns what goes on beside the collecting, each until its context ends.
 func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error) {
 	l.collector = c
-	tasks = append(tasks, l.rotateOnSignal)
 	if l.metrics != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
 			return metrics.Serve(ctx, l.metrics, l.facts, l.collector.Failure)
@@ -185,17 +182,6 @@ func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error)
 		tasks = append(tasks, l.syncOnTime)
 	}
 	return tasks
-}
-
-func (l *logs) rotateOnSignal(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-l.hup:
-			l.rotate()
-		}
-	}
 }
 
 // lookAtClock is how often the clock is looked at at least: it may be set.

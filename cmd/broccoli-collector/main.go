@@ -84,14 +84,14 @@ func run(s *signals, args []string) error {
 		fmt.Println("broccoli-collector", version)
 		return nil
 	}
-	p, err := o.plan()
+	p, err := o.plan(nil)
 	if err != nil {
 		return err
 	}
 	if o.checkOnly {
 		return p.report(os.Stdout)
 	}
-	return p.start(s)
+	return p.start(s, args)
 }
 
 // tls makes TLS ready, if it is wanted.

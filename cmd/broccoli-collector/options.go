@@ -17,7 +17,8 @@ type options struct {
 	policies      []string
 	listen        string
 	secureListen  string
-	given         map[string]bool // which options there are
+	given         map[string]bool   // which options there are
+	values        map[string]string // what each of them is, as text
 	connect       []string
 	secureConnect bool
 	tlsName       string
@@ -55,14 +56,14 @@ func parse(args []string) (options, error) {
 	if check {
 		args = args[1:]
 	}
-	f := o.flags()
+	f := recordedFlags(&o)
 	if err := f.Parse(args); err != nil {
 		return o, usageError{err}
 	}
 	patterns := f.Args()
 	if path := o.config; path != "" {
 		o = newOptions()
-		f = o.flags()
+		f = recordedFlags(&o)
 		more, err := readConfig(f, path)
 		if err == nil {
 			err = f.Parse(args)
@@ -74,6 +75,7 @@ func parse(args []string) (options, error) {
 	}
 	o.checkOnly, o.patterns = check, patterns
 	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	o.values = recordedValues(f)
 	if err := o.logs.check(f); err != nil {
 		return o, usageError{err}
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/hub"
@@ -66,6 +65,7 @@ type zeekPeers struct {
 	listeners []net.Listener
 	topic     string
 	types     *zeek.Types // nil without -zeek-types
+	sources   []tlsSource
 }
 
 // check reports what open would, and opens nothing.
@@ -94,7 +94,8 @@ const refusedName = "refused.json"
 
 // open makes ready what the options want. log is where the events of clients go,
 // folder where logs do, if they have one.
-func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings, folder string) (*zeekPeers, error) {
+// names returns those of the arguments of an event.
+func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, s secure.Settings, folder string) (*zeekPeers, error) {
 	z := &zeekPeers{topic: o.topic}
 	var types *zeek.Types
 	if o.types != "" {
@@ -121,7 +122,7 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 	z.hub = &hub.Hub{
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
 		Receive: func(from string) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), known}
+			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), names}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -159,6 +160,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	} else if name == collect.AnyName {
 		name = ""
 	}
+	z.sources = append(z.sources, tlsSource{src, true})
 	z.forwarder.TLS = src.Client(name)
 	return nil
 }
@@ -188,11 +190,12 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 	if o.secureListen == "" {
 		return nil
 	}
-	cfg, err := s.Listening()
+	src, err := s.Source()
 	if err != nil {
 		return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
 	}
-	return open(o.secureListen, cfg)
+	z.sources = append(z.sources, tlsSource{src, false})
+	return open(o.secureListen, src.Server())
 }
 
 func (z *zeekPeers) close() {
@@ -281,12 +284,12 @@ func (b *teeBatch) Add(ev *event.Event, names []string) {
 // clientLog takes the events of a WebSocket client.
 type clientLog struct {
 	eventlog.Batch
-	known catalog.Catalog
+	names func(event string) []string
 }
 
 // Event implements hub.Receiver.
 func (l *clientLog) Event(_ string, ev *event.Event) error {
-	l.Add(ev, l.known[ev.Name])
+	l.Add(ev, l.names(ev.Name))
 	const enough = 64 << 10
 	if l.Len() < enough {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -104,7 +105,7 @@ func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
 		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
 			return nil, err
 		}
-		logf("metrics at http://%s/metrics", l.metrics.Addr())
+		slog.Info(fmt.Sprintf("metrics at http://%s/metrics", l.metrics.Addr()), "address", l.metrics.Addr().String())
 	}
 	if o.dir == "" {
 		return l, nil
@@ -115,14 +116,14 @@ func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
 	l.dir.Naming = logfile.Naming(o.naming)
 	l.every = set.Sync.Every()
 	l.events = eventlog.NewFiles(l.dir, set)
-	l.comm = commlog.New(l.dir, o.size, logf)
+	l.comm = commlog.New(l.dir, o.size, saying(slog.Default(), slog.LevelError))
 	l.comm.Started()
 	return l, nil
 }
 
 func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: logf, Own: asks, MaxOpen: o.maxOpen,
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: saying(slog.Default(), slog.LevelError), Own: asks, MaxOpen: o.maxOpen,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)
@@ -203,11 +204,11 @@ func (l *logs) rotateOnTime(ctx context.Context) error {
 // rotate rotates all logs. Those that cannot be go on as they are.
 func (l *logs) rotate() {
 	if l.dir == nil {
-		logf("there are no logs to rotate: see -log-dir")
+		slog.Info("there are no logs to rotate: see -log-dir")
 		return
 	}
 	if err := errors.Join(l.events.Rotate(), l.comm.Rotate()); err != nil {
-		logf("%v", err)
+		slog.Error(err.Error())
 	}
 }
 

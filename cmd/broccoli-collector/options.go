@@ -34,6 +34,7 @@ type options struct {
 	format        string
 	logs          logOptions
 	zeek          zeekOptions
+	messages      messageOptions
 	config        string
 	version       bool
 	checkOnly     bool
@@ -142,6 +143,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
+	o.messages.register(f)
 	o.logs.register(f)
 	o.zeek.register(f)
 	return f
@@ -170,5 +172,5 @@ func (o *options) check() error {
 	if o.limits.Peers < 1 {
 		return errors.New("-max-peers: at least 1")
 	}
-	return nil
+	return o.messages.check()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -51,24 +52,26 @@ func (r *service) reload() {
 		err = r.renewCertificates(p)
 	}
 	if err != nil {
-		logf("not reloaded, all stays as it was: %s", once(err))
+		slog.Error("not reloaded, all stays as it was: "+once(err), "error", err)
 		return
 	}
 	for _, what := range p.fixed {
-		logf("%s cannot be changed by a reload: restart", what)
+		slog.Warn(what+" cannot be changed by a reload: restart", "option", what)
 	}
 	if !r.collects && p.connects() {
-		logf("connecting to a destination, which nothing did so far, cannot be begun by a reload: restart")
+		slog.Warn("connecting to a destination, which nothing did so far, cannot be begun by a reload: restart")
 	}
 	for _, note := range p.notes {
 		if !slices.Contains(p.running.notes, note) {
-			logf("%s", note)
+			slog.Warn(note)
 		}
 	}
 	p.running = nil
 	r.plan.Store(p)
 	asked := r.collector.Change(p.known, p.destinations)
-	logf("reloaded: %d destinations, %d events, %d peers are asked for more", len(p.destinations), len(p.known.Select(p.asks)), asked)
+	events := len(p.known.Select(p.asks))
+	slog.Info(fmt.Sprintf("reloaded: %d destinations, %d events, %d peers are asked for more", len(p.destinations), events, asked),
+		"destinations", len(p.destinations), "events", events, "peers", asked)
 }
 
 // nextPlan returns what is to take the place of the plan that is running.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -48,7 +49,7 @@ func (p *plan) start(s *signals, args []string) (err error) {
 		return err
 	}
 	for _, note := range p.notes {
-		logf("%s", note)
+		slog.Warn(note)
 	}
 	if err := r.open(p, s); err != nil {
 		return err
@@ -64,7 +65,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	stream.MaxLine = int(p.opts.logs.line)
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
-		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Logf: logf,
+		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Messages: slog.Default(),
 	}
 	src, err := p.tls()
 	if err != nil {
@@ -108,7 +109,7 @@ func (r *service) run(s *signals) error {
 	tell(daemon.SdNotifyStopping)
 	stopForwarding()
 	events, peers := r.collector.Totals()
-	logf("%d events from %d peers", events, peers)
+	slog.Info(fmt.Sprintf("%d events from %d peers", events, peers), "events", events, "peers", peers)
 	r.zeek.report()
 	return err
 }
@@ -150,7 +151,7 @@ func (r *service) watchdog(ctx context.Context) error {
 // tell tells the service manager, if there is one.
 func tell(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logf("telling the service manager: %v", err)
+		slog.Warn(fmt.Sprintf("telling the service manager: %v", err), "error", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -120,7 +121,7 @@ func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, 
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: saying(slog.Default(), slog.LevelInfo),
 		Receive: func(from string) hub.Receiver {
 			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), names}
 		},
@@ -143,7 +144,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
 	z.forwarder.Application, z.forwarder.Zone = "broccoli-collector/"+version, zone
-	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf
+	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, saying(slog.Default(), slog.LevelInfo)
 	z.forwarder.Confirm = o.confirm
 	z.forwarder.SetAside = func(ev *event.Event, why error) error { return z.refused.Add(addr, why, ev) }
 	if scheme == "ws" {
@@ -175,7 +176,7 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		if cfg != nil {
 			how = " (TLS)"
 		}
-		logf("WebSocket clients are served at %s%s", l.Addr(), how)
+		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", l.Addr(), how), "address", l.Addr().String(), "tls", cfg != nil)
 		if cfg != nil {
 			l = tls.NewListener(l, cfg)
 		}
@@ -254,12 +255,13 @@ func (z *zeekPeers) forwarding() (stop func()) {
 func (z *zeekPeers) report() {
 	if z.hub != nil {
 		events, clients := z.hub.Totals()
-		logf("%d events from %d WebSocket clients", events, clients)
+		slog.Info(fmt.Sprintf("%d events from %d WebSocket clients", events, clients), "events", events, "clients", clients)
 	}
 	if z.forwarder != nil {
 		n := z.forwarder.Totals()
-		logf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
-			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused)
+		slog.Info(fmt.Sprintf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
+			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused),
+			"forwarded", n.Forwarded, "unconfirmed", n.Unconfirmed, "lost", n.Lost, "refused", n.Refused)
 	}
 }
 

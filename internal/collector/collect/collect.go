@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -37,8 +38,9 @@ type Config struct {
 	Log        eventlog.Log
 	// Comm, if set, is told of each peer.
 	Comm *commlog.Log
-	// Logf, if set, is told what whoever runs the collector wants to know.
-	Logf func(format string, args ...any)
+	// Messages, if set, are what whoever runs the collector wants to know: sentences,
+	// and beside them, for programs, what they are about.
+	Messages *slog.Logger
 	// TLS returns how to connect to destinations that want it, whose certificate
 	// must be of that name, or of any if it is empty. Who listens hands a TLS
 	// listener to Run.
@@ -109,8 +111,8 @@ type Collector struct {
 // New returns a Collector.
 func New(cfg Config) *Collector {
 	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.Logf == nil {
-		cfg.Logf = func(string, ...any) {}
+	if cfg.Messages == nil {
+		cfg.Messages = slog.New(slog.DiscardHandler)
 	}
 	c := &Collector{
 		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
@@ -192,7 +194,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		if err != nil {
 			var ne net.Error
 			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
-				c.cfg.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
+				c.cfg.Messages.Warn(fmt.Sprintf("accepting: %v", err)) // out of descriptors, perhaps: that passes
 				time.Sleep(100 * time.Millisecond)
 				continue
 			}
@@ -201,7 +203,8 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
 			c.away.Add(1)
 			if !full {
-				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
+				c.cfg.Messages.Warn(fmt.Sprintf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr()),
+					"peer", nc.RemoteAddr().String())
 			}
 			full = true
 			_ = nc.Close()
@@ -213,7 +216,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 		wg.Go(func() {
 			defer c.open.Add(-1)
 			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
-				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
+				c.cfg.Messages.Warn(fmt.Sprintf("%v: %v", nc.RemoteAddr(), err), "peer", nc.RemoteAddr().String(), "error", err)
 			}
 			if c.Failure() != nil {
 				cancel()
@@ -241,10 +244,10 @@ func (c *Collector) connect(ctx context.Context, l *link) {
 			return
 		}
 		if err != nil {
-			c.cfg.Logf("%s: %v", d.name(), err)
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: %v", d.name(), err), "destination", d.String(), "address", d.address(), "error", err)
 		}
 		if d.Retry <= 0 {
-			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: not connecting again, there is no $retry", d.name()), "destination", d.String(), "address", d.address())
 			return
 		}
 		select {

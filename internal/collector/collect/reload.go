@@ -2,6 +2,7 @@ package collect
 
 import (
 	"errors"
+	"fmt"
 
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
@@ -31,6 +32,7 @@ func (r *relay) change(v *view) (asked int) {
 		if more := r.recast(s, v); len(more) > 0 {
 			s.askAll(more)
 			asked++
+			s.c.cfg.Messages.Debug(fmt.Sprintf("%s: asked for %d more events", s.from, len(more)), s.attrs("events", len(more))...)
 		}
 	}
 	r.wantAnew(v)

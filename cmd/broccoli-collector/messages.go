@@ -18,7 +18,7 @@ type messageOptions struct {
 }
 
 func (o *messageOptions) register(f *flag.FlagSet) {
-	f.StringVar(&o.form, "messages", "text", "form of the messages on standard error: text, or json, an object a line")
+	f.StringVar(&o.form, "messages", "text", "`form` of the messages on standard error: text, or json, an object a line")
 	f.TextVar(&o.level, "messages-level", slog.LevelInfo, "the least `level` of messages: DEBUG, INFO, WARN or ERROR")
 }
 

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -42,8 +43,11 @@ func (r *relay) change(v *view) (asked int) {
 // recast has a peer be what it is by v, and returns what it has to be asked for now.
 func (r *relay) recast(s *session, v *view) (more []string) {
 	before := s.role.Load()
-	now, _ := v.role(s)
+	now, why := v.role(s)
 	s.role.Store(now)
+	if now.dest == nil && before.dest != nil {
+		s.note.Logf("it is no destination any more: %s", cmp.Or(why, noDestination))
+	}
 	for name := range s.extra {
 		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
 			delete(s.extra, name)

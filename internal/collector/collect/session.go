@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -203,11 +204,11 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	cfg.Compression, cfg.Cache = d.Compression, d.Cache
 }
 
+const noDestination = "there is no destination of its address"
+
 // strange says why a peer is no destination.
 func (s *session) strange(why string) {
-	if why == "" {
-		why = "there is no destination of its address"
-	}
+	why = cmp.Or(why, noDestination)
 	s.c.cfg.Messages.Info(fmt.Sprintf("%s: connected, class %.200q, asked for nothing: %s%s", s.from, s.class, why, s.certificate()),
 		s.attrs("reason", why)...)
 	s.note.Logf("asked for nothing: %s", why)

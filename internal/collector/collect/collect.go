@@ -155,8 +155,11 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 	errs := make(chan error, len(listeners))
 	for _, l := range listeners {
 		wg.Go(func() {
-			if err := c.serve(ctx, l); err != nil {
+			err := c.serve(ctx, l)
+			if err != nil {
 				errs <- err
+			}
+			if err != nil || c.Failure() != nil {
 				cancel()
 			}
 		})

@@ -47,6 +47,12 @@ func (n *testNetwork) dialAs(t *testing.T, addr, commonName string, hosts ...str
 	t.Helper()
 	b, err := n.IssueTo(commonName, hosts...)
 	require.NoError(t, err)
+	return n.dialWith(t, addr, b)
+}
+
+// dialWith connects to addr with a certificate and its key.
+func (n *testNetwork) dialWith(t *testing.T, addr string, b []byte) *tls.Conn {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "sensor.pem")
 	require.NoError(t, os.WriteFile(path, b, 0o600))
 	cfg, err := secure.Settings{CACert: n.ca, HostCert: path}.Config()

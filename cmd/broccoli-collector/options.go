@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,7 +18,8 @@ type options struct {
 	policies      []string
 	listen        string
 	secureListen  string
-	given         map[string]bool // which options there are
+	given         map[string]bool   // which options there are
+	values        map[string]string // what each of them is, as text
 	connect       []string
 	secureConnect bool
 	tlsName       string
@@ -33,6 +35,7 @@ type options struct {
 	format        string
 	logs          logOptions
 	zeek          zeekOptions
+	messages      messageOptions
 	config        string
 	version       bool
 	checkOnly     bool
@@ -55,14 +58,14 @@ func parse(args []string) (options, error) {
 	if check {
 		args = args[1:]
 	}
-	f := o.flags()
+	f := recordedFlags(&o)
 	if err := f.Parse(args); err != nil {
 		return o, usageError{err}
 	}
 	patterns := f.Args()
 	if path := o.config; path != "" {
 		o = newOptions()
-		f = o.flags()
+		f = recordedFlags(&o)
 		more, err := readConfig(f, path)
 		if err == nil {
 			err = f.Parse(args)
@@ -74,6 +77,7 @@ func parse(args []string) (options, error) {
 	}
 	o.checkOnly, o.patterns = check, patterns
 	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	o.values = recordedValues(f)
 	if err := o.logs.check(f); err != nil {
 		return o, usageError{err}
 	}
@@ -140,6 +144,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
+	o.messages.register(f)
 	o.logs.register(f)
 	o.zeek.register(f)
 	return f
@@ -168,5 +173,5 @@ func (o *options) check() error {
 	if o.limits.Peers < 1 {
 		return errors.New("-max-peers: at least 1")
 	}
-	return o.zeek.checkClients()
+	return cmp.Or(o.zeek.checkClients(), o.messages.check())
 }

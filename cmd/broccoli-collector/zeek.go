@@ -6,13 +6,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/hub"
@@ -112,6 +112,7 @@ type zeekPeers struct {
 	listeners []net.Listener
 	topic     string
 	types     *zeek.Types // nil without -zeek-types
+	sources   []tlsSource
 }
 
 // check reports what open would, and opens nothing.
@@ -140,7 +141,8 @@ const refusedName = "refused.json"
 
 // open makes ready what the options want. log is where the events of clients go,
 // folder where logs do, if they have one.
-func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings, folder string) (*zeekPeers, error) {
+// names returns those of the arguments of an event.
+func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, s secure.Settings, folder string) (*zeekPeers, error) {
 	z := &zeekPeers{topic: o.topic}
 	var types *zeek.Types
 	if o.types != "" {
@@ -165,10 +167,10 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: saying(slog.Default(), slog.LevelInfo),
 		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
 		Receive: func(from string) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), known}
+			return &clientLog{z.log(log, false).Batch(eventlog.Peer{Addr: from}), names}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -189,7 +191,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
 	z.forwarder.Application, z.forwarder.Zone = "broccoli-collector/"+version, zone
-	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf
+	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, saying(slog.Default(), slog.LevelInfo)
 	z.forwarder.Confirm = o.confirm
 	z.forwarder.SetAside = func(ev *event.Event, why error) error { return z.refused.Add(addr, why, ev) }
 	if scheme == "ws" {
@@ -206,6 +208,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	} else if name == collect.AnyName {
 		name = ""
 	}
+	z.sources = append(z.sources, tlsSource{src, true})
 	z.forwarder.TLS = src.Client(name)
 	return nil
 }
@@ -220,7 +223,7 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		if cfg != nil {
 			how = " (TLS)"
 		}
-		logf("WebSocket clients are served at %s%s", l.Addr(), how)
+		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", l.Addr(), how), "address", l.Addr().String(), "tls", cfg != nil)
 		if cfg != nil {
 			l = tls.NewListener(l, cfg)
 		}
@@ -235,11 +238,12 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 	if o.secureListen == "" {
 		return nil
 	}
-	cfg, err := s.Listening()
+	src, err := s.Source()
 	if err != nil {
 		return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
 	}
-	return open(o.secureListen, cfg)
+	z.sources = append(z.sources, tlsSource{src, false})
+	return open(o.secureListen, src.Server())
 }
 
 func (z *zeekPeers) close() {
@@ -298,12 +302,13 @@ func (z *zeekPeers) forwarding() (stop func()) {
 func (z *zeekPeers) report() {
 	if z.hub != nil {
 		events, clients := z.hub.Totals()
-		logf("%d events from %d WebSocket clients", events, clients)
+		slog.Info(fmt.Sprintf("%d events from %d WebSocket clients", events, clients), "events", events, "clients", clients)
 	}
 	if z.forwarder != nil {
 		n := z.forwarder.Totals()
-		logf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
-			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused)
+		slog.Info(fmt.Sprintf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
+			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused),
+			"forwarded", n.Forwarded, "unconfirmed", n.Unconfirmed, "lost", n.Lost, "refused", n.Refused)
 	}
 }
 
@@ -328,12 +333,12 @@ func (b *teeBatch) Add(ev *event.Event, names []string) {
 // clientLog takes the events of a WebSocket client.
 type clientLog struct {
 	eventlog.Batch
-	known catalog.Catalog
+	names func(event string) []string
 }
 
 // Event implements hub.Receiver.
 func (l *clientLog) Event(_ string, ev *event.Event) error {
-	l.Add(ev, l.known[ev.Name])
+	l.Add(ev, l.names(ev.Name))
 	const enough = 64 << 10
 	if l.Len() < enough {
 		return nil

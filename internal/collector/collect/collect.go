@@ -9,6 +9,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -41,8 +43,9 @@ type Config struct {
 	Log        eventlog.Log
 	// Comm, if set, is told of each peer.
 	Comm *commlog.Log
-	// Logf, if set, is told what whoever runs the collector wants to know.
-	Logf func(format string, args ...any)
+	// Messages, if set, are what whoever runs the collector wants to know: sentences,
+	// and beside them, for programs, what they are about.
+	Messages *slog.Logger
 	// TLS returns how to connect to destinations that want it, whose certificate
 	// must be of that name, or of any if it is empty. Who listens hands a TLS
 	// listener to Run.
@@ -113,15 +116,16 @@ type Collector struct {
 // New returns a Collector.
 func New(cfg Config) *Collector {
 	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.Logf == nil {
-		cfg.Logf = func(string, ...any) {}
+	if cfg.Messages == nil {
+		cfg.Messages = slog.New(slog.DiscardHandler)
 	}
 	c := &Collector{
 		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
 		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
 		senders: map[*session]bool{},
 	}
-	c.gate.What, c.gate.Max, c.gate.Logf = "peers", cfg.Limits.Peers, cfg.Logf
+	c.gate.What, c.gate.Max = "peers", cfg.Limits.Peers
+	c.gate.Logf = func(format string, args ...any) { cfg.Messages.Warn(fmt.Sprintf(format, args...)) }
 	v := newView(cfg.Catalog, cfg.Destinations)
 	c.links.update(v.destinations)
 	c.relay.init(v)
@@ -175,7 +179,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 	return c.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
 		c.holdMemory()
 		if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
-			c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
+			c.cfg.Messages.Warn(fmt.Sprintf("%v: %v", nc.RemoteAddr(), err), "peer", nc.RemoteAddr().String(), "error", err)
 		}
 		if c.Failure() != nil {
 			cancel()
@@ -202,10 +206,10 @@ func (c *Collector) connect(ctx context.Context, l *link) error {
 			return c.Failure()
 		}
 		if err != nil {
-			c.cfg.Logf("%s: %v", d.name(), err)
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: %v", d.name(), err), "destination", d.String(), "address", d.address(), "error", err)
 		}
 		if d.Retry <= 0 {
-			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: not connecting again, there is no $retry", d.name()), "destination", d.String(), "address", d.address())
 			return c.Failure()
 		}
 		select {

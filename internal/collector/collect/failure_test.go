@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -105,15 +104,21 @@ func (faulty) Add(ev *event.Event, _ []string) {
 	}
 }
 
+// sayer hands on each thing that is written.
+type sayer chan string
+
+func (s sayer) Write(b []byte) (int, error) {
+	s <- string(b)
+	return len(b), nil
+}
+
 // TestErrorOfOursEndsOneConnection: and tells where it is.
 func TestErrorOfOursEndsOneConnection(t *testing.T) {
 	l, at := listen(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	said := make(chan string, 100)
-	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(t, ".*"), Log: faulty{}, Logf: func(format string, args ...any) {
-		said <- fmt.Sprintf(format, args...)
-	}})
+	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(t, ".*"), Log: faulty{}, Messages: messages(sayer(said))})
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx, l) }()
 	var peers [2]*peer.Conn

@@ -1,7 +1,9 @@
 package collect
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
@@ -31,6 +33,7 @@ func (r *relay) change(v *view) (asked int) {
 		if more := r.recast(s, v); len(more) > 0 {
 			s.askAll(more)
 			asked++
+			s.c.cfg.Messages.Debug(fmt.Sprintf("%s: asked for %d more events", s.from, len(more)), s.attrs("events", len(more))...)
 		}
 	}
 	r.wantAnew(v)
@@ -40,8 +43,11 @@ func (r *relay) change(v *view) (asked int) {
 // recast has a peer be what it is by v, and returns what it has to be asked for now.
 func (r *relay) recast(s *session, v *view) (more []string) {
 	before := s.role.Load()
-	now, _ := v.role(s)
+	now, why := v.role(s)
 	s.role.Store(now)
+	if now.dest == nil && before.dest != nil {
+		s.note.Logf("it is no destination any more: %s", cmp.Or(why, noDestination))
+	}
 	for name := range s.extra {
 		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
 			delete(s.extra, name)

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -70,7 +71,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 	defer func() { // one peer's fault is not to be that of all
 		if r := recover(); r != nil {
 			err = fmt.Errorf("internal error: %v", r)
-			c.cfg.Logf("%s: %v\n%s", s.from, err, debug.Stack())
+			c.cfg.Messages.Error(fmt.Sprintf("%s: %v\n%s", s.from, err, debug.Stack()), s.attrs("error", err)...)
 			_ = nc.Close()
 		}
 	}()
@@ -167,6 +168,15 @@ func (s *session) certificate() string {
 	return fmt.Sprintf(", certificate of \"%s\"", s.name)
 }
 
+// attrs returns what a message about the peer is about, and more.
+func (s *session) attrs(more ...any) []any {
+	about := []any{"peer", s.from, "class", s.class}
+	if s.name != "" {
+		about = append(about, "host", s.name)
+	}
+	return append(about, more...)
+}
+
 // meet decides what the peer is to us, and what to ask of it.
 func (s *session) meet(class string, cfg *peer.Config) {
 	s.note.Established()
@@ -177,7 +187,8 @@ func (s *session) meet(class string, cfg *peer.Config) {
 		s.strange(why)
 		return
 	}
-	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events%s", s.from, d, class, len(names), s.certificate())
+	s.c.cfg.Messages.Info(fmt.Sprintf("%s: connected as %s, class %.200q, asked for %d events%s", s.from, d, class, len(names), s.certificate()),
+		s.attrs("destination", d.String(), "events", len(names))...)
 	cfg.Requests = names
 	if d.Events != nil {
 		s.note.Requesting(commlog.Pattern(d.Events.String()))
@@ -194,12 +205,13 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	cfg.Compression, cfg.Cache = d.Compression, d.Cache
 }
 
+const noDestination = "there is no destination of its address"
+
 // strange says why a peer is no destination.
 func (s *session) strange(why string) {
-	if why == "" {
-		why = "there is no destination of its address"
-	}
-	s.c.cfg.Logf("%s: connected, class %.200q, asked for nothing: %s%s", s.from, s.class, why, s.certificate())
+	why = cmp.Or(why, noDestination)
+	s.c.cfg.Messages.Info(fmt.Sprintf("%s: connected, class %.200q, asked for nothing: %s%s", s.from, s.class, why, s.certificate()),
+		s.attrs("reason", why)...)
 	s.note.Logf("asked for nothing: %s", why)
 }
 

@@ -35,3 +35,22 @@ func TestHost(t *testing.T) {
 	line, _ = Summary(nil, ev, Peer{"p", "a\nb"}, []string{"n"}, 0)
 	require.Contains(t, string(line), `  p a\x0ab  e `)
 }
+
+// TestOtherNamesAreOtherColumns: after a reload the heading says what arguments are
+// called now, also to those who were there.
+func TestOtherNamesAreOtherColumns(t *testing.T) {
+	ev := &event.Event{Name: "e", Time: 1, Args: []event.Value{count(1)}}
+	heads := func(names ...[]string) (heads []string) {
+		var p part
+		p.file = &file{own: true}
+		for _, n := range names {
+			var w writer
+			require.Equal(t, written, w.columnsOf(&p, ev, Peer{Addr: "p"}, n, DefaultMaxLine))
+			p.file.latest.Store(p.schema)
+			fields, _, _ := strings.Cut(p.schema.head, "\n")
+			heads = append(heads, strings.TrimPrefix(fields, "#fields\tts\tpeer\thost\t"))
+		}
+		return heads
+	}
+	require.Equal(t, []string{"arg1", "n", "n", "m", "arg1"}, heads(nil, []string{"n"}, []string{"n"}, []string{"m"}, nil))
+}

@@ -82,7 +82,7 @@ func TestColumns(t *testing.T) {
 		ev := &event.Event{Name: "e", Time: 1, Args: []event.Value{c.v}}
 		s := (*schema)(nil).with(ev, []string{"a"})
 		require.Equal(t, "#fields\tts\tpeer\thost\t"+c.fields+"\n#types\ttime\tstring\tstring\t"+c.types+"\n", s.head)
-		line, fits := rowOf(s, ev, nil)
+		line, fits := rowOf(s, ev, []string{"a"})
 		require.True(t, fits)
 		require.Equal(t, "1.000000\tp\t-\t"+c.cell, string(line))
 	}

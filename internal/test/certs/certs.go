@@ -74,6 +74,27 @@ func (ca *CA) IssueTo(commonName string, hosts ...string) ([]byte, error) {
 	return ca.issue(x509.Certificate{Subject: pkix.Name{CommonName: commonName}, DNSNames: hosts})
 }
 
+// Revoke returns a revocation list, PEM, with the certificates that begin these files.
+func (ca *CA) Revoke(files ...[]byte) ([]byte, error) {
+	list := &x509.RevocationList{
+		Number: big.NewInt(time.Now().UnixNano()), ThisUpdate: ca.cert.NotBefore, NextUpdate: ca.cert.NotAfter,
+	}
+	for _, file := range files {
+		block, _ := pem.Decode(file)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading a certificate to revoke: %w", err)
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: time.Now()})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, ca.cert, ca.key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the revocation list: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), nil
+}
+
 func (ca *CA) issue(names x509.Certificate) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {

@@ -181,6 +181,13 @@ func TestClientsLearnWhy(t *testing.T) {
 			}
 			_, err := nc.Write(w.sends)
 			require.NoError(t, err)
+			if w.what == "too large" { // it goes on until it has seen the answer
+				time.Sleep(50 * time.Millisecond)
+				for range 2 {
+					_, err = nc.Write(make([]byte, 1<<20))
+					require.NoError(t, err)
+				}
+			}
 			code, reason := farewell(t, nc)
 			require.Equal(t, w.code, code, reason)
 			require.Contains(t, reason, w.reason)

@@ -39,14 +39,17 @@ func (b *Budget) Give(n int) {
 // Decoder each, and in what steps more is asked for.
 const usual = 64 << 10
 
-// account is what one user of a Budget has taken.
-type account struct {
+// NewAccount returns an account of nothing.
+func NewAccount(b *Budget) Account { return Account{budget: b} }
+
+// Account is what one user of a Budget has taken.
+type Account struct {
 	budget *Budget
 	held   int
 }
 
-// hold makes the account one of n bytes, or reports false and leaves it.
-func (a *account) hold(n int) bool {
+// Hold makes the account one of n bytes, or reports false and leaves it.
+func (a *Account) Hold(n int) bool {
 	n = max(n-1, 0) / usual * usual
 	switch {
 	case n > a.held:

@@ -83,6 +83,9 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
 	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
 	r.collector = collect.New(cfg)
+	if r.zeek.hub != nil {
+		r.zeek.hub.Memory = r.collector.Memory()
+	}
 	return nil
 }
 

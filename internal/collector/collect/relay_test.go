@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/traffic"
@@ -133,25 +134,25 @@ func TestQueueIsBounded(t *testing.T) {
 	var count traffic.Counters
 	a, b := newQueue(1000, c.outgoing, &count), newQueue(1000, c.outgoing, &count)
 	ev := item{event: make([]byte, 400)}
-	require.NoError(t, a.put(ev))
-	require.NoError(t, a.put(ev))
-	require.ErrorIs(t, a.put(ev), errSlow, "its own bound")
-	require.NoError(t, b.put(ev))
-	require.ErrorIs(t, b.put(ev), errMemory, "that of all")
+	require.NoError(t, a.Put(ev))
+	require.NoError(t, a.Put(ev))
+	require.ErrorIs(t, a.Put(ev), queue.ErrSlow, "its own bound")
+	require.NoError(t, b.Put(ev))
+	require.ErrorIs(t, b.Put(ev), queue.ErrMemory, "that of all")
 	require.Equal(t, "0 KB", b.String())
 	require.EqualValues(t, 6, count.Totals().Pending)
-	items := a.take()
-	require.ErrorIs(t, a.put(ev), errSlow, "what has been taken is not gone yet")
-	a.sent(items)
-	require.NoError(t, a.put(ev))
-	require.NoError(t, b.put(item{event: make([]byte, 100)}))
-	a.close()
-	a.close()
-	b.close()
-	require.NoError(t, b.put(ev))
+	items := a.Take()
+	require.ErrorIs(t, a.Put(ev), queue.ErrSlow, "what has been taken is not gone yet")
+	a.Sent(items)
+	require.NoError(t, a.Put(ev))
+	require.NoError(t, b.Put(item{event: make([]byte, 100)}))
+	a.Close()
+	a.Close()
+	b.Close()
+	require.NoError(t, b.Put(ev))
 	require.Zero(t, c.outgoing.Used())
 	require.Zero(t, count.Totals().Pending)
-	require.NoError(t, newQueue(100, c.outgoing, &count).put(ev), "one goes, whatever its size")
-	for a.wait() { // there may have been something before it was closed
+	require.NoError(t, newQueue(100, c.outgoing, &count).Put(ev), "one goes, whatever its size")
+	for a.Wait(nil) { // there may have been something before it was closed
 	}
 }

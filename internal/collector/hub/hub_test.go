@@ -378,7 +378,8 @@ func (l *later) Settle() error                    { return nil }
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	near, far := net.Pipe()
 	l := &later{written: make(chan int, 1)}
-	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
+	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return l }, Logf: t.Logf}
+	h.init()
 	go func() { _ = h.handle(t.Context(), far) }()
 	client := &started{Conn: near}
 	c, err := websocket.Open(t.Context(), client, websocket.Config{Host: "hub", Topic: "t"})

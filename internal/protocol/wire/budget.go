@@ -13,6 +13,9 @@ type Budget struct {
 // NewBudget returns a Budget of max bytes.
 func NewBudget(max int64) *Budget { return &Budget{max: max} }
 
+// Max returns how much there is.
+func (b *Budget) Max() int64 { return b.max }
+
 // Used returns how much has been taken.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
@@ -47,6 +50,9 @@ type Account struct {
 	budget *Budget
 	held   int
 }
+
+// Held returns how much the account is of.
+func (a *Account) Held() int { return a.held }
 
 // Hold makes the account one of n bytes, or reports false and leaves it.
 func (a *Account) Hold(n int) bool {

@@ -82,6 +82,12 @@ type Config struct {
 	// MessageTime is how long a peer may take for a message that it has begun; 0: for
 	// ever.
 	MessageTime time.Duration
+	// Budget, if set, is the memory for messages and for what becomes of them, beyond
+	// what is usual, which is shared with others.
+	Budget *wire.Budget
+	// Turn, if set, is waited for before a large message is decoded. The function that
+	// it returns is called when all that has become of the message is let go.
+	Turn func() (done func())
 	// Origins are those whose pages may be clients of ours. A browser says which one
 	// it acts for, others than browsers say none, and are welcome.
 	Origins []string
@@ -109,6 +115,10 @@ type Conn struct {
 	topic string // of the event that was read last
 	raw   rawForm
 	subs  zeek.Subscription // of the client
+
+	memory, decoded wire.Account // of Config.Budget: for buf, and for what dec has
+	turn            func()       // ends ours, nil if it is not
+	short           error        // why dec has not got memory
 
 	arrived float64 // when the last read of the stream brought something
 
@@ -167,6 +177,10 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
 	}
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
+	if cfg.Budget != nil {
+		c.memory, c.decoded = wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget)
+		c.dec.Hold = c.holdDecoded
+	}
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}

@@ -58,11 +58,15 @@ func (c *Conn) Next(ev *event.Event) error {
 
 func (c *Conn) next(ev *event.Event) error {
 	for {
+		c.letGo(ev)
 		if err := c.message(); err != nil {
 			return err
 		}
-		m, err := c.dec.Decode(c.buf, ev)
+		m, err := c.decode(ev)
 		if err != nil {
+			if c.overloaded() {
+				return c.readError(c.short)
+			}
 			c.cfg.Logf("skipped: %v", err)
 			if err := c.complain(err); err != nil {
 				return err
@@ -81,7 +85,9 @@ func (c *Conn) next(ev *event.Event) error {
 		if ev.Time == 0 {
 			ev.Time = c.arrived
 		}
-		ev.Raw = c.raw.of(ev)
+		if c.state.ClientSide() { // who passes events on has the message
+			ev.Raw = c.raw.of(ev)
+		}
 		return nil
 	}
 }
@@ -113,9 +119,6 @@ func (c *Conn) message() (err error) {
 
 // frames does that for who reads, in the memory of b.
 func (c *Conn) frames(b []byte) ([]byte, error) {
-	if cap(b) > maxKept {
-		b = nil
-	}
 	b = b[:0]
 	for {
 		h, err := c.frame.NextFrame()
@@ -141,9 +144,20 @@ func (c *Conn) payload(h ws.Header, b []byte) ([]byte, error) {
 		late := fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrLate, c.cfg.MessageTime)
 		defer time.AfterFunc(c.cfg.MessageTime, func() { c.giveUp(late) }).Stop()
 	}
+	most := c.cfg.Limits.MaxMessage
+	if h.Fin {
+		most = int(h.Length)
+	}
+	if c.leaving { // nobody takes it
+		_, err := io.Copy(io.Discard, &c.frame)
+		return b, err
+	}
 	for {
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+			var err error
+			if b, err = c.grow(b, most); err != nil {
+				return b, err
+			}
 		}
 		n, err := c.frame.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -163,6 +177,9 @@ func (c *Conn) readError(err error) error {
 	case err == io.EOF || errors.Is(err, errClosed):
 		return c.reason(io.EOF) // perhaps the answer to our own end
 	case errors.Is(err, ErrRefused):
+		return err
+	case errors.Is(err, ErrOverloaded):
+		c.wrong.CompareAndSwap(nil, &err)
 		return err
 	}
 	err = fmt.Errorf("reading from peer: %w", err)

@@ -82,6 +82,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	}
 	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
 	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
+	r.logs.clients = r.zeek.facts
 	r.collector = collect.New(cfg)
 	if r.zeek.hub != nil {
 		r.zeek.hub.Memory = r.collector.Memory()

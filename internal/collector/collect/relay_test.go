@@ -8,10 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/traffic"
 )
 
 // next returns the next event that a peer gets.
@@ -127,32 +125,4 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 	},
 		patience, time.Millisecond)
 	require.Eventually(t, func() bool { return c.outgoing.Used() < 1<<20 }, patience, time.Millisecond)
-}
-
-func TestQueueIsBounded(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Queue: 1000, Memory: 6000}})
-	var count traffic.Counters
-	a, b := newQueue(1000, c.outgoing, &count), newQueue(1000, c.outgoing, &count)
-	ev := item{event: make([]byte, 400)}
-	require.NoError(t, a.Put(ev))
-	require.NoError(t, a.Put(ev))
-	require.ErrorIs(t, a.Put(ev), queue.ErrSlow, "its own bound")
-	require.NoError(t, b.Put(ev))
-	require.ErrorIs(t, b.Put(ev), queue.ErrMemory, "that of all")
-	require.Equal(t, "0 KB", b.String())
-	require.EqualValues(t, 6, count.Totals().Pending)
-	items := a.Take()
-	require.ErrorIs(t, a.Put(ev), queue.ErrSlow, "what has been taken is not gone yet")
-	a.Sent(items)
-	require.NoError(t, a.Put(ev))
-	require.NoError(t, b.Put(item{event: make([]byte, 100)}))
-	a.Close()
-	a.Close()
-	b.Close()
-	require.NoError(t, b.Put(ev))
-	require.Zero(t, c.outgoing.Used())
-	require.Zero(t, count.Totals().Pending)
-	require.NoError(t, newQueue(100, c.outgoing, &count).Put(ev), "one goes, whatever its size")
-	for a.Wait(nil) { // there may have been something before it was closed
-	}
 }

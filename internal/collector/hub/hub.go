@@ -67,15 +67,32 @@ type Hub struct {
 	events   atomic.Uint64 // that came
 	sent     atomic.Uint64
 	accepted atomic.Uint64
+	unable   atomic.Uint64         // handshakes that have failed
 	cut      atomic.Uint64         // clients that were cut off
+	refused  atomic.Uint64         // messages
 	failed   atomic.Pointer[error] // of a Receiver
 
 	mu      sync.Mutex
 	clients map[*client]func() // what ends that it is in Memory
 }
 
-// Totals returns how many events have come from how many clients.
-func (h *Hub) Totals() (events, clients uint64) { return h.events.Load(), h.accepted.Load() }
+// Stats are what there has been, and how many clients there are.
+type Stats struct {
+	Open                int    // clients, or those that are about to be
+	Accepted, Failed    uint64 // clients, and handshakes that failed
+	TurnedAway, CutOff  uint64 // clients
+	EventsIn, EventsOut uint64
+	Refused             uint64 // messages
+}
+
+// Stats returns them.
+func (h *Hub) Stats() Stats {
+	return Stats{
+		Open: int(h.gate.Open.Load()), Accepted: h.accepted.Load(), Failed: h.unable.Load(),
+		TurnedAway: h.gate.TurnedAway(), CutOff: h.cut.Load(),
+		EventsIn: h.events.Load(), EventsOut: h.sent.Load(), Refused: h.refused.Load(),
+	}
+}
 
 func (h *Hub) init() {
 	h.once.Do(func() {
@@ -141,7 +158,8 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
 		Origins: h.Origins, Silence: h.Silence, MessageTime: h.MessageTime,
-		Budget: h.Memory.Incoming, Turn: h.Memory.Turn,
+		OnRefusal: func() { h.refused.Add(1) },
+		Budget:    h.Memory.Incoming, Turn: h.Memory.Turn,
 		BeforeAck: func(conn *websocket.Conn) {
 			c = h.newClient(conn)
 			h.add(c)
@@ -161,6 +179,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 		defer h.remove(c)
 	}
 	if err != nil {
+		h.unable.Add(1)
 		return err
 	}
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())

@@ -428,7 +428,7 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	require.Equal(t, "site/a e", receive(t, other))
 	require.Eventually(t, func() bool { return j.Pending() == 0 }, 10*time.Second, time.Millisecond)
 	require.Len(t, n.seen(), 1)
-	events, _ := h.Totals()
+	events := h.Stats().EventsIn
 	require.EqualValues(t, 1, events)
 	require.Zero(t, refused.Load()+script.Load())
 }

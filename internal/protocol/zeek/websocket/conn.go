@@ -96,6 +96,8 @@ type Config struct {
 	Unwritten func(bytes int)
 	// OnFailure, if set, is told of each event that the server did not take.
 	OnFailure func(*zeek.Failure)
+	// OnRefusal, if set, is called for each message that a server does not take.
+	OnRefusal func()
 	// Endpoint and Version are what the server's Ack says.
 	Endpoint, Version string
 	// Logf, when set, is told what a person debugging a connection needs.
@@ -116,9 +118,9 @@ type Conn struct {
 	raw   rawForm
 	subs  zeek.Subscription // of the client
 
-	memory, decoded wire.Account // of Config.Budget: for buf, and for what dec has
-	turn            func()       // ends ours, nil if it is not
-	short           error        // why dec has not got memory
+	memory, decoded, kept wire.Account // of Config.Budget: for buf, for what dec has, for subs
+	turn                  func()       // ends ours, nil if it is not
+	short                 error        // why dec has not got memory
 
 	arrived float64 // when the last read of the stream brought something
 
@@ -178,7 +180,7 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 	}
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
 	if cfg.Budget != nil {
-		c.memory, c.decoded = wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget)
+		c.memory, c.decoded, c.kept = wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget)
 		c.dec.Hold = c.holdDecoded
 	}
 	for _, name := range cfg.Requests {

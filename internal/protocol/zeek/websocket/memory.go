@@ -93,4 +93,5 @@ func (c *Conn) Release() {
 	c.dec.Hold = nil
 	c.memory.Hold(0)
 	c.decoded.Hold(0)
+	c.kept.Hold(0)
 }

@@ -118,6 +118,37 @@ func TestLargeMessages(t *testing.T) {
 	require.Eventually(t, func() bool { return h.Memory.Incoming.Used() == 0 }, enough, time.Millisecond)
 }
 
+// TestIdleClientHoldsNothing of what it has sent before.
+func TestIdleClientHoldsNothing(t *testing.T) {
+	n := &notebook{}
+	h, addr := serve(t, n, func(h *Hub) { h.Memory = memory.New(64 << 20) })
+	nc := rawClient(t, addr)
+	ev := &event.Event{Name: "one", Args: []event.Value{
+		{Type: event.String, Bytes: []byte(strings.Repeat("\n", 1<<20))}, {Type: event.Vector, Elems: make([]event.Value, 20_000)},
+	}}
+	b, err := zeek.NewEncoder("t", zeek.Current).AppendEvent(nil, ev)
+	require.NoError(t, err)
+	require.NoError(t, wsutil.WriteClientText(nc, b))
+	require.Eventually(t, func() bool { return len(n.seen()) == 1 }, enough, time.Millisecond)
+	require.Eventually(t, func() bool { return h.Memory.Incoming.Used() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// TestLargeEventsComeOneAtATime, whoever has sent them; small ones do not wait.
+func TestLargeEventsComeOneAtATime(t *testing.T) {
+	n := &notebook{stay: make(chan struct{})}
+	_, addr := serve(t, n)
+	for range 3 {
+		publish(t, rawClient(t, addr), "large", 1<<20)
+	}
+	require.Eventually(t, func() bool { return n.inside.Load() == 1 }, enough, time.Millisecond)
+	publish(t, rawClient(t, addr), "small", 1)
+	require.Eventually(t, func() bool { return len(n.seen()) == 1 }, enough, time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
+	require.EqualValues(t, 1, n.inside.Load())
+	close(n.stay)
+	require.Eventually(t, func() bool { return len(n.seen()) == 4 }, enough, time.Millisecond)
+}
+
 // TestMessageThatDoesNotEnd: its client is cut off. A byte now and then does not help.
 func TestMessageThatDoesNotEnd(t *testing.T) {
 	h, addr := serve(t, &notebook{}, func(h *Hub) { h.MessageTime = 300 * time.Millisecond })

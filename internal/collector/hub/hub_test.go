@@ -32,12 +32,19 @@ type notebook struct {
 	lines   []string
 	settled int
 	broken  error
-	faulty  string // the event that shows an error of our own
+	faulty  string        // the event that shows an error of our own
+	stay    chan struct{} // for which events that are called large wait
+	inside  atomic.Int64  // how many do
 }
 
 type page struct{ *notebook }
 
 func (p page) Event(topic string, ev *event.Event) error {
+	if ev.Name == "large" {
+		p.inside.Add(1)
+		<-p.stay
+		p.inside.Add(-1)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ev.Name == p.faulty {

@@ -26,7 +26,7 @@ func TestDecoderAsksForMemory(t *testing.T) {
 		message     []byte
 		least, most int
 	}{
-		"values": {values, 20_000 * valueSize, 6 * 20_000 * valueSize}, "escapes": {escapes, 1 << 20, 3 << 20},
+		"values": {values, 42 * 2_000 * valueSize, 6 * 20_000 * valueSize}, "escapes": {escapes, 1 << 20, 3 << 20},
 		"plain": {plain, 0, 64 << 10}, "nested": {nested, 1 << 19, 4 << 20},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestDecoderAsksForMemory(t *testing.T) {
 			require.LessOrEqual(t, held, 3*keptOfShared)
 
 			d = NewDecoder(Limits{})
-			d.Hold = func(bytes int) bool { return bytes <= max(c.least/2, 64<<10) }
+			d.Hold = func(bytes int) bool { return bytes <= max(c.least*2/3, 64<<10) }
 			_, err = d.Decode(c.message, &event.Event{})
 			if c.least == 0 {
 				require.NoError(t, err)

@@ -121,7 +121,7 @@ func TestLargeMessages(t *testing.T) {
 // TestIdleClientHoldsNothing of what it has sent before.
 func TestIdleClientHoldsNothing(t *testing.T) {
 	n := &notebook{}
-	h, addr := serve(t, n, func(h *Hub) { h.Memory = memory.New(64 << 20) })
+	h, addr := serve(t, n, func(h *Hub) { h.Memory = memory.New(256 << 20) })
 	nc := rawClient(t, addr)
 	ev := &event.Event{Name: "one", Args: []event.Value{
 		{Type: event.String, Bytes: []byte(strings.Repeat("\n", 1<<20))}, {Type: event.Vector, Elems: make([]event.Value, 20_000)},

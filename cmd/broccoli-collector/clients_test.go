@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -171,7 +173,7 @@ func TestClientsLearnWhy(t *testing.T) {
 		{"too large", false, append(header(ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Length: 17 << 20}), make([]byte, 1<<20)...), 1009, "too large"},
 		{"no filter", true, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"x":1}`)))), 1007, "subscription: "},
 		{"large filter", true, header(ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Length: 2 << 20}), 1009, "too large"},
-		{"many topics", true, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(zeek.Subscription(make([]string, 1025)).AppendTo(nil)))), 1009, "1025 topics"},
+		{"many topics", true, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(zeek.Subscription(make([]string, 1025)).AppendTo(nil)))), 1009, "more than 1024"},
 		{"no subscription", true, nil, 1008, "no subscription came in time"},
 	} {
 		t.Run(w.what, func(t *testing.T) {
@@ -181,6 +183,13 @@ func TestClientsLearnWhy(t *testing.T) {
 			}
 			_, err := nc.Write(w.sends)
 			require.NoError(t, err)
+			if w.what == "too large" { // it goes on until it has seen the answer
+				time.Sleep(50 * time.Millisecond)
+				for range 2 {
+					_, err = nc.Write(make([]byte, 1<<20))
+					require.NoError(t, err)
+				}
+			}
 			code, reason := farewell(t, nc)
 			require.Equal(t, w.code, code, reason)
 			require.Contains(t, reason, w.reason)
@@ -190,4 +199,30 @@ func TestClientsLearnWhy(t *testing.T) {
 	_, said := c.end(t, syscall.SIGTERM)
 	code, reason := farewell(t, nc)
 	require.Equal(t, "1001 going away", fmt.Sprint(int(code), " ", reason), said)
+}
+
+// TestMetricsOfWebSocketClients: they are counted, and so is what passes.
+func TestMetricsOfWebSocketClients(t *testing.T) {
+	t.Parallel()
+	c, addr := startZeek(t, "-log-dir", t.TempDir(), "-metrics", "127.0.0.1:0", "-zeek-max-clients", "2")
+	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(c.passed)
+	require.NotEmpty(t, url, c.passed)
+	shows := func(lines ...string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			_, body := get(t, url+"/metrics")
+			return !slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(body, "broccoli_websocket_"+line+"\n") })
+		}, deadline, 20*time.Millisecond)
+	}
+	_, _ = refusal(t, addr, "https://evil.example")
+	shows("clients 0", "handshakes_failed_total 1")
+	one, two := webSocketClient(t, addr, "t"), webSocketClient(t, addr, "t", "t")
+	answer, _ := refusal(t, addr, "")
+	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	require.NoError(t, one.SendMessage([]byte(`{"type":"nonsense"}`)))
+	require.NoError(t, one.Send(numbered("exec", 1)))
+	require.NoError(t, one.Flush())
+	require.NoError(t, two.Next(new(event.Event)))
+	shows("clients 2", "handshakes_total 2", "handshakes_failed_total 1", "turned_away_total 1", "cut_off_total 0",
+		"received_events_total 1", "sent_events_total 1", "refused_messages_total 1")
 }

@@ -90,7 +90,9 @@ type logs struct {
 	dir       *logfile.Dir     // nil without -log-dir, as are the next two
 	events    *eventlog.Files
 	comm      *commlog.Log
-	metrics   net.Listener  // nil without -metrics
+	metrics   net.Listener // nil without -metrics
+	clients   func() *metrics.Clients
+	hup       chan os.Signal
 	every     time.Duration // how often to sync
 }
 
@@ -235,6 +237,7 @@ func (l *logs) facts() metrics.Facts {
 	_, f.Accepted = l.collector.Totals()
 	f.Refused = l.collector.Refused()
 	f.Truncated = l.stream.Truncated()
+	f.Clients = l.clients()
 	held := l.collector.Held()
 	f.Incoming, f.Outgoing, f.TurnedAway, f.CutOff = held.Incoming, held.Outgoing, held.TurnedAway, held.CutOff
 	if l.events != nil {

@@ -134,7 +134,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
 	f.BoolVar(&o.peerCache, "peer-cache", false, "let the peers of the command line refer to what they have sent before: far fewer bytes from a Bro, but its records are then old where something nested has changed")
 	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
-	size("max-memory", "the most memory that all peers together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
+	size("max-memory", "the most memory that all peers and WebSocket clients together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
 	size("max-queue", "how much may wait for a peer that takes events too slowly, with -forward, a `size` (default 16M)", func(n int64) { o.limits.Queue = int(n) })
 	f.StringVar(&o.secure.CACert, "ca-cert", "", "`file` with the certificate of the CA, PEM")
 	f.StringVar(&o.secure.HostCert, "host-cert", "", "`file` with our certificate, PEM; the key may be in it")

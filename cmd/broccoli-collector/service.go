@@ -88,7 +88,11 @@ func (r *service) open(p *plan, s *signals) (err error) {
 		return err
 	}
 	r.collects = len(r.listeners) > 0 || p.connects() || len(r.zeek.listeners) == 0
+	r.logs.clients = r.zeek.facts
 	r.collector = collect.New(cfg)
+	if r.zeek.hub != nil {
+		r.zeek.hub.Memory = r.collector.Memory()
+	}
 	return nil
 }
 

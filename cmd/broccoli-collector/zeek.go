@@ -16,6 +16,7 @@ import (
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/hub"
+	"romanesco/internal/collector/metrics"
 	"romanesco/internal/collector/refused"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
@@ -298,11 +299,23 @@ func (z *zeekPeers) forwarding() (stop func()) {
 	}
 }
 
+// facts is what the metrics show of the clients, nil if there can be none.
+func (z *zeekPeers) facts() *metrics.Clients {
+	if z.hub == nil {
+		return nil
+	}
+	n := z.hub.Stats()
+	return &metrics.Clients{
+		Open: n.Open, Accepted: n.Accepted, Refused: n.Failed, TurnedAway: n.TurnedAway, CutOff: n.CutOff,
+		EventsIn: n.EventsIn, EventsOut: n.EventsOut, Skipped: n.Refused,
+	}
+}
+
 // report says what has been done.
 func (z *zeekPeers) report() {
 	if z.hub != nil {
-		events, clients := z.hub.Totals()
-		slog.Info(fmt.Sprintf("%d events from %d WebSocket clients", events, clients), "events", events, "clients", clients)
+		n := z.hub.Stats()
+		slog.Info(fmt.Sprintf("%d events from %d WebSocket clients", n.EventsIn, n.Accepted), "events", n.EventsIn, "clients", n.Accepted)
 	}
 	if z.forwarder != nil {
 		n := z.forwarder.Totals()

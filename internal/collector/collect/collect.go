@@ -23,6 +23,7 @@ import (
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/memory"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
 )
@@ -56,8 +57,8 @@ type Config struct {
 type Limits struct {
 	// Peers is how many may be connected at a time.
 	Peers int
-	// Memory is how many bytes all of them together may make us hold, beyond
-	// what each of them has, up to memoryPeer, and we ourselves, memoryBase.
+	// Memory is how many bytes all of them together may make us hold, beyond what each
+	// of them usually has, and we ourselves: see package memory.
 	Memory int64
 	// Queue is how many bytes may wait for a peer that takes them too slowly.
 	Queue int
@@ -93,11 +94,8 @@ type Collector struct {
 	Traffic traffic.Ledger
 
 	cfg              Config
-	memory, outgoing *wire.Budget      // for what comes, and for what waits to be sent
-	held             atomic.Int64      // for how many peers holdMemory has been told
-	large            sync.Mutex        // held while a large event is written
-	sending          sync.Mutex        // guards senders
-	senders          map[*session]bool // whom events are sent on to
+	pool             *memory.Pool
+	memory, outgoing *wire.Budget // of the pool, for what comes, and for what waits to be sent
 	relay            relay
 	links            links
 	changing         sync.Mutex // held by Change
@@ -121,9 +119,11 @@ func New(cfg Config) *Collector {
 	}
 	c := &Collector{
 		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
-		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
-		senders: map[*session]bool{},
+		pool: memory.New(cfg.Limits.Memory),
 	}
+	c.memory, c.outgoing = c.pool.Incoming, c.pool.Outgoing
+	c.pool.Hold = cfg.HoldMemory
+	c.pool.Count(&c.gate.Open)
 	c.gate.What, c.gate.Max = "peers", cfg.Limits.Peers
 	c.gate.Logf = func(format string, args ...any) { cfg.Messages.Warn(fmt.Sprintf(format, args...)) }
 	v := newView(cfg.Catalog, cfg.Destinations)
@@ -156,7 +156,7 @@ func (c *Collector) Held() Held {
 // it returns nil when all peers are done with, or else why it could not go on. The
 // first source of peers that cannot go on ends the others.
 func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
-	c.holdMemory()
+	c.pool.Limit()
 	sources, within := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		sources.Go(func() error { return cmp.Or(c.serve(within, l), c.Failure()) })
@@ -177,7 +177,7 @@ func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	return c.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
-		c.holdMemory()
+		c.pool.Limit()
 		if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
 			c.cfg.Messages.Warn(fmt.Sprintf("%v: %v", nc.RemoteAddr(), err), "peer", nc.RemoteAddr().String(), "error", err)
 		}
@@ -223,14 +223,10 @@ func (c *Collector) connect(ctx context.Context, l *link) error {
 // sends takes note of a peer that events are sent on to, until the function that it
 // returns is called.
 func (c *Collector) sends(s *session) (done func()) {
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	c.senders[s] = true
+	leave := c.pool.Join(s)
 	return func() {
-		c.sending.Lock()
-		defer c.sending.Unlock()
-		delete(c.senders, s)
-		s.queue.close()
+		leave()
+		s.queue.Close()
 	}
 }
 

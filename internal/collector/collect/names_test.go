@@ -126,7 +126,7 @@ func TestAConnectionIsAskedForSoMuch(t *testing.T) {
 		c.relay.leave(s)
 	}
 	require.Len(t, sensor.extra, maxExtra)
-	require.Len(t, sensor.queue.take(), maxExtra)
+	require.Len(t, sensor.queue.Take(), maxExtra)
 }
 
 // TestTheFirstWhoAsksIsAskedToo, as soon as another asks.
@@ -137,11 +137,11 @@ func TestTheFirstWhoAsksIsAskedToo(t *testing.T) {
 		c.relay.join(s)
 	}
 	c.relay.want(first, "new")
-	require.Empty(t, first.queue.take())
-	require.Equal(t, []item{{request: "new"}}, second.queue.take())
+	require.Empty(t, first.queue.Take())
+	require.Equal(t, []item{{request: "new"}}, second.queue.Take())
 	c.relay.want(second, "new")
-	require.Equal(t, []item{{request: "new"}}, first.queue.take())
-	require.Empty(t, second.queue.take())
+	require.Equal(t, []item{{request: "new"}}, first.queue.Take())
+	require.Empty(t, second.queue.Take())
 }
 
 // TestManyPeersAskAlike: a pattern is tried once for each name, not for each peer,

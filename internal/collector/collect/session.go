@@ -16,6 +16,7 @@ import (
 
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
 	"romanesco/internal/protocol/delivery"
@@ -44,9 +45,9 @@ type session struct {
 	extra   map[string]bool
 	later   []string
 	up      bool
-	ignored map[string]bool // names that were not asked for and that a line is about
-	queue   *queue          // of what goes to the peer, nil if nothing is forwarded
-	to      []*session      // whom the event at hand goes to
+	ignored map[string]bool    // names that were not asked for and that a line is about
+	queue   *queue.Queue[item] // of what goes to the peer, nil if nothing is forwarded
+	to      []*session         // whom the event at hand goes to
 	conn    *peer.Conn
 	cut     atomic.Pointer[error] // why we have ended it
 }
@@ -300,10 +301,10 @@ func (s *session) settle() error { return s.c.fail(s.batch.Settle()) }
 
 // send writes what is in the queue until the connection ends.
 func (s *session) send() {
-	for s.queue.wait() {
-		items := s.queue.take()
+	for s.queue.Wait(nil) {
+		items := s.queue.Take()
 		err := s.write(items)
-		s.queue.sent(items)
+		s.queue.Sent(items)
 		if err != nil {
 			_ = s.conn.Close() // who receives will say so
 			return
@@ -334,20 +335,26 @@ func (s *session) put(it item) {
 	if s.queue == nil {
 		return
 	}
-	err := s.queue.put(it)
-	for errors.Is(err, errMemory) && s.c.makeRoom() {
-		err = s.queue.put(it)
+	err := s.queue.Put(it)
+	for errors.Is(err, queue.ErrMemory) && s.c.pool.MakeRoom() {
+		err = s.queue.Put(it)
 	}
 	if err != nil {
 		s.cutOff(fmt.Errorf("cut off: %w, %s wait for it", err, s.queue))
 	}
 }
 
+// Waits implements memory.Waiting.
+func (s *session) Waits() int { return s.queue.Size() }
+
+// CutOff implements memory.Waiting.
+func (s *session) CutOff(why error) { s.cutOff(fmt.Errorf("cut off: %w", why)) }
+
 // cutOff ends the connection, and gives back the memory of what waits.
 func (s *session) cutOff(err error) {
 	if s.cut.CompareAndSwap(nil, &err) {
 		s.c.cut.Add(1)
-		s.queue.close()
+		s.queue.Close()
 		go s.nc.Close() // TLS may want to say goodbye first
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
+	"romanesco/internal/collector/memory"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
 )
@@ -64,26 +65,88 @@ func TestFaultsOfOursAreTold(t *testing.T) {
 	}
 }
 
-// TestSlowClientIsCutOff, and told that it can come again.
+// TestSlowClientIsCutOff, and costs the others nothing.
 func TestSlowClientIsCutOff(t *testing.T) {
 	h, addr := serve(t, &notebook{})
-	slow, sender := rawClient(t, addr, "t"), rawClient(t, addr)
-	h.mu.Lock()
-	var c *client
-	for c = range h.clients {
-		if len(c.conn.Subscriptions()) > 0 {
-			break
-		}
+	_, quick, sender := rawClient(t, addr, "t"), dial(t, addr, "t", "t"), rawClient(t, addr)
+	for range 400 { // more than the buffers of the sockets and the queue have room for
+		publish(t, sender, "one", 64<<10)
+		require.Equal(t, "t one", receive(t, quick))
 	}
-	h.mu.Unlock()
-	c.queue.mu.Lock()
-	c.queue.bytes = maxWaiting // as if it had not taken that much
-	c.queue.mu.Unlock()
-	publish(t, sender, "one", 1)
-	code, reason := ending(t, slow)
-	require.EqualValues(t, 1013, code)
-	require.Equal(t, "overloaded: events wait that are not taken as fast as they come", reason)
 	require.Eventually(t, func() bool { return h.cut.Load() == 1 }, enough, time.Millisecond)
+	require.Eventually(t, func() bool { return h.Memory.Outgoing.Used() == 0 }, enough, time.Millisecond)
+}
+
+// TestNoMemoryForWhatWaits: the client is told that it can come again.
+func TestNoMemoryForWhatWaits(t *testing.T) {
+	h, addr := serve(t, &notebook{}, func(h *Hub) { h.Memory = memory.New(4 << 20) })
+	nc, sender := rawClient(t, addr, "t"), rawClient(t, addr)
+	require.True(t, h.Memory.Outgoing.Take(1<<20)) // others have it
+	publish(t, sender, "one", 1)
+	code, reason := ending(t, nc)
+	require.EqualValues(t, 1013, code)
+	require.Equal(t, "overloaded: no memory is left for what waits", reason)
+	require.Eventually(t, func() bool { return h.cut.Load() == 1 }, enough, time.Millisecond)
+}
+
+// TestLargeMessages: one at a time is welcome; what does not go into the memory that
+// there is as a line is skipped, and the client told.
+func TestLargeMessages(t *testing.T) {
+	n := &notebook{}
+	h, addr := serve(t, n, func(h *Hub) { h.Memory = memory.New(16 << 20) })
+	nc := rawClient(t, addr)
+	publish(t, nc, "one", 1<<20)
+	publish(t, nc, "two", 2<<20)
+	b, _, err := wsutil.ReadServerData(nc)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "too large an event for -max-memory")
+	publish(t, nc, "three", 1)
+	require.Eventually(t, func() bool { return len(n.seen()) == 2 }, enough, time.Millisecond)
+	require.Equal(t, []string{"t one 1", "t three 1"}, n.seen())
+	require.Zero(t, h.Memory.Incoming.Used())
+	require.True(t, h.Memory.Incoming.Take(8<<20)) // others have it
+	publish(t, nc, "four", 2<<20)
+	code, reason := ending(t, nc)
+	require.EqualValues(t, 1013, code)
+	require.Contains(t, reason, "no memory is left for the message; others have it")
+	h.Memory.Incoming.Give(8 << 20)
+	nc = rawClient(t, addr)
+	require.NoError(t, ws.WriteHeader(nc, ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Length: 15 << 20}))
+	_, _ = nc.Write(make([]byte, 10<<20))
+	code, _ = ending(t, nc)
+	require.Equal(t, ws.StatusMessageTooBig, code)
+	require.Eventually(t, func() bool { return h.Memory.Incoming.Used() == 0 }, enough, time.Millisecond)
+}
+
+// TestIdleClientHoldsNothing of what it has sent before.
+func TestIdleClientHoldsNothing(t *testing.T) {
+	n := &notebook{}
+	h, addr := serve(t, n, func(h *Hub) { h.Memory = memory.New(256 << 20) })
+	nc := rawClient(t, addr)
+	ev := &event.Event{Name: "one", Args: []event.Value{
+		{Type: event.String, Bytes: []byte(strings.Repeat("\n", 1<<20))}, {Type: event.Vector, Elems: make([]event.Value, 20_000)},
+	}}
+	b, err := zeek.NewEncoder("t", zeek.Current).AppendEvent(nil, ev)
+	require.NoError(t, err)
+	require.NoError(t, wsutil.WriteClientText(nc, b))
+	require.Eventually(t, func() bool { return len(n.seen()) == 1 }, enough, time.Millisecond)
+	require.Eventually(t, func() bool { return h.Memory.Incoming.Used() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// TestLargeEventsComeOneAtATime, whoever has sent them; small ones do not wait.
+func TestLargeEventsComeOneAtATime(t *testing.T) {
+	n := &notebook{stay: make(chan struct{})}
+	_, addr := serve(t, n)
+	for range 3 {
+		publish(t, rawClient(t, addr), "large", 1<<20)
+	}
+	require.Eventually(t, func() bool { return n.inside.Load() == 1 }, enough, time.Millisecond)
+	publish(t, rawClient(t, addr), "small", 1)
+	require.Eventually(t, func() bool { return len(n.seen()) == 1 }, enough, time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
+	require.EqualValues(t, 1, n.inside.Load())
+	close(n.stay)
+	require.Eventually(t, func() bool { return len(n.seen()) == 4 }, enough, time.Millisecond)
 }
 
 // TestMessageThatDoesNotEnd: its client is cut off. A byte now and then does not help,

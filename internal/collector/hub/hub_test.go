@@ -32,12 +32,19 @@ type notebook struct {
 	lines   []string
 	settled int
 	broken  error
-	faulty  string // the event that shows an error of our own
+	faulty  string        // the event that shows an error of our own
+	stay    chan struct{} // for which events that are called large wait
+	inside  atomic.Int64  // how many do
 }
 
 type page struct{ *notebook }
 
 func (p page) Event(topic string, ev *event.Event) error {
+	if ev.Name == "large" {
+		p.inside.Add(1)
+		<-p.stay
+		p.inside.Add(-1)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ev.Name == p.faulty {
@@ -378,7 +385,8 @@ func (l *later) Settle() error                    { return nil }
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	near, far := net.Pipe()
 	l := &later{written: make(chan int, 1)}
-	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
+	h := &Hub{Version: "8.0.0", Receive: func(string) Receiver { return l }, Logf: t.Logf}
+	h.init()
 	go func() { _ = h.handle(t.Context(), far) }()
 	client := &started{Conn: near}
 	c, err := websocket.Open(t.Context(), client, websocket.Config{Host: "hub", Topic: "t"})
@@ -427,7 +435,7 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	require.Equal(t, "site/a e", receive(t, other))
 	require.Eventually(t, func() bool { return j.Pending() == 0 }, 10*time.Second, time.Millisecond)
 	require.Len(t, n.seen(), 1)
-	events, _ := h.Totals()
+	events := h.Stats().EventsIn
 	require.EqualValues(t, 1, events)
 	require.Zero(t, refused.Load()+script.Load())
 }

@@ -43,6 +43,7 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 	}
 	if c.in != nil && !c.state.ClientSide() {
 		_ = c.CloseFor(c.lateness(ctx, err))
+		c.Release()
 	}
 	_ = c.net.Close()
 	if ctx.Err() != nil && c.asking.Load() && len(c.subscription()) > 0 {

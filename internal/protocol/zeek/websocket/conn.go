@@ -76,6 +76,12 @@ type Config struct {
 	// MessageTime is how long a peer may take for a message that it has begun; 0: for
 	// ever.
 	MessageTime time.Duration
+	// Budget, if set, is the memory for messages and for what becomes of them, beyond
+	// what is usual, which is shared with others.
+	Budget *wire.Budget
+	// Turn, if set, is waited for before a large message is decoded. The function that
+	// it returns is called when all that has become of the message is let go.
+	Turn func() (done func())
 	// Origins are those whose pages may be clients of ours. A browser says which one
 	// it acts for, others than browsers say none, and are welcome.
 	Origins []string
@@ -84,6 +90,8 @@ type Config struct {
 	Unwritten func(bytes int)
 	// OnFailure, if set, is told of each event that the server did not take.
 	OnFailure func(*zeek.Failure)
+	// OnRefusal, if set, is called for each message that a server does not take.
+	OnRefusal func()
 	// Endpoint and Version are what the server's Ack says.
 	Endpoint, Version string
 	// Logf, when set, is told what a person debugging a connection needs.
@@ -103,6 +111,7 @@ type Conn struct {
 	begun  bool          // a part of it is still to be read
 	waited time.Duration // for the rest of it
 	whole  bool          // all of it is there
+	most   int           // bytes of it
 	// drained says that Step has said that more is to be read; ping is the payload of a
 	// ping that is to be answered.
 	drained bool
@@ -110,6 +119,10 @@ type Conn struct {
 	topic   string // of the event that was read last
 	raw     rawForm
 	subs    zeek.Subscription // of the client
+
+	memory, decoded, kept wire.Account // of Config.Budget: for buf, for what dec has, for subs
+	turn                  func()       // ends ours, nil if it is not
+	short                 error        // why dec has not got memory
 
 	arrived float64 // when the last read of the stream brought something
 
@@ -168,6 +181,10 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
 	}
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
+	if cfg.Budget != nil {
+		c.memory, c.decoded, c.kept = wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget)
+		c.dec.Hold = c.holdDecoded
+	}
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}

@@ -78,11 +78,17 @@ func (c *Conn) Pong() error {
 
 func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 	for {
+		if !c.begun {
+			c.letGo(ev)
+		}
 		if kind, err := c.message(); err != nil || kind != arrival.Event {
 			return kind, err
 		}
-		m, err := c.dec.Decode(c.buf, ev)
+		m, err := c.decode(ev)
 		if err != nil {
+			if c.overloaded() {
+				return arrival.None, c.readError(c.short)
+			}
 			c.cfg.Logf("skipped: %v", err)
 			if err := c.complain(err); err != nil {
 				return arrival.None, err
@@ -101,7 +107,9 @@ func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 		if ev.Time == 0 {
 			ev.Time = c.arrived
 		}
-		ev.Raw = c.raw.of(ev)
+		if c.state.ClientSide() { // who passes events on has the message
+			ev.Raw = c.raw.of(ev)
+		}
 		return arrival.Event, nil
 	}
 }
@@ -160,9 +168,6 @@ func (c *Conn) buffered() bool {
 // in the middle of that.
 func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
 	if !c.begun {
-		if cap(b) > maxKept {
-			b = nil
-		}
 		b = b[:0]
 		h, err := c.frame.NextFrame()
 		if err == nil && h.OpCode.IsControl() {
@@ -178,11 +183,26 @@ func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
 		}
 		c.begun, c.waited = true, 0
 		c.whole = h.Fin && h.Length <= int64(c.in.Buffered())
+		c.most = c.cfg.Limits.MaxMessage
+		if h.Fin {
+			c.most = int(h.Length)
+		}
 	}
 	defer c.hurry()()
+	if c.leaving { // nobody takes it
+		_, err := io.Copy(io.Discard, &c.frame)
+		c.begun = false
+		if err != nil {
+			err = c.readError(err)
+		}
+		return b, arrival.None, err
+	}
 	for {
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+			var err error
+			if b, err = c.grow(b, c.most); err != nil {
+				return b, arrival.None, c.readError(err)
+			}
 		}
 		n, err := c.frame.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -220,6 +240,9 @@ func (c *Conn) readError(err error) error {
 	case err == io.EOF || errors.Is(err, errClosed):
 		return c.reason(io.EOF) // perhaps the answer to our own end
 	case errors.Is(err, ErrRefused):
+		return err
+	case errors.Is(err, ErrOverloaded):
+		c.wrong.CompareAndSwap(nil, &err)
 		return err
 	}
 	err = fmt.Errorf("reading from peer: %w", err)

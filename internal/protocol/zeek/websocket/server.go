@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -51,12 +52,16 @@ func (c *Conn) welcome() error {
 		}
 		return fmt.Errorf("subscription: %w", err)
 	}
-	if err := c.subs.Decode(c.dec, c.buf); err != nil {
+	err := c.subs.Decode(zeek.NewDecoder(zeek.Limits{MaxValues: maxSubscriptions}), c.buf)
+	if errors.Is(err, zeek.ErrLimit) {
+		err = fmt.Errorf("%w: subscription to more than %d topics", zeek.ErrLimit, maxSubscriptions)
+	}
+	if err != nil {
 		_ = c.complain(fmt.Errorf("first message must contain a filter: %w", err))
 		return err
 	}
-	if len(c.subs) > maxSubscriptions {
-		return fmt.Errorf("%w: subscription to %d topics", zeek.ErrLimit, len(c.subs))
+	if !c.kept.Hold(len(c.buf)) { // the topics
+		return c.shortOf(len(c.buf))
 	}
 	c.readsUpTo(c.cfg.Limits.MaxMessage)
 	c.speaks(zeek.Current)

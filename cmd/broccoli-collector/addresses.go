@@ -38,6 +38,13 @@ func (p *plan) checkAddresses() error {
 		}
 		all = append(all, place{"-metrics", at, false})
 	}
+	if addr := p.opts.debug; addr != "" {
+		at, err := debugAddress(addr)
+		if err != nil {
+			return err
+		}
+		all = append(all, place{"-debug-listen", at, false})
+	}
 	for _, l := range [][2]string{{"-zeek-listen", p.opts.zeek.listen}, {"-zeek-tls-listen", p.opts.zeek.secureListen}} {
 		if l[1] == "" {
 			continue

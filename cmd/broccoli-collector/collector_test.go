@@ -120,6 +120,27 @@ func TestMetrics(t *testing.T) {
 	require.Zero(t, code)
 }
 
+// TestProfiles are served to this host, if somebody wants that.
+func TestProfiles(t *testing.T) {
+	c := start(t, "-debug-listen", "127.0.0.1:0")
+	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+/debug/pprof/`).FindString(c.passed)
+	if url == "" {
+		url = c.wait(t, `profiles at (\S+)`)
+	}
+	code, body := get(t, url+"goroutine?debug=1")
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, body, "collect.(*Collector).Run")
+	code, _ = get(t, url+"profile?seconds=1")
+	require.Equal(t, http.StatusOK, code)
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:6060"} {
+		code, _, said := ran(t, "-listen", "127.0.0.1:0", "-debug-listen", addr)
+		require.Equal(t, statusUsage, code)
+		require.Contains(t, said, "can be reached from other hosts")
+	}
+}
+
 // TestLogsRotateByThemselves, and are synced: without a signal, or a sensor that
 // wants confirmation.
 func TestLogsRotateByThemselves(t *testing.T) {

@@ -188,31 +188,6 @@ func sendUntilItEnds(t *testing.T, c *collector) (confirmed, code int, said stri
 	return sent - journal.Pending(), code, said
 }
 
-// TestFullDisk has a file system of its own that is full soon.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	script := `mount -t tmpfs -o size=128k none "$1" || exit 77; shift; "$@"; code=$?; cat "$0"/events.log*; exit $code`
-	if exec.Command("unshare", "-rm", "sh", "-c", `mount -t tmpfs -o size=128k none "$0"`, dir).Run() != nil {
-		t.Skip("no file system can be mounted here")
-	}
-	c := launch(t, exec.Command("unshare", "-rm", "sh", "-c", script, dir, dir,
-		program, "-listen", "127.0.0.1:0", "-log-dir", dir, "-log-files", "one", "-log-format", "json"))
-	confirmed, code, said := sendUntilItEnds(t, c)
-	require.Equal(t, 1, code, said)
-	require.Equal(t, 1, strings.Count(said, "no space left on device"), said)
-	require.Contains(t, said, "writing log "+dir+"/events.log: no space left on device (make room on the file system of "+dir+")")
-	found := map[string]int{}
-	for line := range strings.Lines(c.output.String()) {
-		require.True(t, strings.HasSuffix(line, "}\n"), "a torn line")
-		n, _ := number(t, line)
-		found[n]++
-	}
-	require.Positive(t, confirmed)
-	for n := range confirmed {
-		require.Contains(t, found, fmt.Sprint(n))
-	}
-}
-
 func TestFullStandardOutput(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)

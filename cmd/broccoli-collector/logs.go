@@ -117,6 +117,7 @@ func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
 	}
 	l.dir.Naming = logfile.Naming(o.naming)
 	l.every = set.Sync.Every()
+	set.Held = l.held
 	l.events = eventlog.NewFiles(l.dir, set)
 	l.comm = commlog.New(l.dir, o.size, saying(slog.Default(), slog.LevelError))
 	l.comm.Started()
@@ -168,7 +169,7 @@ func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error)
 	l.collector = c
 	if l.metrics != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
-			return metrics.Serve(ctx, l.metrics, l.facts, l.collector.Failure)
+			return metrics.Serve(ctx, l.metrics, l.facts, l.healthy)
 		})
 	}
 	if l.dir == nil {
@@ -226,6 +227,37 @@ func (l *logs) syncOnTime(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// held says that sensors wait for room on the disk, or wait no more.
+func (l *logs) held(why error) {
+	text := "there is room again on the disk of " + l.opts.dir + ": sensors go on"
+	if why != nil {
+		text = fmt.Sprintf("the disk of %s is full, and sensors wait until there is room: %v", l.opts.dir, why)
+	}
+	slog.Warn(text)
+	l.comm.Note(text)
+}
+
+// healthy returns why no events are taken, or nil.
+func (l *logs) healthy() error {
+	if err := l.collector.Failure(); err != nil || l.events == nil {
+		return err
+	}
+	if why := l.events.Full(); why != nil {
+		return fmt.Errorf("the disk is full, sensors wait: %w", why)
+	}
+	return nil
+}
+
+// report says what has come and was not written.
+func (l *logs) report() {
+	if l.events == nil {
+		return
+	}
+	if n := l.events.Stats().Unwritten; n > 0 {
+		slog.Warn(fmt.Sprintf("%d events had come and could not be written; sensors that want confirmation have been told of none of them", n), "events", n)
 	}
 }
 

@@ -37,6 +37,7 @@ type options struct {
 	zeek          zeekOptions
 	messages      messageOptions
 	config        string
+	debug         string
 	version       bool
 	checkOnly     bool
 }
@@ -143,6 +144,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.secure.RSAKeyExchange, "tls-rsa-key-exchange", false, "allow suites without forward secrecy, for old Bros")
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
+	f.StringVar(&o.debug, "debug-listen", "", "`address` of this host, host:port, to serve profiles of the program at, /debug/pprof/ (default none)")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	o.messages.register(f)
 	o.logs.register(f)
@@ -168,6 +170,11 @@ func (o *options) check() error {
 			return fmt.Errorf("-connect %q: not of the form host:port: %w", addr, err)
 		} else if _, err := net.LookupPort("tcp", port); err != nil {
 			return fmt.Errorf("-connect %q: %w", addr, err)
+		}
+	}
+	if o.debug != "" {
+		if _, err := debugAddress(o.debug); err != nil {
+			return err
 		}
 	}
 	if o.limits.Peers < 1 {

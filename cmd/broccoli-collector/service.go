@@ -34,6 +34,7 @@ type service struct {
 	// collects is whether peers can come, or are connected to; else there are
 	// WebSocket clients alone.
 	collects bool
+	debug    net.Listener // nil without -debug-listen
 }
 
 // start opens all that the plan needs and runs it, until a signal ends it or
@@ -87,6 +88,9 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.listeners, err = p.listen(src, cfg.Comm); err != nil {
 		return err
 	}
+	if r.debug, err = p.opts.listenForDebugging(); err != nil {
+		return err
+	}
 	r.collects = len(r.listeners) > 0 || p.connects() || len(r.zeek.listeners) == 0
 	r.logs.clients = r.zeek.facts
 	r.collector = collect.New(cfg)
@@ -109,11 +113,15 @@ func (r *service) run(s *signals) error {
 	}
 	g.Go(func() error { return r.watchdog(ctx) })
 	g.Go(func() error { return r.reloadOnSignal(ctx, s.hup) })
+	if r.debug != nil {
+		g.Go(func() error { return serveProfiles(ctx, r.debug) })
+	}
 	err := g.Wait()
 	tell(daemon.SdNotifyStopping)
 	stopForwarding()
 	events, peers := r.collector.Totals()
 	slog.Info(fmt.Sprintf("%d events from %d peers", events, peers), "events", events, "peers", peers)
+	r.logs.report()
 	r.zeek.report()
 	return err
 }

@@ -83,13 +83,14 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
-	if err := s.shakeHands(ctx); err != nil {
+	if err := aside(func() error { return s.shakeHands(ctx) }); err != nil {
 		if ctx.Err() != nil {
 			return c.Failure()
 		}
 		c.refused.Add(1)
 		return err
 	}
+	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name})
 	defer s.conn.Release()
 	defer s.conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
@@ -107,6 +108,26 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		c.cut.Add(1)
 	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()
+	}
+	return err
+}
+
+// aside runs f elsewhere and waits for it: a peer that is idle is not to keep the stack
+// that its handshake has needed.
+func aside(f func() error) (err error) {
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if panicked = recover(); panicked != nil {
+				panicked = fmt.Sprintf("%v\n%s", panicked, debug.Stack())
+			}
+		}()
+		err = f()
+	}()
+	if <-done; panicked != nil {
+		panic(panicked)
 	}
 	return err
 }
@@ -129,10 +150,9 @@ func (s *session) shakeHands(ctx context.Context) (err error) {
 			return fmt.Errorf("TLS: %w", err)
 		}
 	}
-	s.batch = s.c.cfg.Log.Batch(eventlog.Peer{Addr: s.from, Host: s.name})
 	cfg := peer.Config{
 		Originator: s.link != nil, Runtime: uint32(time.Since(s.c.started).Seconds()),
-		Meet: s.meet, Decompress: true, Whole: s.secured,
+		Meet: s.meet, Decompress: true, Whole: s.secured, Sparing: true,
 		Limits:      wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
 		MessageTime: s.c.message,
 		Requested:   s.requested, Counters: s.count, Logf: s.note.Logf,

@@ -37,7 +37,7 @@ type Log struct {
 	leftOut atomic.Uint64
 
 	mu                  sync.Mutex // guards what follows
-	comm, remote        *logfile.File
+	comm, remote        *output
 	line                []byte
 	accepted, connected int
 	broken              bool // the last line could not be written, as has been told
@@ -46,7 +46,7 @@ type Log struct {
 // New returns logs in dir that are rotated at maxSize bytes, unless that is 0.
 // errorf is told what is wrong with them.
 func New(dir *logfile.Dir, maxSize int64, errorf func(format string, args ...any)) *Log {
-	return &Log{dir: dir, maxSize: maxSize, errorf: errorf, comm: dir.File("comm"), remote: dir.File("remote")}
+	return &Log{dir: dir, maxSize: maxSize, errorf: errorf, comm: &output{File: dir.File("comm")}, remote: &output{File: dir.File("remote")}}
 }
 
 // Started says that we are there.
@@ -64,6 +64,9 @@ func (l *Log) Listening(addr net.Addr, secured bool) {
 	}
 	l.child("", fmt.Sprintf("listening on %v (%s)", addr, how))
 }
+
+// Note says something that concerns no peer alone.
+func (l *Log) Note(text string) { l.parent("", text) }
 
 // Accepted begins with a peer that has connected to us.
 func (l *Log) Accepted(addr net.Addr, secured bool) *Peer {
@@ -149,35 +152,72 @@ func (l *Log) write(who, peer, text string) (size int) {
 	return len(l.line)
 }
 
+// maxHeld is how many bytes of lines wait for room on the disk, in each log.
+const maxHeld = 64 << 10
+
+// output is one of the logs.
+type output struct {
+	*logfile.File
+	held []byte // lines for which there was no room yet
+}
+
 // append writes the line. What cannot be written is told once, and is no reason
-// to end: the events are elsewhere.
-func (l *Log) append(f *logfile.File) {
-	err := l.tryAppend(f)
+// to end: the events are elsewhere. On a full disk lines wait a while, unsaid: it is
+// said of the events.
+func (l *Log) append(o *output) {
+	err := l.tryAppend(o)
+	if logfile.NoRoom(err) && len(o.held)+len(l.line) <= maxHeld {
+		o.held = append(o.held, l.line...)
+		return
+	}
+	if err != nil {
+		l.leftOut.Add(1)
+	}
 	if err != nil && !l.broken {
 		l.errorf("%v", err)
 	}
 	l.broken = err != nil
 }
 
-func (l *Log) tryAppend(f *logfile.File) error {
-	if err := f.Open(); err != nil {
+func (l *Log) tryAppend(o *output) error {
+	if err := o.Open(); err != nil {
 		return err
 	}
-	if l.maxSize > 0 && f.Size() > 0 && f.Size()+int64(len(l.line)) > l.maxSize {
-		if err := rotate(f); err != nil {
+	if size := int64(len(o.held) + len(l.line)); l.maxSize > 0 && o.Size() > 0 && o.Size()+size > l.maxSize {
+		if err := rotate(o.File); err != nil {
 			return err
 		}
-		if err := f.Open(); err != nil {
+		if err := o.Open(); err != nil {
 			return err
 		}
 	}
-	return f.Append(l.line)
+	if len(o.held) == 0 {
+		return o.Append(l.line)
+	}
+	err := o.Append(append(o.held, l.line...))
+	if err == nil {
+		o.held = nil
+	}
+	return err
 }
 
 func rotate(f *logfile.File) error {
 	h, _, err := f.Rotate()
 	if err == nil && h != nil {
 		err = h.Close()
+	}
+	return err
+}
+
+// end closes the log, with what was held if there is room now.
+func (o *output) end() (err error) {
+	if len(o.held) > 0 {
+		if err = o.Open(); err == nil {
+			err = o.Append(o.held)
+		}
+	}
+	if h := o.Retire(); h != nil {
+		err = errors.Join(err, h.Close())
 	}
 	return err
 }
@@ -189,7 +229,7 @@ func (l *Log) Rotate() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(rotate(l.comm), rotate(l.remote))
+	return errors.Join(rotate(l.comm.File), rotate(l.remote.File))
 }
 
 // Close closes both.
@@ -199,11 +239,5 @@ func (l *Log) Close() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var errs []error
-	for _, f := range []*logfile.File{l.comm, l.remote} {
-		if h := f.Retire(); h != nil {
-			errs = append(errs, h.Close())
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(l.comm.end(), l.remote.end())
 }

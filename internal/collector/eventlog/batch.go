@@ -1,14 +1,17 @@
 package eventlog
 
 import (
+	"context"
+	"slices"
 	"strings"
 
+	"romanesco/internal/collector/logfile"
 	"romanesco/internal/event"
 )
 
 // Batch implements Log.
-func (l *Files) Batch(peer Peer) Batch {
-	return &fileBatch{log: l, peer: peer, parts: map[string]*part{}}
+func (l *Files) Batch(ctx context.Context, peer Peer) Batch {
+	return &fileBatch{log: l, ctx: ctx, peer: peer, parts: map[string]*part{}}
 }
 
 // fileBatch is lines for several files. They lie in one piece of memory, in the
@@ -16,6 +19,7 @@ func (l *Files) Batch(peer Peer) Batch {
 // are.
 type fileBatch struct {
 	log    *Files
+	ctx    context.Context // while that lives, we wait for room
 	peer   Peer
 	lines  []byte
 	spans  []span // of lines
@@ -32,13 +36,14 @@ type fileBatch struct {
 type part struct {
 	file        *file
 	schema      *schema // of the last line
-	first, last int     // the spans; only in use if the part is in used
+	first, last int     // the spans that are not written; only in use if the part is in used
 	inUse       bool
 }
 
 // span is lines that follow each other, and go to one file under one schema.
 type span struct {
 	from, to int
+	events   int
 	schema   *schema
 	next     int // of the same part, or 0: the first span follows none
 }
@@ -127,10 +132,11 @@ func (b *fileBatch) addSpan(p *part, from int) {
 	if p.inUse {
 		if s := &b.spans[p.last]; s.to == from && s.schema == p.schema {
 			s.to = len(b.lines)
+			s.events++
 			return
 		}
 	}
-	b.spans = append(b.spans, span{from: from, to: len(b.lines), schema: p.schema})
+	b.spans = append(b.spans, span{from: from, to: len(b.lines), events: 1, schema: p.schema})
 	n := len(b.spans) - 1
 	if p.inUse {
 		b.spans[p.last].next = n
@@ -153,14 +159,11 @@ func (b *fileBatch) Flush() error {
 }
 
 func (b *fileBatch) flush() error {
-	retired, err := b.write()
+	retired, err := b.writeOrWait()
 	if err != nil {
 		return err
 	}
-	for _, p := range b.used {
-		p.inUse = false
-	}
-	b.used, b.spans, b.lines, b.events, b.cut = b.used[:0], b.spans[:0], emptied(b.lines), 0, 0
+	b.spans, b.lines, b.events, b.cut = b.spans[:0], emptied(b.lines), 0, 0
 	if retired {
 		if err := b.log.release(); err != nil {
 			return err
@@ -183,7 +186,39 @@ func (b *fileBatch) Settle() error {
 	return b.err
 }
 
-// write writes each part, and reports whether there are files to be closed.
+// writeOrWait writes each part, as soon as there is room for it, and reports whether
+// there are files to be closed.
+func (b *fileBatch) writeOrWait() (retired bool, err error) {
+	try := func() (err error) {
+		retired, err = b.write()
+		return err
+	}
+	if err = try(); logfile.NoRoom(err) {
+		b.log.trouble()
+		err = b.log.room.await(b.ctx, err, try)
+	}
+	if err != nil {
+		b.giveUp()
+	}
+	return retired, err
+}
+
+// giveUp counts what will not be written.
+func (b *fileBatch) giveUp() {
+	b.log.mu.Lock()
+	defer b.log.mu.Unlock()
+	b.log.stats.Errors++
+	for _, p := range b.used {
+		for i := p.first; ; i = b.spans[i].next {
+			b.log.stats.Unwritten += uint64(b.spans[i].events)
+			if b.spans[i].next == 0 {
+				break
+			}
+		}
+	}
+}
+
+// write writes each part, or what an earlier attempt has left of them.
 func (b *fileBatch) write() (retired bool, err error) {
 	l := b.log
 	if err := l.failure(); err != nil {
@@ -191,11 +226,12 @@ func (b *fileBatch) write() (retired bool, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range b.used {
-		if err := b.writePart(p); err != nil {
-			l.stats.Errors++
+	for len(b.used) > 0 {
+		if err := b.writePart(b.used[0]); err != nil {
 			return false, err
 		}
+		b.used[0].inUse = false
+		b.used = slices.Delete(b.used, 0, 1)
 	}
 	l.stats.Events += uint64(b.events)
 	l.stats.Truncated += uint64(b.cut)
@@ -205,8 +241,8 @@ func (b *fileBatch) write() (retired bool, err error) {
 
 // writePart writes the spans of a part, those under the same schema at once.
 func (b *fileBatch) writePart(p *part) error {
-	for i := p.first; ; {
-		s := b.spans[i]
+	for {
+		s := b.spans[p.first]
 		lines := b.lines[s.from:s.to]
 		if n := s.next; n != 0 && b.spans[n].schema == s.schema {
 			b.log.gather = append(b.log.gather[:0], lines...)
@@ -223,6 +259,6 @@ func (b *fileBatch) writePart(p *part) error {
 		if s.next == 0 {
 			return nil
 		}
-		i = s.next
+		p.first = s.next
 	}
 }

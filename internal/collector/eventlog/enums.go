@@ -1,6 +1,10 @@
 package eventlog
 
-import "romanesco/internal/event"
+import (
+	"context"
+
+	"romanesco/internal/event"
+)
 
 // NameOfEnum returns what a value of an enum type is called, if that is declared.
 type NameOfEnum func(enum string, number int64) (string, bool)
@@ -14,7 +18,9 @@ type enumLog struct {
 	name NameOfEnum
 }
 
-func (l enumLog) Batch(peer Peer) Batch { return &enumBatch{Batch: l.Log.Batch(peer), name: l.name} }
+func (l enumLog) Batch(ctx context.Context, peer Peer) Batch {
+	return &enumBatch{Batch: l.Log.Batch(ctx, peer), name: l.name}
+}
 
 type enumBatch struct {
 	Batch

@@ -4,6 +4,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -14,8 +15,9 @@ import (
 
 // Log is where events go.
 type Log interface {
-	// Batch returns what takes the events of one peer.
-	Batch(peer Peer) Batch
+	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
+	// where the disk is full.
+	Batch(ctx context.Context, peer Peer) Batch
 }
 
 // Peer is whom events come from.
@@ -65,7 +67,9 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(peer Peer) Batch { return &streamBatch{stream: s, peer: peer} }
+func (s *Stream) Batch(_ context.Context, peer Peer) Batch {
+	return &streamBatch{stream: s, peer: peer}
+}
 
 type streamBatch struct {
 	stream *Stream

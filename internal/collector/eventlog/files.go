@@ -11,8 +11,9 @@ import (
 
 // Files is a Log in a folder.
 type Files struct {
-	dir *logfile.Dir
-	set Settings
+	dir  *logfile.Dir
+	set  Settings
+	room *room
 
 	mu      sync.Mutex // guards what follows, and orders the writing
 	files   map[string]*file
@@ -47,11 +48,14 @@ func NewFiles(dir *logfile.Dir, set Settings) *Files {
 	if set.Errorf == nil {
 		set.Errorf = func(string, ...any) {}
 	}
+	if set.Held == nil {
+		set.Held = func(error) {}
+	}
 	if set.MaxOpen <= 0 {
 		set.MaxOpen = 256
 	}
 	l := &Files{
-		dir: dir, set: set, files: map[string]*file{}, open: list.New(),
+		dir: dir, set: set, room: newRoom(set.Held), files: map[string]*file{}, open: list.New(),
 		unsafe: map[*logfile.Handle]bool{}, retired: map[*logfile.Handle]bool{},
 	}
 	name := nameAll
@@ -106,8 +110,15 @@ func (l *Files) makeRoom(f *file, n int) error {
 	if f.most == 0 || f.log.Size() == 0 || f.log.Size()+int64(n) <= f.most {
 		return nil
 	}
-	if err := l.rotate(f); err != nil {
-		l.trouble(err)
+	err := l.end(f)
+	if err == nil {
+		err = l.rotate(f)
+	}
+	if logfile.NoRoom(err) {
+		return err
+	}
+	if err != nil {
+		l.tell(err)
 		f.most = f.log.Size() + l.set.MaxSize // not with each line
 	}
 	return l.ready(f)
@@ -148,17 +159,14 @@ func (l *Files) ready(f *file) error {
 	return nil
 }
 
-// rotate ends the file; the next write begins another.
+// rotate puts the file away; the next write begins another.
 func (l *Files) rotate(f *file) error {
-	if err := l.end(f); err != nil {
-		l.trouble(err) // only the line that says when it ended
-	}
 	h, moved, err := f.log.Rotate()
 	if err != nil {
 		return err
 	}
 	l.gone(f, h)
-	f.most = l.set.MaxSize
+	f.most, f.head = l.set.MaxSize, ""
 	if moved {
 		l.stats.Rotations++
 	}
@@ -173,11 +181,13 @@ func (l *Files) end(f *file) error {
 	if err := l.ready(f); err != nil {
 		return err
 	}
-	f.head = ""
-	if f.log.Size() == 0 {
-		return nil // someone has moved the file away
+	if f.log.Size() > 0 { // or someone has moved the file away
+		if err := l.append(f, appendClosing(nil, l.dir.Now())); err != nil {
+			return err
+		}
 	}
-	return l.append(f, appendClosing(nil, l.dir.Now()))
+	f.head = ""
+	return nil
 }
 
 // shut closes a file for want of descriptors; more may go there.
@@ -192,16 +202,30 @@ func (l *Files) gone(f *file, h *logfile.Handle) {
 	}
 }
 
-func (l *Files) trouble(err error) {
+// tell says what went wrong without harm to any event. l.mu is held.
+func (l *Files) tell(err error) {
 	l.stats.Errors++
 	l.set.Errorf("%v", err)
 }
+
+// trouble counts an error.
+func (l *Files) trouble() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Errors++
+}
+
+// Full returns why those who write wait for room on the disk, or nil.
+func (l *Files) Full() error { return l.room.full() }
 
 // Rotate rotates all files. With an error some go on as they are.
 func (l *Files) Rotate() error {
 	l.mu.Lock()
 	var errs []error
 	for _, f := range l.all() {
+		if err := l.end(f); err != nil {
+			l.tell(err) // only the line that says when it ended
+		}
 		if err := l.rotate(f); err != nil {
 			l.stats.Errors++
 			errs = append(errs, err)
@@ -237,6 +261,6 @@ func (l *Files) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Open = l.open.Len()
+	s.Open, s.Full = l.open.Len(), l.room.full() != nil
 	return s
 }

@@ -34,6 +34,9 @@ type Settings struct {
 	Sync    Sync
 	// Errorf is told what went wrong without harm to any event. It may be nil.
 	Errorf func(format string, args ...any)
+	// Held is told why those who write have begun to wait for room on the disk, and
+	// nil when they go on. It may be nil.
+	Held func(why error)
 }
 
 // maxFiles is how many files there are, without those of rotations.
@@ -84,4 +87,6 @@ type Stats struct {
 	SyncTimes     Times  // of those
 	Errors        uint64
 	Open          int
+	Unwritten     uint64 // events that were taken over and given up
+	Full          bool   // somebody waits for room on the disk
 }

@@ -51,8 +51,9 @@ type Hub struct {
 	// ExactTime and Types are those of package zeek.
 	ExactTime bool
 	Types     *zeek.Types
-	// Receive makes what takes the events of a client, by its address.
-	Receive func(from string) Receiver
+	// Receive makes what takes the events of a client, by its address. It may have
+	// the client wait as long as ctx lives.
+	Receive func(ctx context.Context, from string) Receiver
 	// MaxClients is how many clients there may be at a time.
 	MaxClients int
 	// Origins, Silence and MessageTime are those of websocket.Config.
@@ -152,7 +153,7 @@ func newEndpoint() string {
 func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	h.Memory.Limit()
 	from := nc.RemoteAddr().String()
-	taker := h.Receive(from)
+	taker := h.Receive(ctx, from)
 	var c *client // once it has subscribed
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{

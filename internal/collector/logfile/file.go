@@ -17,7 +17,8 @@ type File struct {
 	dir   *Dir
 	base  string
 	open  *Handle // nil while it is closed
-	size  int64
+	size  int64   // of whole lines
+	torn  bool    // behind them stands a part of what could not be written
 	begun time.Time
 	ours  bool // it was opened before: what is there is of this run
 }
@@ -55,7 +56,11 @@ func (f *File) Open() error {
 		_ = file.Close()
 		return fmt.Errorf("opening log %s: %w", f.path(), err)
 	}
-	if f.size = info.Size(); f.size == 0 || !f.ours {
+	f.torn = f.torn && info.Size() > f.size
+	if !f.torn {
+		f.size = info.Size()
+	}
+	if f.size == 0 || !f.ours {
 		f.begun = f.dir.now()
 	}
 	if f.size == 0 {
@@ -118,19 +123,35 @@ func (f *File) cutTorn(size int64) (whole int64, err error) {
 
 // Append writes p to the open file: all of it or, with an error, nothing.
 func (f *File) Append(p []byte) error {
+	if err := f.cutBack(); err != nil {
+		return err
+	}
 	n, err := f.open.file.Write(p)
 	if err == nil {
 		f.size += int64(n)
 		return nil
 	}
 	err = fmt.Errorf("writing log %s: %w", f.path(), f.mendable(err))
-	if n > 0 {
-		if cut := f.open.file.Truncate(f.size); cut != nil {
-			f.size += int64(n)
-			err = fmt.Errorf("%w; and the part that was written stays: %w", err, cut)
-		}
+	if f.torn = n > 0; !f.torn {
+		return err
+	}
+	if cut := f.cutBack(); cut != nil {
+		err = fmt.Errorf("%w; and the part that was written stays until there is more to write: %w", err, cut)
 	}
 	return err
+}
+
+// cutBack takes out what was written in part. That may want room itself, on a file
+// system that never writes twice to the same place.
+func (f *File) cutBack() error {
+	if !f.torn {
+		return nil
+	}
+	if err := f.open.file.Truncate(f.size); err != nil {
+		return fmt.Errorf("cutting log %s back to its whole lines: %w", f.path(), f.mendable(err))
+	}
+	f.torn = false
+	return nil
 }
 
 // mendable adds to an error what can be done.
@@ -171,12 +192,18 @@ func (f *File) Retire() *Handle {
 	return h
 }
 
-// Rotate renames the file to a name with the time when it was begun, and retires it, if it was open; the next Open begins a new one. If someone else has
-// moved the file away, that was the rotation. moved reports whether there was
-// anything to rotate. With an error the file stays as it is.
+// Rotate renames the file to a name with the time when it was begun, and retires it,
+// if it was open; the next Open begins a new one. If someone else has moved the file
+// away, that was the rotation. moved reports whether there was anything to rotate. With
+// an error the file stays as it is.
 func (f *File) Rotate() (h *Handle, moved bool, err error) {
 	if !f.ours {
 		return nil, false, nil
+	}
+	if f.open != nil {
+		if err := f.cutBack(); err != nil {
+			return nil, false, err
+		}
 	}
 	there, err := f.dir.root.Lstat(f.name())
 	gone := errors.Is(err, fs.ErrNotExist)
@@ -196,6 +223,6 @@ func (f *File) Rotate() (h *Handle, moved bool, err error) {
 		}
 		return f.Retire(), true, nil
 	}
-	h = f.Retire()
+	h, f.torn = f.Retire(), false
 	return h, gone && h != nil, nil
 }

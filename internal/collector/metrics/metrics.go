@@ -165,6 +165,11 @@ func writeClients(w io.Writer, c *Clients) {
 
 func writeLog(w io.Writer, s *eventlog.Stats) {
 	metrics.WriteGaugeUint64(w, "broccoli_log_open_files", uint64(s.Open))
+	full := uint64(0)
+	if s.Full {
+		full = 1
+	}
+	metrics.WriteGaugeUint64(w, "broccoli_log_disk_full", full)
 	metrics.WriteCounterUint64(w, "broccoli_log_events_total", s.Events)
 	metrics.WriteCounterUint64(w, "broccoli_log_bytes_total", s.Bytes)
 	metrics.WriteCounterUint64(w, "broccoli_log_rotations_total", s.Rotations)

@@ -32,7 +32,7 @@ func TestEveryFactIsShown(t *testing.T) {
 			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13, Ignored: 25},
 		Truncated: 20, LeftOut: 21,
 		Clients: &Clients{Open: 31, Accepted: 32, Refused: 33, TurnedAway: 34, CutOff: 35, EventsIn: 36, EventsOut: 37, Skipped: 38},
-		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19,
+		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19, Full: true,
 			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
 	}, nil, "/metrics")
 	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
@@ -75,6 +75,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_log_syncs_total":           "17",
 		"broccoli_log_errors_total":          "18",
 		"broccoli_log_open_files":            "19",
+		"broccoli_log_disk_full":             "1",
 		"broccoli_incoming_bytes":            "26",
 		"broccoli_outgoing_bytes":            "22",
 		"broccoli_turned_away_total":         "23",

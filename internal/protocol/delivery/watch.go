@@ -40,15 +40,18 @@ func (w *Watch) Answered() { w.answers.Store(true) }
 // HasAnswered is explained at Answered.
 func (w *Watch) HasAnswered() bool { return w.answers.Load() }
 
+// Waits notes that somebody waits for what the peer says, or does so no more.
+func (w *Watch) Waits(so bool) { w.reading.Store(so) }
+
 type listened struct {
 	net.Conn
 	watch *Watch
 }
 
 func (l listened) Read(b []byte) (int, error) {
-	l.watch.reading.Store(true)
+	l.watch.Waits(true)
 	n, err := l.Conn.Read(b)
-	l.watch.reading.Store(false)
+	l.watch.Waits(false)
 	if n > 0 {
 		l.watch.heard.Store(true)
 	}

@@ -64,6 +64,9 @@ type Config struct {
 	// Whole says that chunks are not split: over TLS.
 	Whole  bool
 	Limits wire.Limits
+	// Sparing keeps no buffer while the peer says nothing: for who has thousands. It
+	// costs a poll(2) for each read.
+	Sparing bool
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first.
 	Journal *delivery.Journal
@@ -107,6 +110,7 @@ type Conn struct {
 	timed   bool          // the stream has a deadline
 	drained bool          // it has been said that more is to be read
 	ping    *wire.Ping    // that is to be answered
+	ready   *readiness    // of the stream, nil if it cannot be waited for
 	// nonsense counts the payloads since the last event that were malformed.
 	nonsense int
 
@@ -160,6 +164,9 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		closed: make(chan struct{}),
 	}
 	c.in = wire.NewReader(countedReader{c, c.watch.Stream(nc)}, cfg.Limits)
+	if cfg.Sparing {
+		c.ready = readinessOf(nc)
+	}
 	none := map[string]bool{}
 	c.wants.Store(&none)
 	// A deadline in the past wakes whoever waits in the stream.
@@ -208,9 +215,8 @@ type countedReader struct {
 var errDrained = errors.New("nothing whole is left of what was read")
 
 func (r countedReader) Read(b []byte) (int, error) {
-	if r.c.opened && !r.c.drained {
-		r.c.drained = true
-		return 0, errDrained
+	if err := r.c.drain(); err != nil {
+		return 0, err
 	}
 	r.c.drained = false
 	n, err := r.c.timedRead(r.Reader, b)
@@ -218,17 +224,39 @@ func (r countedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Wait implements wire.Waiter.
+func (r countedReader) Wait() error {
+	if err := r.c.drain(); err != nil || r.c.ready == nil || r.c.in.Begun() {
+		return err
+	}
+	r.c.endTime()
+	return r.c.ready.wait(&r.c.watch)
+}
+
+// drain has it said, once, that more is to be read.
+func (c *Conn) drain() error {
+	if !c.opened || c.drained {
+		return nil
+	}
+	c.drained = true
+	return errDrained
+}
+
+// endTime ends the time for a message.
+func (c *Conn) endTime() {
+	if c.timed {
+		c.timed = false
+		_ = c.net.SetReadDeadline(time.Time{})
+	}
+}
+
 // timedRead reads with a deadline while the rest of a message is waited for.
 func (c *Conn) timedRead(r io.Reader, b []byte) (int, error) {
 	if c.cfg.MessageTime == 0 || !c.opened {
 		return r.Read(b)
 	}
-	begun := c.in.Begun()
-	if !begun {
-		if c.timed {
-			c.timed = false
-			_ = c.net.SetReadDeadline(time.Time{})
-		}
+	if !c.in.Begun() {
+		c.endTime()
 		return r.Read(b)
 	}
 	c.timed = true

@@ -1,6 +1,9 @@
 package wire
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Budget is memory that connections share for what is out of the ordinary:
 // large messages, many objects in a cache. A connection that gets none of it
@@ -8,6 +11,8 @@ import "sync/atomic"
 type Budget struct {
 	max  int64
 	used atomic.Int64
+
+	small, large sync.Pool // buffers that no Reader needs now
 }
 
 // NewBudget returns a Budget of max bytes.
@@ -35,6 +40,32 @@ func (b *Budget) Take(n int) bool {
 func (b *Budget) Give(n int) {
 	if b != nil {
 		b.used.Add(-int64(n))
+	}
+}
+
+// buffer returns a buffer of that size, whatever is in it.
+func (b *Budget) buffer(size int) []byte {
+	if b != nil && size == readSize {
+		if p, ok := b.small.Get().(*[readSize]byte); ok {
+			return p[:]
+		}
+	}
+	if b != nil && size == busySize {
+		if p, ok := b.large.Get().(*[busySize]byte); ok {
+			return p[:]
+		}
+	}
+	return make([]byte, size)
+}
+
+// reuse takes a buffer that is needed no more.
+func (b *Budget) reuse(buf []byte) {
+	switch {
+	case b == nil:
+	case len(buf) == readSize:
+		b.small.Put((*[readSize]byte)(buf))
+	case len(buf) == busySize:
+		b.large.Put((*[busySize]byte)(buf))
 	}
 }
 

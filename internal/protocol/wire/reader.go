@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	readSize = 32 << 10
+	// readSize is the buffer of a peer that says little.
+	readSize = 4 << 10
 	// busySize is the buffer for a peer that fills that one.
 	busySize = 64 << 10
 	// keepSize is the buffer that a Reader holds on to between messages.
@@ -36,6 +37,7 @@ type Reader struct {
 	buf  []byte // buf[r:w] has been read and not consumed
 	r, w int
 	full bool // the source has filled it
+	busy bool // it was of busySize before it was given back
 
 	header  bool    // a header has been consumed, its payload has not
 	typ     MsgType // of that header
@@ -49,6 +51,10 @@ type Reader struct {
 	memory  Account
 	err     error
 }
+
+// Waiter is a source that can wait until there is something to read, so that who has
+// nothing to say for long takes no buffer meanwhile. Its errors are those of Read.
+type Waiter interface{ Wait() error }
 
 // NewReader returns a Reader of the messages in r.
 func NewReader(r io.Reader, lim Limits) *Reader {
@@ -259,6 +265,9 @@ func (r *Reader) growParts(n int) error {
 // arrived, not with n.
 func (r *Reader) need(n int) error {
 	for empty := 0; r.w-r.r < n; {
+		if err := r.wait(); err != nil {
+			return err
+		}
 		if err := r.makeRoom(n); err != nil {
 			return err
 		}
@@ -283,6 +292,21 @@ func (r *Reader) need(n int) error {
 		}
 	}
 	return nil
+}
+
+// wait waits for the source without a buffer, unless it seems to have more at once.
+func (r *Reader) wait() error {
+	source, ok := r.src.(Waiter)
+	if !ok || r.r < r.w || r.full {
+		return nil
+	}
+	r.busy = len(r.buf) == busySize
+	r.memory.budget.reuse(r.buf)
+	r.buf, r.r, r.w = nil, 0, 0
+	if err := r.hold(0, cap(r.parts)); err != nil {
+		return err
+	}
+	return source.Wait()
 }
 
 // eof tells the end of the stream from its being cut off.
@@ -319,8 +343,12 @@ func (r *Reader) makeRoom(n int) error {
 	if r.w < len(r.buf) {
 		return nil // n is more than fits, but first things first
 	}
+	least := readSize
+	if r.busy {
+		least = busySize
+	}
 	// Twice what is there, but not more than is asked for.
-	return r.grow(max(readSize, min(2*len(r.buf), n)))
+	return r.grow(max(least, min(2*len(r.buf), n)))
 }
 
 // grow moves what is there to a buffer of that size.
@@ -328,8 +356,9 @@ func (r *Reader) grow(size int) error {
 	if err := r.hold(len(r.buf)+size, cap(r.parts)); err != nil { // both, for a moment
 		return err
 	}
-	grown := make([]byte, size)
+	grown := r.memory.budget.buffer(size)
 	r.w = copy(grown, r.buf[r.r:r.w])
+	r.memory.budget.reuse(r.buf)
 	r.r, r.buf = 0, grown
 	return r.hold(len(r.buf), cap(r.parts))
 }

@@ -290,3 +290,45 @@ func TestReaderDoesNotBelieveALiar(t *testing.T) {
 		require.ErrorIs(t, err, ErrFraming)
 	}
 }
+
+// patient is a source that tells how much a Reader holds while it waits.
+type patient struct {
+	io.Reader
+	r    *Reader
+	held []int
+}
+
+func (p *patient) Wait() error {
+	p.held = append(p.held, len(p.r.buf))
+	return nil
+}
+
+// TestNothingIsHeldWhileWaiting: between messages there is no buffer, and a peer that
+// fills a large one gets it again.
+func TestNothingIsHeldWhileWaiting(t *testing.T) {
+	b := AppendMessage(nil, MsgSerial, make([]byte, 2*readSize))
+	parts := [][]byte{b[:readSize], b[readSize:], b}
+	p := &patient{Reader: readers(parts)}
+	p.r = NewReader(p, Limits{Budget: NewBudget(1 << 20)})
+	for range 2 {
+		_, payload, err := p.r.Next()
+		require.NoError(t, err)
+		require.Len(t, payload, 2*readSize)
+	}
+	_, _, err := p.r.Next()
+	require.ErrorIs(t, err, io.EOF)
+	require.GreaterOrEqual(t, len(p.held), 2)
+	for _, n := range p.held {
+		require.Zero(t, n)
+	}
+	require.Zero(t, p.r.memory.budget.Used())
+}
+
+// readers returns what is read one part after another.
+func readers(parts [][]byte) io.Reader {
+	var all []io.Reader
+	for _, part := range parts {
+		all = append(all, bytes.NewReader(part))
+	}
+	return io.MultiReader(all...)
+}

@@ -1,0 +1,68 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+var errFull = fmt.Errorf("writing: %w", unix.ENOSPC)
+
+// TestRoom: whoever waits, it is said once, tried once a second, and all go on at once.
+func TestRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []error
+		r := newRoom(func(why error) { said = append(said, why) })
+		var full atomic.Bool
+		full.Store(true)
+		var tries atomic.Int64
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				require.NoError(t, r.await(t.Context(), errFull, func() error {
+					tries.Add(1)
+					if full.Load() {
+						return errFull
+					}
+					return nil
+				}))
+			})
+		}
+		time.Sleep(10*roomPause + roomPause/2)
+		synctest.Wait()
+		require.Equal(t, []error{errFull}, said)
+		require.Equal(t, errFull, r.full())
+		require.EqualValues(t, 11, tries.Load())
+		full.Store(false)
+		begun := time.Now()
+		wg.Wait()
+		require.LessOrEqual(t, time.Since(begun), roomPause)
+		require.Equal(t, []error{errFull, nil}, said)
+		require.NoError(t, r.full())
+	})
+}
+
+// TestGivingUp ends with the context, or with an error that does not pass.
+func TestGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(func(error) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				require.Equal(t, errFull, r.await(ctx, errFull, func() error { return errFull }))
+			})
+		}
+		time.Sleep(roomPause)
+		cancel()
+		wg.Wait()
+		require.Equal(t, unix.EIO, r.await(t.Context(), errFull, func() error { return unix.EIO }))
+	})
+}

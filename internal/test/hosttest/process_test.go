@@ -245,7 +245,7 @@ func TestConstructorOfPlugin(t *testing.T) {
 		"BROCCOLI_CONFIG_FILE="+emptyConfiguration(t))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, "connect 1\nloaded\n", string(out))
+	require.Equal(t, "connect 1\nnameless 0\nloaded\n", string(out))
 	require.Equal(t, map[string]int{"tick[]": 1}, stop())
 }
 

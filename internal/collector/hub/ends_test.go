@@ -30,14 +30,25 @@ func rawClient(t *testing.T, addr string, topics ...string) net.Conn {
 	return nc
 }
 
+// readFrame reads a frame of the server's.
+func readFrame(nc net.Conn) (op ws.OpCode, payload []byte, err error) {
+	h, err := ws.ReadHeader(nc)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload = make([]byte, min(h.Length, 16<<20))
+	_, err = io.ReadFull(nc, payload)
+	return h.OpCode, payload, err
+}
+
 // ending returns the status and the reason with which the hub ends a connection.
 func ending(t *testing.T, nc net.Conn) (code ws.StatusCode, reason string) {
 	t.Helper()
 	for {
-		f, err := ws.ReadFrame(nc)
+		op, payload, err := readFrame(nc)
 		require.NoError(t, err)
-		if f.Header.OpCode == ws.OpClose {
-			return ws.ParseCloseFrameData(f.Payload)
+		if op == ws.OpClose {
+			return ws.ParseCloseFrameData(payload)
 		}
 	}
 }

@@ -104,8 +104,8 @@ func TestMessagesThatWebSocketClientsBegin(t *testing.T) {
 	away := 0
 	for _, nc := range all {
 		require.NoError(t, nc.SetReadDeadline(time.Now().Add(time.Second)))
-		if f, err := ws.ReadFrame(nc); err == nil && f.Header.OpCode == ws.OpClose {
-			code, _ := ws.ParseCloseFrameData(f.Payload)
+		if op, payload, err := readFrame(nc); err == nil && op == ws.OpClose {
+			code, _ := ws.ParseCloseFrameData(payload)
 			require.EqualValues(t, 1013, code)
 			away++
 		}

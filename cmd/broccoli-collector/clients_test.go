@@ -47,17 +47,28 @@ func subscribed(t *testing.T, addr string, topics ...string) net.Conn {
 	return nc
 }
 
+// readFrame reads a frame of the server's.
+func readFrame(nc net.Conn) (op ws.OpCode, payload []byte, err error) {
+	h, err := ws.ReadHeader(nc)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload = make([]byte, min(h.Length, 16<<20))
+	_, err = io.ReadFull(nc, payload)
+	return h.OpCode, payload, err
+}
+
 // farewell returns the status and the reason with which the collector ends the
 // connection, after whatever else it says.
 func farewell(t *testing.T, nc net.Conn) (code ws.StatusCode, reason string) {
 	t.Helper()
 	for {
-		f, err := ws.ReadFrame(nc)
+		op, payload, err := readFrame(nc)
 		require.NoError(t, err)
-		if f.Header.OpCode == ws.OpClose {
+		if op == ws.OpClose {
 			_, err := io.Copy(io.Discard, nc)
 			require.NoError(t, err, "it is not reset")
-			return ws.ParseCloseFrameData(f.Payload)
+			return ws.ParseCloseFrameData(payload)
 		}
 	}
 }

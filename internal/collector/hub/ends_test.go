@@ -1,9 +1,12 @@
 package hub
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"romanesco/internal/collector/memory"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
+	"romanesco/internal/test/certs"
 )
 
 // rawClient subscribes, and does nothing else by itself.
@@ -30,14 +34,25 @@ func rawClient(t *testing.T, addr string, topics ...string) net.Conn {
 	return nc
 }
 
+// readFrame reads a frame of the server's.
+func readFrame(nc net.Conn) (op ws.OpCode, payload []byte, err error) {
+	h, err := ws.ReadHeader(nc)
+	if err != nil {
+		return 0, nil, err
+	}
+	payload = make([]byte, min(h.Length, 16<<20))
+	_, err = io.ReadFull(nc, payload)
+	return h.OpCode, payload, err
+}
+
 // ending returns the status and the reason with which the hub ends a connection.
 func ending(t *testing.T, nc net.Conn) (code ws.StatusCode, reason string) {
 	t.Helper()
 	for {
-		f, err := ws.ReadFrame(nc)
+		op, payload, err := readFrame(nc)
 		require.NoError(t, err)
-		if f.Header.OpCode == ws.OpClose {
-			return ws.ParseCloseFrameData(f.Payload)
+		if op == ws.OpClose {
+			return ws.ParseCloseFrameData(payload)
 		}
 	}
 }
@@ -178,4 +193,34 @@ func TestMessageThatDoesNotEnd(t *testing.T) {
 	require.NoError(t, ws.WriteFrame(quiet, ws.MaskFrame(ws.NewCloseFrame(nil))))
 	_, err := io.Copy(io.Discard, quiet)
 	require.NoError(t, err)
+}
+
+// TestTurnedAwayOverTLS: those learn why as well, and one that says nothing keeps
+// nobody from it.
+func TestTurnedAwayOverTLS(t *testing.T) {
+	ca, err := certs.NewCA("test CA", time.Hour)
+	require.NoError(t, err)
+	pem, err := ca.Issue("127.0.0.1")
+	require.NoError(t, err)
+	cert, err := tls.X509KeyPair(pem, pem)
+	require.NoError(t, err)
+	h := &Hub{MaxClients: 0, Receive: func(string) Receiver { return page{&notebook{}} }, Logf: t.Logf}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(ctx, l) }()
+	silent, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer silent.Close()
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	r, err := client.Get("https://" + l.Addr().String() + zeek.Path)
+	require.NoError(t, err)
+	require.NoError(t, r.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, r.StatusCode)
+	_ = silent.SetReadDeadline(time.Now().Add(enough))
+	_, err = io.Copy(io.Discard, silent)
+	require.NoError(t, err)
+	cancel()
+	require.NoError(t, <-done)
 }

@@ -278,3 +278,33 @@ func TestEndOnAFullDisk(t *testing.T) {
 		}
 	}
 }
+
+// TestPatienceOnAFullDisk: sensors that ask for signs of life get them while they are held
+// back, and do not come anew with what they have sent already.
+func TestPatienceOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	const silence = 4 * time.Second
+	c := onSmallDisk(t, "size=8m", "-log-files", "one", "-zeek-listen", "127.0.0.1:0")
+	web := c.earlier(t, `WebSocket clients are served at (\S+)`)
+	c.fill(t, 128<<10)
+	all := []*courier{{journal: delivery.NewJournal(64 << 20)}, {journal: peer.NewJournal(64 << 20)}}
+	all[0].conn = opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Journal: all[0].journal, Silence: silence})
+	client, err := websocket.Open(t.Context(), dialFrom(t, "127.0.0.1", web),
+		websocket.Config{Host: web, Topic: "t", Journal: all[1].journal, Silence: silence})
+	require.NoError(t, err)
+	defer client.Close()
+	all[1].conn = client
+	const events = 1000
+	for i, s := range all {
+		s.from, s.n = i*events, events
+		s.run()
+	}
+	c.wait(t, `is full, and sensors wait`)
+	time.Sleep(3 * silence)
+	c.makeRoom(t)
+	for _, s := range all {
+		require.Eventually(t, func() bool { return s.confirmed() == events }, deadline, 10*time.Millisecond)
+		require.Empty(t, s.ended)
+	}
+	exactlyOnce(t, c.at, len(all)*events)
+}

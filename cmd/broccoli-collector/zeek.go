@@ -170,8 +170,8 @@ func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, 
 	z.hub = &hub.Hub{
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: saying(slog.Default(), slog.LevelInfo),
 		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
-		Receive: func(ctx context.Context, from string) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(ctx, eventlog.Peer{Addr: from}), names}
+		Receive: func(ctx context.Context, from string, alive func()) hub.Receiver {
+			return &clientLog{z.log(log, false).Batch(ctx, eventlog.Peer{Addr: from}, alive), names}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -331,8 +331,8 @@ type tee struct {
 	publish func(*event.Event)
 }
 
-func (t tee) Batch(ctx context.Context, peer eventlog.Peer) eventlog.Batch {
-	return &teeBatch{t.Log.Batch(ctx, peer), t.publish}
+func (t tee) Batch(ctx context.Context, peer eventlog.Peer, alive func()) eventlog.Batch {
+	return &teeBatch{t.Log.Batch(ctx, peer, alive), t.publish}
 }
 
 type teeBatch struct {

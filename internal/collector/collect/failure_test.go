@@ -30,8 +30,8 @@ type forgetful struct{ discard }
 
 var errDisk = errors.New("disk full")
 
-func (forgetful) Batch(context.Context, eventlog.Peer) eventlog.Batch { return forgetful{} }
-func (forgetful) Settle() error                                       { return errDisk }
+func (forgetful) Batch(context.Context, eventlog.Peer, func()) eventlog.Batch { return forgetful{} }
+func (forgetful) Settle() error                                               { return errDisk }
 
 // TestNothingUnsafeIsConfirmed: a sensor gets its receipt for what is safe
 // only, and a log that fails ends the collector, with the reason.
@@ -97,7 +97,7 @@ func TestFailureOfADestinationEndsAllSources(t *testing.T) {
 // faulty is a log with an error in its program, which events of one name show.
 type faulty struct{ discard }
 
-func (faulty) Batch(context.Context, eventlog.Peer) eventlog.Batch { return faulty{} }
+func (faulty) Batch(context.Context, eventlog.Peer, func()) eventlog.Batch { return faulty{} }
 func (faulty) Add(ev *event.Event, _ []string) {
 	if ev.Name == "sensor_sshd_exec" {
 		panic("not thought of")

@@ -49,6 +49,7 @@ type session struct {
 	queue   *queue.Queue[item] // of what goes to the peer, nil if nothing is forwarded
 	to      []*session         // whom the event at hand goes to
 	conn    *peer.Conn
+	pings   atomic.Bool           // it asks whether we live
 	cut     atomic.Pointer[error] // why we have ended it
 }
 
@@ -90,7 +91,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		c.refused.Add(1)
 		return err
 	}
-	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name})
+	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name}, s.alive)
 	defer s.conn.Release()
 	defer s.conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
@@ -259,6 +260,7 @@ func (s *session) receive() error {
 		case arrival.Drained:
 			err = s.flush()
 		case arrival.Ping:
+			s.pings.Store(true)
 			if err = s.settle(); err == nil {
 				err = s.conn.Pong() // the sensor's receipt
 			}
@@ -313,6 +315,13 @@ func (s *session) accepts(name string) bool {
 		s.note.Logf("event %.80q was not asked for, and is ignored", name)
 	}
 	return false
+}
+
+// alive tells a peer that would ask, and is held back, that we live.
+func (s *session) alive() {
+	if s.pings.Load() {
+		_ = s.conn.Alive() // who reads will find what is wrong
+	}
 }
 
 func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }

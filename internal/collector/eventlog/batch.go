@@ -10,8 +10,11 @@ import (
 )
 
 // Batch implements Log.
-func (l *Files) Batch(ctx context.Context, peer Peer) Batch {
-	return &fileBatch{log: l, ctx: ctx, peer: peer, parts: map[string]*part{}}
+func (l *Files) Batch(ctx context.Context, peer Peer, alive func()) Batch {
+	if alive == nil {
+		alive = func() {}
+	}
+	return &fileBatch{log: l, ctx: ctx, alive: alive, peer: peer, parts: map[string]*part{}}
 }
 
 // fileBatch is lines for several files. They lie in one piece of memory, in the
@@ -20,6 +23,7 @@ func (l *Files) Batch(ctx context.Context, peer Peer) Batch {
 type fileBatch struct {
 	log    *Files
 	ctx    context.Context // while that lives, we wait for room
+	alive  func()          // is called meanwhile
 	peer   Peer
 	lines  []byte
 	spans  []span // of lines
@@ -195,7 +199,7 @@ func (b *fileBatch) writeOrWait() (retired bool, err error) {
 	}
 	if err = try(); logfile.NoRoom(err) {
 		b.log.trouble()
-		err = b.log.room.await(b.ctx, err, try)
+		err = b.log.room.await(b.ctx, err, try, b.alive)
 	}
 	if err != nil {
 		b.giveUp()

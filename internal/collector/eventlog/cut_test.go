@@ -65,7 +65,7 @@ func TestNothingFollowsWhatWasCut(t *testing.T) {
 	}
 	for _, format := range []Format{FormatJSON, FormatTSV} {
 		l, path := files(t, Settings{Format: format, Each: true, MaxLine: minLine})
-		b := l.Batch(t.Context(), Peer{Addr: "p"})
+		b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 		b.Add(&event.Event{Name: "e", Args: []event.Value{list}}, nil)
 		require.NoError(t, b.Flush())
 		line := lines(contents(t, path)["e.log"])[0]
@@ -135,7 +135,7 @@ func TestNamesAreCutToo(t *testing.T) {
 		require.LessOrEqual(t, len(line), minLine, name)
 		for _, each := range []bool{true, false} {
 			l, path := files(t, Settings{Format: FormatTSV, Each: each, MaxLine: minLine})
-			b := l.Batch(t.Context(), Peer{Addr: long})
+			b := l.Batch(t.Context(), Peer{Addr: long}, nil)
 			b.Add(ev, nil)
 			require.NoError(t, b.Flush())
 			for _, file := range contents(t, path) {
@@ -155,7 +155,7 @@ func TestNamesAreCutToo(t *testing.T) {
 func TestCutLinesInColumns(t *testing.T) {
 	for _, each := range []bool{true, false} {
 		l, path := files(t, Settings{Format: FormatTSV, Each: each})
-		one, two := l.Batch(t.Context(), Peer{Addr: "p"}), l.Batch(t.Context(), Peer{Addr: "q"})
+		one, two := l.Batch(t.Context(), Peer{Addr: "p"}, nil), l.Batch(t.Context(), Peer{Addr: "q"}, nil)
 		add := func(b Batch, size int) {
 			b.Add(multiplied(size), argNames)
 			require.NoError(t, b.Flush())
@@ -190,7 +190,7 @@ func TestCutLinesAreCounted(t *testing.T) {
 	var out bytes.Buffer
 	s := NewStream(&out, JSON)
 	s.MaxLine = minLine
-	b := s.Batch(t.Context(), Peer{Addr: "p"})
+	b := s.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	b.Add(multiplied(1), argNames)
 	b.Add(multiplied(minLine), argNames)
 	require.NoError(t, b.Flush())

@@ -18,8 +18,8 @@ type enumLog struct {
 	name NameOfEnum
 }
 
-func (l enumLog) Batch(ctx context.Context, peer Peer) Batch {
-	return &enumBatch{Batch: l.Log.Batch(ctx, peer), name: l.name}
+func (l enumLog) Batch(ctx context.Context, peer Peer, alive func()) Batch {
+	return &enumBatch{Batch: l.Log.Batch(ctx, peer, alive), name: l.name}
 }
 
 type enumBatch struct {

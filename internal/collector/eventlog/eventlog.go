@@ -16,8 +16,8 @@ import (
 // Log is where events go.
 type Log interface {
 	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
-	// where the disk is full.
-	Batch(ctx context.Context, peer Peer) Batch
+	// where the disk is full, and calls alive, if that is set, elsewhere and now and then.
+	Batch(ctx context.Context, peer Peer, alive func()) Batch
 }
 
 // Peer is whom events come from.
@@ -67,7 +67,7 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(_ context.Context, peer Peer) Batch {
+func (s *Stream) Batch(_ context.Context, peer Peer, _ func()) Batch {
 	return &streamBatch{stream: s, peer: peer}
 }
 

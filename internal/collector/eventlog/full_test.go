@@ -51,7 +51,7 @@ func TestBatchGoesOnWhereItWas(t *testing.T) {
 		t.Run(fmt.Sprint(free), func(t *testing.T) {
 			fillUp(t, path, free)
 			l := NewFiles(dir, Settings{Format: FormatTSV, Each: true, Errorf: t.Errorf})
-			b := l.Batch(t.Context(), Peer{Addr: "p"})
+			b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 			const each = 40 // KiB
 			pad := event.Value{Type: event.String, Bytes: []byte(strings.Repeat("x", 1000))}
 			n := uint64(0)

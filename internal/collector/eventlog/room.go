@@ -3,13 +3,18 @@ package eventlog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"romanesco/internal/collector/logfile"
 )
 
-// roomPause is how long a full disk is left alone between two attempts.
-const roomPause = time.Second
+const (
+	// roomPause is how long a full disk is left alone between two attempts.
+	roomPause = time.Second
+	// aliveEvery is how often those who wait say that they live.
+	aliveEvery = 2 * time.Second
+)
 
 // room is where those wait who have found no room on the disk. One of them at a time
 // tries again.
@@ -28,30 +33,50 @@ func newRoom(held func(why error)) *room {
 }
 
 // await tries until there is room, or returns the error that is not for want of it.
-// When ctx ends it gives up, with the last error.
-func (r *room) await(ctx context.Context, why error, try func() error) error {
+// When ctx ends it gives up, with the last error. alive is called meanwhile.
+func (r *room) await(ctx context.Context, why error, try func() error, alive func()) error {
 	r.enter(why)
-	err := r.retry(ctx, why, try)
+	err := r.retry(ctx, why, try, alive)
 	r.leave(err)
 	return err
 }
 
-func (r *room) retry(ctx context.Context, err error, try func() error) error {
-	select {
-	case <-ctx.Done():
-		return err
-	case r.turn <- struct{}{}:
-	}
-	defer func() { <-r.turn }()
+func (r *room) retry(ctx context.Context, err error, try func() error, alive func()) error {
+	live := time.NewTicker(aliveEvery)
+	defer live.Stop()
+	say := aside(alive)
+	turn, next := r.turn, (<-chan time.Time)(nil)
 	for {
-		if err = try(); !logfile.NoRoom(err) {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(roomPause):
+		case <-live.C:
+			say()
+			continue
+		case turn <- struct{}{}:
+			defer func() { <-r.turn }()
+			turn = nil
+		case <-next:
 		}
+		if err = try(); !logfile.NoRoom(err) {
+			return err
+		}
+		next = time.After(roomPause)
+	}
+}
+
+// aside returns what calls f elsewhere, unless it is being called: a peer that reads
+// nothing may hold it up, and is not to hold up all who wait.
+func aside(f func()) func() {
+	var busy atomic.Bool
+	return func() {
+		if !busy.CompareAndSwap(false, true) {
+			return
+		}
+		go func() {
+			defer busy.Store(false)
+			f()
+		}()
 	}
 }
 

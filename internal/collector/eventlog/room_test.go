@@ -22,7 +22,7 @@ func TestRoom(t *testing.T) {
 		r := newRoom(func(why error) { said = append(said, why) })
 		var full atomic.Bool
 		full.Store(true)
-		var tries atomic.Int64
+		var tries, alive atomic.Int64
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
@@ -32,7 +32,7 @@ func TestRoom(t *testing.T) {
 						return errFull
 					}
 					return nil
-				}))
+				}, func() { alive.Add(1) }))
 			})
 		}
 		time.Sleep(10*roomPause + roomPause/2)
@@ -40,6 +40,7 @@ func TestRoom(t *testing.T) {
 		require.Equal(t, []error{errFull}, said)
 		require.Equal(t, errFull, r.full())
 		require.EqualValues(t, 11, tries.Load())
+		require.EqualValues(t, 100*10*roomPause/aliveEvery, alive.Load())
 		full.Store(false)
 		begun := time.Now()
 		wg.Wait()
@@ -57,12 +58,12 @@ func TestGivingUp(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				require.Equal(t, errFull, r.await(ctx, errFull, func() error { return errFull }))
+				require.Equal(t, errFull, r.await(ctx, errFull, func() error { return errFull }, func() {}))
 			})
 		}
 		time.Sleep(roomPause)
 		cancel()
 		wg.Wait()
-		require.Equal(t, unix.EIO, r.await(t.Context(), errFull, func() error { return unix.EIO }))
+		require.Equal(t, unix.EIO, r.await(t.Context(), errFull, func() error { return unix.EIO }, func() {}))
 	})
 }

@@ -52,8 +52,8 @@ type Hub struct {
 	ExactTime bool
 	Types     *zeek.Types
 	// Receive makes what takes the events of a client, by its address. It may have
-	// the client wait as long as ctx lives.
-	Receive func(ctx context.Context, from string) Receiver
+	// the client wait as long as ctx lives, and calls alive meanwhile.
+	Receive func(ctx context.Context, from string, alive func()) Receiver
 	// MaxClients is how many clients there may be at a time.
 	MaxClients int
 	// Origins, Silence and MessageTime are those of websocket.Config.
@@ -153,8 +153,8 @@ func newEndpoint() string {
 func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	h.Memory.Limit()
 	from := nc.RemoteAddr().String()
-	taker := h.Receive(ctx, from)
 	var c *client // once it has subscribed
+	taker := h.Receive(ctx, from, func() { _ = c.conn.Alive() })
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,

@@ -233,6 +233,12 @@ func (r countedReader) Wait() error {
 	return r.c.ready.wait(&r.c.watch)
 }
 
+// Alive is a sign of life for a peer that pings, from who does not read for long. The
+// number says that it confirms nothing.
+func (c *Conn) Alive() error {
+	return c.write(func(b []byte) []byte { return new(wire.Pong).AppendTo(b) })
+}
+
 // drain has it said, once, that more is to be read.
 func (c *Conn) drain() error {
 	if !c.opened || c.drained {

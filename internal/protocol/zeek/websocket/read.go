@@ -76,6 +76,13 @@ func (c *Conn) Pong() error {
 	return nil
 }
 
+// Alive is a sign of life, from who does not read for long: a pong that nobody has
+// asked for and that confirms nothing.
+func (c *Conn) Alive() error {
+	c.answer(nil)
+	return nil
+}
+
 func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 	for {
 		if !c.begun {

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"romanesco/internal/collector/policy"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 )
 
 // reading has a peer take what comes until its connection ends.
@@ -129,6 +131,45 @@ func TestChangeBringsBackWhoWasGivenUp(t *testing.T) {
 	}, patience, time.Millisecond)
 	c.Change(catalog.Builtin(), all)
 	opened(t, accept(t, l), peer.Config{})
+}
+
+// TestChangeInAHandshake: who was told what it is asked for, but is not up yet, is
+// asked for the rest when it is.
+func TestChangeInAHandshake(t *testing.T) {
+	for _, forward := range []bool{false, true} {
+		c := start(t, Config{Destinations: anyone(t, "ftp_reply"), Forward: forward})
+		nc, err := net.Dial("tcp", c.addr)
+		require.NoError(t, err)
+		defer nc.Close()
+		require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
+		_, err = nc.Write((&wire.Version{Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion}).AppendTo(nil))
+		require.NoError(t, err)
+		r := wire.NewReader(nc, wire.Limits{})
+		require.Equal(t, []string{"ftp_reply"}, requestOf(t, r))
+		require.Equal(t, 1, c.Change(catalog.Builtin(), anyone(t, "ftp_re.*")))
+		_, err = nc.Write(wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(nil)))
+		require.NoError(t, err)
+		require.Equal(t, []string{"ftp_request"}, requestOf(t, r))
+		require.NoError(t, nc.Close())
+		c.stop()
+	}
+}
+
+// requestOf returns what the next request is for.
+func requestOf(t *testing.T, r *wire.Reader) (names []string) {
+	t.Helper()
+	for {
+		kind, payload, err := r.Next()
+		require.NoError(t, err)
+		if kind != wire.MsgRequest {
+			continue
+		}
+		for name, err := range wire.RequestNames(payload) {
+			require.NoError(t, err)
+			names = append(names, string(name))
+		}
+		return names
+	}
 }
 
 // TestChangeWhilePeersCome: none misses what it is to be asked for.

@@ -203,6 +203,12 @@ func TestNamesThatMayConnect(t *testing.T) {
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
 
+	code, out, said := ran(t, append([]string{"check", "-tls-listen", "127.0.0.1:0", "-tls-names", "a,b", "-tls-names", "/c/"}, n.args()...)...)
+	require.Zero(t, code, said)
+	require.Contains(t, out, "certificates of peers that connect would have to be of a,b, /c/\n")
+	code, _, said = ran(t, "check", "-listen", "127.0.0.1:0", "-tls-names", "a")
+	require.Equal(t, 2, code)
+	require.Contains(t, said, "-tls-names: nobody can connect with TLS, there is no -tls-listen")
 	for _, wrong := range []string{"a,,b", "/a(/", ""} {
 		for _, first := range [][]string{{"check"}, nil} {
 			code, _, said := ran(t, append(first, "-listen", "127.0.0.1:0", "-tls-names", wrong)...)

@@ -39,10 +39,11 @@ func (s *sender) Read(b []byte) (int, error) {
 	return s.said.Read(b)
 }
 
-func (s *sender) Write(b []byte) (int, error) { return len(b), nil }
-func (s *sender) Close() error                { return nil }
-func (s *sender) SetDeadline(time.Time) error { return nil }
-func (s *sender) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4241} }
+func (s *sender) Write(b []byte) (int, error)     { return len(b), nil }
+func (s *sender) Close() error                    { return nil }
+func (s *sender) SetDeadline(time.Time) error     { return nil }
+func (s *sender) SetReadDeadline(time.Time) error { return nil }
+func (s *sender) RemoteAddr() net.Addr            { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4241} }
 
 // perRound is how many events a round of a sender has.
 const perRound = 1000

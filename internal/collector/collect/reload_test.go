@@ -202,3 +202,18 @@ func TestChangeWhilePeersCome(t *testing.T) {
 		c.stop()
 	}
 }
+
+// TestChangeBetweenJudgingAndAdding: what was found out by what counted before does
+// not count.
+func TestChangeBetweenJudgingAndAdding(t *testing.T) {
+	c := New(Config{Destinations: anyone(t, "ftp_.*"), Catalog: catalog.Builtin(), Forward: true})
+	s, before := asking(c, "192.0.2.1:1"), c.relay.now.Load()
+	may := before.judge("ftp_new")
+	require.Len(t, may, 1)
+	c.Change(catalog.Builtin(), anyone(t, "http_.*"))
+	_, done := c.relay.addIn(before, s, "ftp_new", false, may)
+	require.False(t, done)
+	require.False(t, c.relay.want(s, "ftp_new"))
+	require.Empty(t, c.relay.foreign)
+	require.Empty(t, may[0].foreign)
+}

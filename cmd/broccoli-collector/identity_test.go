@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -204,6 +206,12 @@ func TestNamesThatMayConnect(t *testing.T) {
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
 
+	code, out, said := ran(t, append([]string{"check", "-tls-listen", "127.0.0.1:0", "-tls-names", "a,b", "-tls-names", "/c/"}, n.args()...)...)
+	require.Zero(t, code, said)
+	require.Contains(t, out, "certificates of peers that connect would have to be of a,b, /c/\n")
+	code, _, said = ran(t, "check", "-listen", "127.0.0.1:0", "-tls-names", "a")
+	require.Equal(t, 2, code)
+	require.Contains(t, said, "-tls-names: nobody can connect with TLS, there is no -tls-listen")
 	for _, wrong := range []string{"a,,b", "/a(/", ""} {
 		for _, first := range [][]string{{"check"}, nil} {
 			code, _, said := ran(t, append(first, "-listen", "127.0.0.1:0", "-tls-names", wrong)...)
@@ -236,4 +244,38 @@ func TestNamesOfADestination(t *testing.T) {
 		`redef Remote::destinations += { ["a"] = [$host=127.0.0.1, $tls_names=/a/] };`))
 	require.Equal(t, 2, code)
 	require.Contains(t, said, "local.bro:1:70: expected $ssl=T beside $tls_names")
+}
+
+// TestNamesOfWhatWeConnectTo: $tls_names counts there too, and lines have the name.
+func TestNamesOfWhatWeConnectTo(t *testing.T) {
+	n := newTestNetwork(t) // whose own certificate is of 127.0.0.1
+	cfg, err := secure.Settings{CACert: n.ca, HostCert: n.host}.Listening()
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	for names, says := range map[string]string{
+		`127\.0\.0\.1`: `connected as "a", class "", asked for 16 events, certificate of "127.0.0.1"`,
+		`other`:        `127.0.0.1:\d+\): TLS: the peer's certificate is of "127.0.0.1", which is not one of \$tls_names=/other/`,
+	} {
+		policy := written(t, "local.bro", fmt.Sprintf(`redef Remote::destinations += { ["a"] =
+			[$host=127.0.0.1, $p=%d/tcp, $events=/sensor_sshd.*/, $connect=T, $ssl=T, $tls_names=/%s/] };`, l.Addr().(*net.TCPAddr).Port, names))
+		dir := t.TempDir()
+		c := launchSaying(t, exec.Command(program, append(n.args(), "-policy", policy, "-log-dir", dir, "-log-files", "one", "-metrics", "127.0.0.1:0")...), "metrics at (.*)")
+		require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(deadline)))
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		p, err := peer.Open(ctx, tls.Server(nc, cfg), peer.Config{Whole: true})
+		cancel()
+		c.wait(t, says)
+		if names == "other" {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		sendNow(t, p, numbered("exec", 1))
+		require.Contains(t, eventLines(t, dir, 1)[0], `"host":"127.0.0.1"`)
+		require.NoError(t, p.Close())
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"romanesco/internal/regular"
 	"romanesco/internal/secure"
 )
 
@@ -37,16 +38,24 @@ func (r *service) reloadOnSignal(ctx context.Context, hup <-chan os.Signal) erro
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			tell(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 			r.logs.rotate()
-			r.reload()
-			tell(daemon.SdNotifyReady)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				r.reload()
+			}()
+			select {
+			case <-done:
+			case <-ctx.Done(): // nobody waits for a file that hangs, or a passphrase
+			}
 		}
 	}
 }
 
 // reload takes over what the files say now, all of it or nothing.
 func (r *service) reload() {
+	tell(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	defer tell(daemon.SdNotifyReady)
 	p, err := nextPlan(r.args, r.plan.Load())
 	if err == nil {
 		err = r.renewCertificates(p)
@@ -76,9 +85,19 @@ func (r *service) reload() {
 
 // nextPlan returns what is to take the place of the plan that is running.
 func nextPlan(args []string, running *plan) (*plan, error) {
+	if path := running.opts.config; path != "" {
+		if err := readable(path); err != nil {
+			return nil, usageError{fmt.Errorf("configuration: %w", err)}
+		}
+	}
 	o, err := parse(args)
 	if err != nil {
 		return nil, err
+	}
+	if o.eventsFile != "" {
+		if err := readable(o.eventsFile); err != nil {
+			return nil, usageError{fmt.Errorf("events file: %w", err)}
+		}
 	}
 	var fixed []string
 	for _, name := range slices.Sorted(maps.Keys(o.values)) {
@@ -93,6 +112,16 @@ func nextPlan(args []string, running *plan) (*plan, error) {
 	}
 	p.fixed = append(fixed, p.fixed...)
 	return p, nil
+}
+
+// readable refuses what can be read only once, such as a pipe: nobody writes to it
+// again, and to wait for that would be for ever.
+func readable(path string) error {
+	f, err := regular.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // keepForwarding has a reload forward, or not, as before.

@@ -146,6 +146,9 @@ func TestReloadOfDestinations(t *testing.T) {
 	dir := t.TempDir()
 	c := launchSaying(t, exec.Command(program, "-policy", policy, "-log-dir", dir, "-log-files", "one", "-metrics", "127.0.0.1:0"), "metrics at (.*)")
 	stays, goes := accept(0), accept(1)
+	sendNow(t, stays, numbered("exec", 0))
+	sendNow(t, goes, numbered("exec", 0))
+	eventLines(t, dir, 2)
 	rewrite(t, policy, policyOf(2, 0))
 	require.Contains(t, c.reload(t), "reloaded: 2 destinations")
 	comes := accept(2)
@@ -197,6 +200,26 @@ func TestReloadOfAConfiguration(t *testing.T) {
 	require.NotContains(t, c.reload(t), "cannot be changed")
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
+}
+
+// TestReloadOfAPipe: what can be read once is not waited for, and nothing else waits.
+func TestReloadOfAPipe(t *testing.T) {
+	for _, option := range []string{"-config", "-events"} {
+		pipe, dir := filepath.Join(t.TempDir(), "pipe"), t.TempDir()
+		require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+		cmd := exec.Command(program, "-listen", "127.0.0.1:0", option, pipe, "-log-dir", dir)
+		go func() {
+			if w, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil {
+				_ = w.Close()
+			}
+		}()
+		c := launch(t, cmd)
+		said := c.reload(t)
+		require.Contains(t, said, "not reloaded, all stays as it was: ")
+		require.Contains(t, said, pipe+": not a regular file")
+		code, said := c.end(t, syscall.SIGTERM)
+		require.Zero(t, code, said)
+	}
 }
 
 // TestReloadOfCertificates: other files, other names, and revocation, for those that

@@ -116,6 +116,14 @@ func (d *Destination) Wants(event string) bool {
 	return d != nil && d.Events != nil && d.Events.Match(event)
 }
 
+// pattern returns what the destination is asked for, empty for nothing.
+func (d *Destination) pattern() string {
+	if d == nil || d.Events == nil {
+		return ""
+	}
+	return d.Events.String()
+}
+
 // String returns what messages call the peers that have connected.
 func (d *Destination) String() string {
 	switch {

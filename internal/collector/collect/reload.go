@@ -19,40 +19,68 @@ func (c *Collector) Change(known catalog.Catalog, all []Destination) (asked int)
 	defer c.changing.Unlock()
 	v := newView(known, all)
 	start := c.links.update(v.destinations)
-	asked = c.relay.change(v)
+	changed := c.relay.change(v)
 	start(c.connect)
+	for i := range changed {
+		changed[i].say()
+		if changed[i].more > 0 {
+			asked++
+		}
+	}
 	return asked
 }
 
+// recast is what a change means for a peer.
+type recast struct {
+	s           *session
+	before, now *role
+	why         string // it is no destination
+	more        int    // events that it is asked for
+}
+
+// say says so. It may wait for a disk, so that no lock is held.
+func (r *recast) say() {
+	if r.now.dest == nil && r.before.dest != nil {
+		r.s.note.Logf("it is no destination any more: %s", cmp.Or(r.why, noDestination))
+	}
+	if now := r.now.dest.pattern(); now != "" && now != r.before.dest.pattern() {
+		r.s.note.Requesting(commlog.Pattern(now))
+	}
+	if r.more > 0 {
+		r.s.c.cfg.Messages.Debug(fmt.Sprintf("%s: asked for %d more events", r.s.from, r.more), r.s.attrs("events", r.more)...)
+	}
+}
+
 // change has v be what counts from now on.
-func (r *relay) change(v *view) (asked int) {
+func (r *relay) change(v *view) (changed []recast) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.Store(v)
 	for s := range r.sessions {
-		if more := r.recast(s, v); len(more) > 0 {
-			s.askAll(more)
-			asked++
-			s.c.cfg.Messages.Debug(fmt.Sprintf("%s: asked for %d more events", s.from, len(more)), s.attrs("events", len(more))...)
-		}
+		changed = append(changed, r.recast(s, v))
 	}
 	r.wantAnew(v)
-	return asked
+	return changed
 }
 
-// recast has a peer be what it is by v, and returns what it has to be asked for now.
-func (r *relay) recast(s *session, v *view) (more []string) {
+// recast has a peer be what it is by v, and asks it for what is new.
+func (r *relay) recast(s *session, v *view) recast {
 	before := s.role.Load()
 	now, why := v.role(s)
 	s.role.Store(now)
-	if now.dest == nil && before.dest != nil {
-		s.note.Logf("it is no destination any more: %s", cmp.Or(why, noDestination))
-	}
 	for name := range s.extra {
 		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
 			delete(s.extra, name)
 		}
 	}
+	more := r.assign(s, before, now)
+	s.askAll(more)
+	return recast{s, before, now, why, len(more)}
+}
+
+// assign puts a peer into its audience, and returns what it was not asked for in the
+// one before.
+func (r *relay) assign(s *session, before, now *role) (more []string) {
 	if now.audience == nil {
 		return nil
 	}
@@ -63,9 +91,6 @@ func (r *relay) recast(s *session, v *view) (more []string) {
 		if before.audience == nil || !before.audience.has[name] {
 			more = append(more, name)
 		}
-	}
-	if d := now.dest; before.dest == nil || before.dest.Events == nil || before.dest.Events.String() != d.Events.String() {
-		s.note.Requesting(commlog.Pattern(d.Events.String()))
 	}
 	return more
 }
@@ -102,6 +127,7 @@ func (r *relay) wantAnew(v *view) {
 // relay is held.
 func (s *session) askAll(names []string) {
 	switch {
+	case len(names) == 0:
 	case s.queue != nil:
 		for _, name := range names {
 			s.put(item{request: name})

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"romanesco/internal/collector/policy"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 )
 
 // reading has a peer take what comes until its connection ends.
@@ -131,6 +133,45 @@ func TestChangeBringsBackWhoWasGivenUp(t *testing.T) {
 	opened(t, accept(t, l), peer.Config{})
 }
 
+// TestChangeInAHandshake: who was told what it is asked for, but is not up yet, is
+// asked for the rest when it is.
+func TestChangeInAHandshake(t *testing.T) {
+	for _, forward := range []bool{false, true} {
+		c := start(t, Config{Destinations: anyone(t, "ftp_reply"), Forward: forward})
+		nc, err := net.Dial("tcp", c.addr)
+		require.NoError(t, err)
+		defer nc.Close()
+		require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
+		_, err = nc.Write((&wire.Version{Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion}).AppendTo(nil))
+		require.NoError(t, err)
+		r := wire.NewReader(nc, wire.Limits{})
+		require.Equal(t, []string{"ftp_reply"}, requestOf(t, r))
+		require.Equal(t, 1, c.Change(catalog.Builtin(), anyone(t, "ftp_re.*")))
+		_, err = nc.Write(wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(nil)))
+		require.NoError(t, err)
+		require.Equal(t, []string{"ftp_request"}, requestOf(t, r))
+		require.NoError(t, nc.Close())
+		c.stop()
+	}
+}
+
+// requestOf returns what the next request is for.
+func requestOf(t *testing.T, r *wire.Reader) (names []string) {
+	t.Helper()
+	for {
+		kind, payload, err := r.Next()
+		require.NoError(t, err)
+		if kind != wire.MsgRequest {
+			continue
+		}
+		for name, err := range wire.RequestNames(payload) {
+			require.NoError(t, err)
+			names = append(names, string(name))
+		}
+		return names
+	}
+}
+
 // TestChangeWhilePeersCome: none misses what it is to be asked for.
 func TestChangeWhilePeersCome(t *testing.T) {
 	for _, forward := range []bool{false, true} {
@@ -160,4 +201,19 @@ func TestChangeWhilePeersCome(t *testing.T) {
 		}
 		c.stop()
 	}
+}
+
+// TestChangeBetweenJudgingAndAdding: what was found out by what counted before does
+// not count.
+func TestChangeBetweenJudgingAndAdding(t *testing.T) {
+	c := New(Config{Destinations: anyone(t, "ftp_.*"), Catalog: catalog.Builtin(), Forward: true})
+	s, before := asking(c, "192.0.2.1:1"), c.relay.now.Load()
+	may := before.judge("ftp_new")
+	require.Len(t, may, 1)
+	c.Change(catalog.Builtin(), anyone(t, "http_.*"))
+	_, done := c.relay.addIn(before, s, "ftp_new", false, may)
+	require.False(t, done)
+	require.False(t, c.relay.want(s, "ftp_new"))
+	require.Empty(t, c.relay.foreign)
+	require.Empty(t, may[0].foreign)
 }

@@ -287,7 +287,7 @@ func TestPatienceOnAFullDisk(t *testing.T) {
 	c := onSmallDisk(t, "size=8m", "-log-files", "one", "-zeek-listen", "127.0.0.1:0")
 	web := c.earlier(t, `WebSocket clients are served at (\S+)`)
 	c.fill(t, 128<<10)
-	all := []*courier{{journal: delivery.NewJournal(64 << 20)}, {journal: peer.NewJournal(64 << 20)}}
+	all := []*courier{{journal: delivery.NewJournal(64 << 20)}, {journal: delivery.NewJournal(64 << 20)}}
 	all[0].conn = opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Journal: all[0].journal, Silence: silence})
 	client, err := websocket.Open(t.Context(), dialFrom(t, "127.0.0.1", web),
 		websocket.Config{Host: web, Topic: "t", Journal: all[1].journal, Silence: silence})

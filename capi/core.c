@@ -28,26 +28,33 @@ struct errand {
 };
 
 /*
- * The threads that run errands, as many as there are at a time. One stays, once
- * the core is loaded: a host that has given up its right to start threads can
- * still end its connections.
+ * The threads that run errands, as many as there are at a time: one crew connects, one
+ * closes. One of each stays, once the core is loaded: a host that has given up its right
+ * to start threads can still end its connections, and beside one that is being made.
  */
-static struct {
-    pthread_mutex_t lock;
+struct crew {
     pthread_cond_t work;
     struct errand *pending;
     int alive, idle;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct crew connecting, closing;
     int loaded; /* a core is there */
-} couriers = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+} couriers = {.lock = PTHREAD_MUTEX_INITIALIZER,
+              .connecting.work = PTHREAD_COND_INITIALIZER,
+              .closing.work = PTHREAD_COND_INITIALIZER};
 
 /* Of the threads that had to do with these none is here, which ThreadSanitizer does not see. */
 __attribute__((no_sanitize_thread)) void
 core_forget(int clean)
 {
-    couriers.pending = NULL;
-    couriers.alive = couriers.idle = couriers.loaded = 0;
+    static const struct crew none = {.work = PTHREAD_COND_INITIALIZER};
+
+    couriers.connecting = couriers.closing = none;
+    couriers.loaded = FALSE;
     couriers.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    couriers.work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     load_forget(clean);
 }
 
@@ -66,12 +73,12 @@ carry_out(struct errand *e)
 }
 
 static struct errand *
-next_errand(void)
+next_errand(struct crew *crew)
 {
-    struct errand *e = couriers.pending;
+    struct errand *e = crew->pending;
 
     if (e)
-        couriers.pending = e->next;
+        crew->pending = e->next;
     return e;
 }
 
@@ -86,60 +93,95 @@ finish(struct errand *e)
     syscall(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+static int start_courier(struct crew *crew);
+
+/* A core is there: somebody is to stay for closing what it has. */
+static void
+note_loaded(void)
+{
+    couriers.loaded = TRUE;
+    if (!couriers.closing.alive)
+        start_courier(&couriers.closing); /* if that fails, those that connect close, too */
+}
+
+/* Enters the core for nothing: what the runtime needs for a thread that does so the host
+ * may have given up later. */
+static void
+get_ready(void)
+{
+    char error[LINK_ERROR_MAX];
+    const struct core *core = load_core(error, sizeof error);
+
+    if (core)
+        core->close(NULL, 0, 0);
+}
+
 static void *
 courier(void *arg)
 {
+    struct crew *crew = arg;
     struct errand *e;
     int loaded;
 
+    if (crew == &couriers.closing)
+        get_ready();
     pthread_mutex_lock(&couriers.lock);
-    while ((e = next_errand()) || (couriers.loaded && couriers.idle == 0)) {
+    while ((e = next_errand(crew)) || (couriers.loaded && crew->idle == 0)) {
         if (!e) {
-            couriers.idle++;
-            pthread_cond_wait(&couriers.work, &couriers.lock);
-            couriers.idle--;
+            crew->idle++;
+            pthread_cond_wait(&crew->work, &couriers.lock);
+            crew->idle--;
             continue;
         }
         pthread_mutex_unlock(&couriers.lock);
         loaded = carry_out(e);
         pthread_mutex_lock(&couriers.lock);
-        couriers.loaded |= loaded;
+        if (loaded)
+            note_loaded();
         finish(e);
     }
-    couriers.alive--;
+    crew->alive--;
     pthread_mutex_unlock(&couriers.lock);
-    return arg;
+    return NULL;
 }
 
 static int
-start_courier(void)
+start_courier(struct crew *crew)
 {
     pthread_t thread;
-    int failed = thread_start(&thread, courier, NULL);
+    int failed = thread_start(&thread, courier, crew);
 
     if (failed)
         return failed;
     pthread_detach(thread);
-    couriers.alive++;
+    crew->alive++;
     return 0;
 }
 
 /* Puts an errand behind the others; what fails is the start of a thread when there is none. */
 static int
-hand_over(struct errand *e)
+enlist(struct crew *crew, struct errand *e)
 {
     struct errand **end;
     int ahead = 0, failed = 0;
 
-    for (end = &couriers.pending; *end; end = &(*end)->next)
+    for (end = &crew->pending; *end; end = &(*end)->next)
         ahead++;
-    if (couriers.idle <= ahead)
-        failed = start_courier();
-    if (failed && !couriers.alive)
+    if (crew->idle <= ahead)
+        failed = start_courier(crew);
+    if (failed && !crew->alive)
         return failed;
     *end = e;
-    pthread_cond_signal(&couriers.work);
+    pthread_cond_signal(&crew->work);
     return 0;
+}
+
+static int
+hand_over(struct errand *e)
+{
+    int failed = enlist(e->cfg ? &couriers.connecting : &couriers.closing, e);
+
+    return failed && !e->cfg ? enlist(&couriers.connecting, e) : failed;
 }
 
 static int

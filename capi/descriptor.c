@@ -4,6 +4,7 @@
 #include "shared.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,31 @@ event_number(int fd)
     return at ? strtoull(at + strlen(label), NULL, 10) + 1 : 0;
 }
 
+/*
+ * Ours carry a mark that no host has any use for: the signal that would tell of them,
+ * if they were asked to send one, goes to a process group, and that is nobody.
+ */
+static const struct f_owner_ex nobody = {.type = F_OWNER_PGRP};
+
+static int
+mark(int fd)
+{
+    return fcntl(fd, F_SETSIG, SIGRTMAX) == 0 && fcntl(fd, F_SETOWN_EX, &nobody) == 0;
+}
+
+static int
+is_marked(int fd)
+{
+    struct f_owner_ex owner = {0};
+
+    return fcntl(fd, F_GETSIG) == SIGRTMAX && fcntl(fd, F_GETOWN_EX, &owner) == 0 &&
+           owner.type == nobody.type && owner.pid == nobody.pid;
+}
+
 struct descriptor_id
 descriptor_id(int fd)
 {
-    struct descriptor_id id = {0, 0, 0, 0};
+    struct descriptor_id id = {0, 0, 0, FALSE};
     struct stat st;
 
     if (fd >= 0 && fstat(fd, &st) == 0) {
@@ -57,8 +79,8 @@ same_file(int fd, const struct descriptor_id *id)
 int
 descriptor_is(int fd, const struct descriptor_id *id)
 {
-    return same_file(fd, id) && (!id->mark || (id->event && fcntl(fd, F_GETSIG) == id->mark &&
-                                               event_number(fd) == id->event));
+    return same_file(fd, id) &&
+           (!id->marked || (id->event && is_marked(fd) && event_number(fd) == id->event));
 }
 
 int
@@ -68,7 +90,7 @@ descriptor_is_other(int fd, const struct descriptor_id *id)
 
     if (!id->inode)
         return FALSE;
-    if (!same_file(fd, id) || (id->mark && fcntl(fd, F_GETSIG) != id->mark))
+    if (!same_file(fd, id) || (id->marked && !is_marked(fd)))
         return TRUE;
     event = id->event ? event_number(fd) : 0;
     return event && event != id->event;
@@ -85,7 +107,17 @@ descriptor_close(int *fd, const struct descriptor_id *id)
 int
 descriptor_seems(int fd, const struct descriptor_id *id)
 {
-    return same_file(fd, id) && (!id->mark || fcntl(fd, F_GETSIG) == id->mark);
+    return same_file(fd, id) && (!id->marked || is_marked(fd));
+}
+
+void
+descriptor_close_marked(const uint32_t *opened)
+{
+    uint32_t fd;
+
+    for (fd = 0; fd < 32 * opened[0]; fd++)
+        if (opened[1 + fd / 32] >> fd % 32 & 1 && is_marked((int)fd))
+            close((int)fd);
 }
 
 /* Moves a descriptor to the first free number from least on. Where that fails it stays. */
@@ -110,19 +142,15 @@ descriptor_high(void)
     return (int)(limit.rlim_cur - limit.rlim_cur / 4);
 }
 
-/*
- * The number of an eventfd that everybody has closed is given to another. So ours
- * carry a mark that others do not: which signal would tell of them, if they were
- * asked to send one.
- */
+/* The number of an eventfd that everybody has closed is given to another: hence the mark. */
 int
 descriptor_event(struct descriptor_id *id, int least)
 {
     int fd = move_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), least);
 
     *id = descriptor_id(fd);
-    if (fd >= 0 && fcntl(fd, F_SETSIG, DESCRIPTOR_MARK) == 0) {
-        id->mark = DESCRIPTOR_MARK;
+    if (fd >= 0 && mark(fd)) {
+        id->marked = TRUE;
         id->event = event_number(fd);
     } else {
         id->inode = 0;

@@ -5,13 +5,12 @@
 #ifndef ROMANESCO_DESCRIPTOR_H
 #define ROMANESCO_DESCRIPTOR_H
 
-#include <signal.h>
 #include <stdint.h>
 
 struct descriptor_id {
     uint64_t device, inode; /* no inode: unknown */
     uint64_t event;         /* of an eventfd, since these share one inode: its number, from 1 */
-    int mark;               /* of an eventfd, since their numbers are used again */
+    int marked;             /* of an eventfd, since their numbers are used again */
 };
 
 /* What a descriptor is now. */
@@ -29,8 +28,9 @@ void descriptor_close(int *fd, const struct descriptor_id *id);
 /* The same, quickly: another eventfd that has our mark is not told apart. */
 int descriptor_seems(int fd, const struct descriptor_id *id);
 
-/* What fcntl(F_GETSIG) says of descriptors of ours, and of no others. */
-#define DESCRIPTOR_MARK SIGRTMAX
+/* Closes all that have our mark of those whose numbers are the bits of what follows the
+ * first word, which says how many words that are. */
+void descriptor_close_marked(const uint32_t *opened);
 
 /* A new eventfd from number least on, that does not block and that no program
  * inherits; -1 with errno set. */

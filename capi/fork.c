@@ -63,31 +63,6 @@ fork_settle(int clean)
     pthread_mutex_init(&handles.lock, NULL);
 }
 
-static int
-is_of_handle(int fd)
-{
-    const BroConn *bc;
-
-    for (bc = handles_first(); bc; bc = handles_older(bc))
-        if (fd == bc->to_core || fd == bc->to_host)
-            return TRUE;
-    return FALSE;
-}
-
-/* How far the core's descriptors may reach from where they begin. */
-#define CORE_DESCRIPTORS 4096
-
-void
-fork_close_core(void)
-{
-    int first = descriptor_high(), fd;
-
-    for (fd = first; fd < first + CORE_DESCRIPTORS; fd++)
-        if (fcntl(fd, F_GETSIG) == DESCRIPTOR_MARK && !(fcntl(fd, F_GETFL) & O_ASYNC) &&
-            !is_of_handle(fd))
-            close(fd); /* with O_ASYNC it is the host's, who wants that signal */
-}
-
 void
 fork_look(void)
 {

@@ -13,10 +13,6 @@
  * library has made the child, and knows that it has one thread. */
 void fork_settle(int clean);
 
-/* Closes what the dead core of the parent has open, before a child loads its own:
- * what carries the mark and is not a handle's. */
-void fork_close_core(void);
-
 /* To be called before a lock is taken that a thread of the parent may have held,
  * where fork_own() is not. */
 void fork_look(void);

@@ -1,8 +1,8 @@
 #include "load.h"
 
 #include "api.h"
+#include "descriptor.h"
 #include "faults.h"
-#include "fork.h"
 #include "loader.h"
 #include "place.h"
 #include "preflight.h"
@@ -34,7 +34,8 @@ static struct {
     char path[PATH_MAX];        /* of the image */
     char error[LINK_ERROR_MAX]; /* why it could not be loaded */
     void (*abandon)(void);
-    unsigned char *base; /* where it begins in memory */
+    unsigned char *base;    /* where it begins in memory */
+    const uint32_t *opened; /* what it has open: see descriptor_close_marked() */
     struct core functions;
     int settled; /* what only its start needed has been given back */
 } core = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -55,6 +56,9 @@ load_forget(int clean)
         core.remains = NULL;
         core.lost = TRUE;
     }
+    if (clean && core.opened) /* nobody has had the time to take a number of it */
+        descriptor_close_marked(core.opened);
+    core.opened = NULL;
     core.begun = core.settled = FALSE;
     core.handle = core.image = NULL;
 }
@@ -134,7 +138,6 @@ unload_remains(void)
     if (!remains)
         return;
     core.remains = NULL; /* first: another thread may fork meanwhile */
-    fork_close_core();
     if (core.abandon)
         core.abandon();
     core.abandon = NULL;
@@ -146,17 +149,38 @@ unload_remains(void)
     }
 }
 
+/* Puts an earlier cause before the one that is noted. */
+static void
+note_first(const char *first)
+{
+    char last[LINK_ERROR_MAX];
+
+    if (!first[0])
+        return;
+    snprintf(last, sizeof last, "%s", core.error);
+    snprintf(core.error, sizeof core.error, "%.*s; then: %.*s", LINK_ERROR_MAX / 2, first,
+             LINK_ERROR_MAX / 2 - 10, last);
+}
+
+/* Never by a bare name: the search path of the host is not ours to trust. */
 static void *
 open_core(void)
 {
+    static const char installed[] = BROCCOLI_LIBDIR "/" CORE_NAME;
     void *(*open_it)(const char *path) = core.lost ? open_copy : open_path;
-    char path[PATH_MAX];
-    void *handle = NULL;
+    char beside[PATH_MAX], first[LINK_ERROR_MAX] = "";
+    void *handle;
 
-    /* Never by a bare name: the search path of the host is not ours to trust. */
-    if (place_beside_us(path, sizeof path))
-        handle = open_it(path);
-    return handle ? handle : open_it(BROCCOLI_LIBDIR "/" CORE_NAME);
+    if (place_beside_us(beside, sizeof beside)) {
+        handle = open_it(beside);
+        if (handle || strcmp(beside, installed) == 0)
+            return handle;
+        snprintf(first, sizeof first, "%s", core.error);
+    }
+    handle = open_it(installed);
+    if (!handle)
+        note_first(first);
+    return handle;
 }
 
 static int
@@ -200,6 +224,7 @@ note_image(void *handle)
     size_t size = 0;
     Dl_info info;
 
+    core.opened = handle ? dlsym(handle, "romanesco_opened") : NULL;
     core.base = inside && dladdr(inside, &info) ? info.dli_fbase : NULL;
     while (core.base && (segment = next_segment(core.base, segment)))
         if (segment->p_type == PT_LOAD)

@@ -28,7 +28,8 @@ int load_if_others_cannot(char *error, size_t size);
 /* Gives back, the first time, the memory that the core needs for nothing but its start. */
 void load_release_pages(void);
 
-/* After fork(), in the child: the core is gone. clean: see fork_settle(). */
+/* After fork(), in the child: the core is gone, and what it had opened is closed, unless
+ * others may have the numbers by now. clean: see fork_settle(). */
 void load_forget(int clean);
 
 #endif

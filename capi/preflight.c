@@ -31,7 +31,7 @@
  */
 #define SPACE_BYTES ((size_t)2176 << 20)
 #define DATA_BYTES ((size_t)112 << 20)
-#define THREADS 12
+#define THREADS 13
 #define FILES 12
 
 /*

@@ -30,6 +30,7 @@ conn_wake_core(BroConn *bc)
     if (!__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST))
         return;
     held = cancel_hold();
+    /* Without a look whose it is: a filter of system calls may allow no more than this. */
     if (write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN) {
         LOG_LATER(BRO_LOG_WARNING, "cannot wake the core: %s", strerror(errno));
         link_move(&bc->link->state, LINK_DOWN); /* the host has closed its descriptor */

@@ -211,6 +211,31 @@ test_event_ids(void)
     close(fd), close(again);
 }
 
+static uint32_t
+bit_of(int fd)
+{
+    return (uint32_t)1 << fd % 32;
+}
+
+/* Of what a core says that it has opened, a child closes what carries our mark. */
+static void
+test_close_marked(void)
+{
+    uint32_t opened[] = {2, 0, 0};
+    struct descriptor_id id;
+    int ours = descriptor_event(&id, 32), untold = descriptor_event(&id, 32);
+    int theirs = fcntl(0, F_DUPFD, 32);
+
+    if (!CHECK(ours < 64 && untold < 64 && theirs < 64))
+        return;
+    CHECK(fcntl(theirs, F_SETSIG, SIGRTMAX) == 0 && fcntl(theirs, F_SETOWN, getpid()) == 0);
+    opened[2] = bit_of(ours) | bit_of(theirs);
+    descriptor_close_marked(opened);
+    CHECK(!is_open(ours) && is_open(untold) && is_open(theirs));
+    CHECK(fcntl(theirs, F_SETSIG, 0) == 0);
+    close(untold), close(theirs);
+}
+
 static void
 open_others(int fd)
 {
@@ -296,8 +321,9 @@ delete_what_is_freed(void)
 static void
 test_fork_far(void)
 {
-    BroEvent *large = event_of(LINK_NEAR_MAX);
+    static BroEvent *large; /* where valgrind finds it in a child */
 
+    large = event_of(LINK_NEAR_MAX);
     of_parent = pretend_lost();
     arrives(of_parent, large);
     CHECK(in_child(delete_what_is_freed) == 0);
@@ -401,6 +427,7 @@ main(void)
     test_fork_request();
     test_fork_far();
     test_event_ids();
+    test_close_marked();
     test_late_look();
     test_ways_of_forking();
     with_spool(test_fork_spool);

@@ -10,8 +10,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "../exit.h"
 #include "../ring.h"
 #include "check.h"
+#include "child.h"
+#include "fake_core.h"
 
 /* --- Allocations ------------------------------------------------------------------------- */
 
@@ -228,13 +231,13 @@ on_event(BroConn *bc, void *user_data, BroEvMeta *meta)
 
 /* An event as the core hands it over, made without being refused anything. */
 static struct link_record *
-inbound(void)
+large_inbound(void)
 {
     BroConn *bc = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
     BroEvent *ev = bro_event_new("event");
     BroString text = text_of("text");
     BroVector *vec = bro_vector_new();
-    struct link_record *rec = NULL, *sent;
+    struct link_record *rec = NULL, *sent = NULL;
     uint64_t next;
     int i;
 
@@ -280,6 +283,62 @@ receive_event(void)
     bro_conn_delete(bc);
 }
 
+/* --- exit() ------------------------------------------------------------------------------ */
+
+/* More than the 64 that exit() ends without memory. ThreadSanitizer knows of so many
+ * locks of a thread only. */
+#ifndef __SANITIZE_THREAD__
+#define ENDED 64
+#define LEFT 3
+#else
+#define ENDED 3
+#define LEFT 0
+#endif
+
+static BroConn *ending[ENDED + LEFT];
+
+static int
+in_state(uint32_t state)
+{
+    int i, n = 0;
+
+    for (i = 0; i < ENDED + LEFT; i++)
+        n += conn_state(ending[i]) == state;
+    return n;
+}
+
+/* The memory for what is to be ended is refused, then that for where it is. No handle
+ * accepts anything afterwards, and as many as can be noted are ended. */
+static void
+exit_without(long grants)
+{
+    int i;
+
+    check_failed = 0;
+    for (i = 0; i < ENDED + LEFT; i++)
+        ending[i] = pretend(0);
+    granted = grants;
+    refused = 0;
+    exit_close_all();
+    granted = -1;
+    CHECK(refused == 1);
+    CHECK(in_state(LINK_CLOSED) == ENDED && in_state(LINK_CLOSING) == LEFT);
+    for (i = 0; i < ENDED + LEFT; i++)
+        bro_conn_delete(ending[i]);
+}
+
+static void
+exit_without_first(void)
+{
+    exit_without(0);
+}
+
+static void
+exit_without_second(void)
+{
+    exit_without(1);
+}
+
 int
 main(void)
 {
@@ -291,8 +350,9 @@ main(void)
     starve(build_table, "tables", 200);
     starve(build_others, "others", 8);
     starve(send_event, "sending", 100);
-    arriving = inbound();
+    arriving = large_inbound();
     starve(receive_event, "receiving", 200);
     free(arriving);
+    CHECK(in_child(exit_without_first) == 0 && in_child(exit_without_second) == 0);
     return check_done();
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"romanesco/internal/protocol/delivery"
 
-	"romanesco/internal/protocol/peer"
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkCollector is what an event costs a collector on one processor, its
@@ -40,7 +40,7 @@ func BenchmarkCollector(b *testing.B) {
 }
 
 func benchmarkWith(b *testing.B, c *collector, dir string, confirm bool) *collector {
-	journal := peer.NewJournal(8 << 20)
+	journal := delivery.NewJournal(8 << 20)
 	if !confirm {
 		journal = nil
 	}

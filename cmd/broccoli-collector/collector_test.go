@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"romanesco/internal/protocol/delivery"
 
-	"romanesco/internal/protocol/peer"
+	"github.com/stretchr/testify/require"
 )
 
 func TestCommunicationLogs(t *testing.T) {
@@ -89,7 +89,7 @@ func TestMetrics(t *testing.T) {
 	c := start(t, "-log-dir", t.TempDir(), "-metrics", "localhost:0")
 	url := regexp.MustCompile(`http://(127\.0\.0\.1|\[::1\]):\d+`).FindString(c.passed)
 	require.NotEmpty(t, url, c.passed)
-	journal := peer.NewJournal(1 << 20)
+	journal := delivery.NewJournal(1 << 20)
 	p, _ := sensor(t, c.addr, journal)
 	for n := range 10 {
 		require.NoError(t, p.Send(numbered(kinds[0], n)))
@@ -229,7 +229,7 @@ func TestSensorInC(t *testing.T) {
 	require.Contains(t, said, "16 events from 1 peers")
 	b, err := os.ReadFile(dir + "/sensor_sshd_auth_ok.log")
 	require.NoError(t, err)
-	require.Regexp(t, `(?m)^#fields\tts\tpeer\targs\.ts\tsid\tcid\tuser\tuid\tgid$`, string(b))
-	require.Regexp(t, `(?m)^#types\ttime\tstring\ttime\tstring\tcount\tstring\t`, string(b))
-	require.Regexp(t, `(?m)^\d+\.\d{6}\t127\.0\.0\.1:\d+\t\d+\.\d{6}\t`, string(b))
+	require.Regexp(t, `(?m)^#fields\tts\tpeer\thost\targs\.ts\tsid\tcid\tuser\tuid\tgid$`, string(b))
+	require.Regexp(t, `(?m)^#types\ttime\tstring\tstring\ttime\tstring\tcount\tstring\t`, string(b))
+	require.Regexp(t, `(?m)^\d+\.\d{6}\t127\.0\.0\.1:\d+\t-\t\d+\.\d{6}\t`, string(b))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -36,7 +37,7 @@ func (o *options) listenForDebugging() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-debug-listen: %w", err)
 	}
-	logf("profiles at http://%s/debug/pprof/", l.Addr())
+	slog.Info(fmt.Sprintf("profiles at http://%s/debug/pprof/", l.Addr()))
 	return l, nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-
-	"romanesco/internal/collector/hub"
 )
 
 // descriptors divides the files that the process may have open, so that peers leave
@@ -14,9 +12,12 @@ type descriptors struct {
 	limit    int // of the process
 	logs     bool
 	connect  int // peers that we connect to
-	clients  int // of WebSocket
+	clients  int // of WebSocket, that may be
 	maxPeers int
 }
+
+// division is how many of each there may be at a time.
+type division struct{ logs, peers, clients int }
 
 const (
 	// otherFiles are the listeners, the logs about peers, what serves metrics, and
@@ -26,18 +27,22 @@ const (
 	maxLogs = 256
 )
 
-// divide returns how many logs may be open and how many peers may be connected.
-func (d descriptors) divide() (logs, peers int, err error) {
-	left := d.limit - otherFiles - d.clients - d.connect
+func (d descriptors) divide() (by division, err error) {
+	left := d.limit - otherFiles - d.connect
+	if d.clients > 0 {
+		by.clients = max(min(d.clients, left/2), 1)
+		left -= by.clients
+	}
 	if d.logs {
 		// A log that is rotated is open twice until the disk has it.
-		logs = max(min(maxLogs, left/4), 1)
-		left -= 2 * logs
+		by.logs = max(min(maxLogs, left/4), 1)
+		left -= 2 * by.logs
 	}
 	if left < 1 {
-		return 0, 0, fmt.Errorf("%d files may be open (RLIMIT_NOFILE), which are too few: raise the limit, with LimitNOFILE= of systemd for instance", d.limit)
+		return division{}, fmt.Errorf("%d files may be open (RLIMIT_NOFILE), which are too few: raise the limit, with LimitNOFILE= of systemd for instance", d.limit)
 	}
-	return logs, min(d.maxPeers, left), nil
+	by.peers = min(d.maxPeers, left)
+	return by, nil
 }
 
 // holdDescriptors bounds peers and logs by what the system allows.
@@ -48,23 +53,27 @@ func (o *options) holdDescriptors(p *plan) error {
 	}
 	const enough = 1 << 30
 	d := descriptors{limit: int(min(limit.Cur, enough)), logs: o.logs.dir != "", maxPeers: o.limits.Peers}
-	if o.zeek.listen != "" || o.zeek.secureListen != "" {
-		d.clients = hub.MaxClients
+	if o.zeek.listens() {
+		d.clients = o.zeek.maxClients
 	}
 	for i := range p.destinations {
 		if p.destinations[i].Connect {
 			d.connect++
 		}
 	}
-	logs, peers, err := d.divide()
+	by, err := d.divide()
 	if err != nil {
 		return err
 	}
-	if peers < o.limits.Peers {
+	if by.peers < o.limits.Peers {
 		p.note("%d peers may be connected at a time, not %d: %d files may be open (RLIMIT_NOFILE), and some are kept for logs",
-			peers, o.limits.Peers, d.limit)
+			by.peers, o.limits.Peers, d.limit)
+	}
+	if by.clients < d.clients {
+		p.note("%d WebSocket clients may be connected at a time, not %d: %d files may be open (RLIMIT_NOFILE), and the others are for peers and logs",
+			by.clients, d.clients, d.limit)
 	}
 	// Those that we connect to are among the peers, and have been taken off already.
-	o.limits.Peers, o.logs.maxOpen = min(peers+d.connect, o.limits.Peers), logs
+	o.limits.Peers, o.logs.maxOpen, o.zeek.maxClients = min(by.peers+d.connect, o.limits.Peers), by.logs, by.clients
 	return nil
 }

@@ -13,21 +13,23 @@ import (
 
 func TestDescriptorsAreDivided(t *testing.T) {
 	for _, c := range []struct {
-		d           descriptors
-		logs, peers int
+		d                    descriptors
+		logs, peers, clients int
 	}{
-		{descriptors{limit: 1 << 20, logs: true, maxPeers: 10_000}, 256, 10_000},
-		{descriptors{limit: 1 << 20, maxPeers: 10_000}, 0, 10_000},
-		{descriptors{limit: 1024, logs: true, maxPeers: 10_000}, 240, 480},
-		{descriptors{limit: 256, logs: true, maxPeers: 10_000}, 48, 96},
-		{descriptors{limit: 256, maxPeers: 10_000}, 0, 192},
-		{descriptors{limit: 1024, logs: true, clients: 256, connect: 100, maxPeers: 100}, 151, 100},
+		{descriptors{limit: 1 << 20, logs: true, maxPeers: 10_000}, 256, 10_000, 0},
+		{descriptors{limit: 1 << 20, maxPeers: 10_000}, 0, 10_000, 0},
+		{descriptors{limit: 1024, logs: true, maxPeers: 10_000}, 240, 480, 0},
+		{descriptors{limit: 256, logs: true, maxPeers: 10_000}, 48, 96, 0},
+		{descriptors{limit: 256, maxPeers: 10_000}, 0, 192, 0},
+		{descriptors{limit: 1024, logs: true, clients: 256, connect: 100, maxPeers: 100}, 151, 100, 256},
+		{descriptors{limit: 256, logs: true, clients: 256, maxPeers: 10_000}, 24, 48, 96},
+		{descriptors{limit: 1024, clients: 10, maxPeers: 10_000}, 0, 950, 10},
 	} {
-		logs, peers, err := c.d.divide()
+		by, err := c.d.divide()
 		require.NoError(t, err)
-		require.Equal(t, []int{c.logs, c.peers}, []int{logs, peers}, "%+v", c.d)
+		require.Equal(t, division{c.logs, c.peers, c.clients}, by, "%+v", c.d)
 	}
-	_, _, err := descriptors{limit: 64, maxPeers: 1}.divide()
+	_, err := descriptors{limit: 64, maxPeers: 1}.divide()
 	require.ErrorContains(t, err, "64 files may be open (RLIMIT_NOFILE), which are too few")
 }
 

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"romanesco/internal/protocol/delivery"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"romanesco/internal/protocol/peer"
 )
 
 // TestRotationWhileSensorsSend: no line is lost, torn or there twice.
@@ -29,7 +29,7 @@ func TestRotationWhileSensorsSend(t *testing.T) {
 		const sensors, events = 3, 6000
 		var wg sync.WaitGroup
 		for s := range sensors {
-			journal := peer.NewJournal(1 << 20)
+			journal := delivery.NewJournal(1 << 20)
 			p, _ := sensor(t, c.addr, journal)
 			wg.Go(func() {
 				for n := range events {
@@ -83,7 +83,7 @@ func TestRotationWhileSensorsSend(t *testing.T) {
 // again: at least once, and only whole lines.
 func TestWhatWasConfirmedSurvives(t *testing.T) {
 	dir := t.TempDir()
-	journal := peer.NewJournal(64 << 20)
+	journal := delivery.NewJournal(64 << 20)
 	const events = 3000
 	sent := 0
 	for life := range 3 {
@@ -174,7 +174,7 @@ func endsByDiskError(t *testing.T, args ...string) {
 
 func sendUntilItEnds(t *testing.T, c *collector) (confirmed, code int, said string) {
 	t.Helper()
-	journal := peer.NewJournal(64 << 20)
+	journal := delivery.NewJournal(64 << 20)
 	p, ended := sensor(t, c.addr, journal)
 	sent := 0
 	for ; sent < 1000; sent++ {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/zeek/websocket"
 	"romanesco/internal/secure"
@@ -85,7 +86,7 @@ type courier struct {
 		Flush() error
 		Next(*event.Event) error
 	}
-	journal *peer.Journal
+	journal *delivery.Journal
 	from, n int
 	sent    atomic.Int64 // into the journal
 	ended   chan error
@@ -121,14 +122,14 @@ func (c *courier) run() {
 
 func sensorOf(t *testing.T, nc net.Conn) *courier {
 	t.Helper()
-	j := peer.NewJournal(64 << 20)
+	j := delivery.NewJournal(64 << 20)
 	_, secured := nc.(*tls.Conn)
 	return &courier{conn: opened(t, nc, peer.Config{Journal: j, Whole: secured}), journal: j}
 }
 
 func clientOf(t *testing.T, addr string) *courier {
 	t.Helper()
-	j := peer.NewJournal(64 << 20)
+	j := delivery.NewJournal(64 << 20)
 	conn, err := websocket.Open(t.Context(), dialFrom(t, "127.0.0.1", addr), websocket.Config{Host: addr, Topic: "t", Journal: j})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
@@ -286,7 +287,7 @@ func TestPatienceOnAFullDisk(t *testing.T) {
 	c := onSmallDisk(t, "size=8m", "-log-files", "one", "-zeek-listen", "127.0.0.1:0")
 	web := c.earlier(t, `WebSocket clients are served at (\S+)`)
 	c.fill(t, 128<<10)
-	all := []*courier{{journal: peer.NewJournal(64 << 20)}, {journal: peer.NewJournal(64 << 20)}}
+	all := []*courier{{journal: delivery.NewJournal(64 << 20)}, {journal: delivery.NewJournal(64 << 20)}}
 	all[0].conn = opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Journal: all[0].journal, Silence: silence})
 	client, err := websocket.Open(t.Context(), dialFrom(t, "127.0.0.1", web),
 		websocket.Config{Host: web, Topic: "t", Journal: all[1].journal, Silence: silence})

@@ -224,17 +224,68 @@ func TestEachCauseIsSaidOnce(t *testing.T) {
 
 // TestMessagesStayOnOneLine, also those that forget to quote.
 func TestMessagesStayOnOneLine(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	require.NoError(t, err)
-	defer func(old *os.File) { os.Stderr = old }(os.Stderr)
-	os.Stderr = f
-	logf("%s: %s", hostile, strings.Repeat("x", 2*maxMessage))
-	require.NoError(t, f.Close())
-	b, err := os.ReadFile(f.Name())
-	require.NoError(t, err)
-	checkLines(t, string(b), "broccoli-collector: ")
-	require.Equal(t, 1, bytes.Count(b, []byte("\n")))
-	require.Less(t, len(b), 2*maxMessage)
+	for form, prefix := range map[string]string{"text": "broccoli-collector: ", "json": `{"time":"`} {
+		var b bytes.Buffer
+		m := (&messageOptions{form: form}).logger(&b)
+		m.Error(hostile+": "+strings.Repeat("x", 2*maxMessage), "class", hostile, "error", errors.New(hostile))
+		checkLines(t, b.String(), prefix)
+		require.Equal(t, 1, bytes.Count(b.Bytes(), []byte("\n")))
+		require.Less(t, b.Len(), 2*maxMessage)
+		m.Debug("x")
+		require.Equal(t, 1, bytes.Count(b.Bytes(), []byte("\n")))
+	}
+}
+
+// TestMessagesForPrograms: each is an object, with what it is about beside the text;
+// also those of package log, and of what is wrong at the start.
+func TestMessagesForPrograms(t *testing.T) {
+	c := launchSaying(t, exec.Command(program, "-listen", "127.0.0.1:0", "-messages", "json", "-messages-level", "debug"),
+		`"msg":"listening on .*"address":"([^"]*)"`)
+	opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Class: strings.ReplaceAll(hostile, "\x00", "")})
+	line := c.wait(t, "(.*connected as any peer.*)")
+	var v struct {
+		Time                    time.Time
+		Level, Msg, Peer, Class string
+		Destination             string
+		Events                  int
+	}
+	require.NoError(t, json.Unmarshal([]byte(line), &v))
+	require.Equal(t, "INFO", v.Level)
+	require.Contains(t, v.Peer, "127.0.0.1:")
+	require.Contains(t, v.Class, "x; broccoli-collector: all is well")
+	require.Equal(t, "any peer", v.Destination)
+	require.Equal(t, 16, v.Events)
+	require.WithinDuration(t, time.Now(), v.Time, time.Hour)
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	checkLines(t, said, `{"time":"`)
+
+	_, _, said = ran(t, "-messages", "json", "-max-peers", "0")
+	require.NoError(t, json.Unmarshal([]byte(said), &v))
+	require.Equal(t, "ERROR", v.Level)
+	require.Contains(t, v.Msg, "-max-peers: at least 1")
+	for _, wrong := range [][]string{{"-messages", "xml"}, {"-messages-level", "some"}} {
+		code, out, said := ran(t, append([]string{"check"}, wrong...)...)
+		require.Equal(t, 2, code, "%s%s", out, said)
+		require.Contains(t, said, wrong[0])
+	}
+}
+
+// TestMessagesOfALevel: what is below it is not said.
+func TestMessagesOfALevel(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(program, "-listen", "127.0.0.1:0", "-log-dir", dir, "-messages-level", "ERROR")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	require.Eventually(t, func() bool {
+		comm, _ := os.ReadFile(dir + "/comm.log")
+		return bytes.Contains(comm, []byte("listening on"))
+	}, deadline, 10*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+	require.Empty(t, said.String())
 }
 
 // TestPeerAsksForMillionsOfBytes of names: comm.log says how many, and has few.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
 )
@@ -78,7 +79,7 @@ func bear(t *testing.T, sensors, events int, secured *tls.Config, args ...string
 // loader is a sensor that sends, and knows what has been confirmed.
 type loader struct {
 	peer    *peer.Conn
-	journal *peer.Journal
+	journal *delivery.Journal
 }
 
 // connectAll connects sensors, and returns when all are.
@@ -99,7 +100,7 @@ func connectAll(t *testing.T, addr string, n int, secured *tls.Config) []loader 
 			if secured != nil {
 				nc = tls.Client(nc, secured)
 			}
-			all[i].journal = peer.NewJournal(1 << 20)
+			all[i].journal = delivery.NewJournal(1 << 20)
 			all[i].peer = opened(t, nc, peer.Config{Journal: all[i].journal, Whole: secured != nil})
 			go func() {
 				var ev event.Event

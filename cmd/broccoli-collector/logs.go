@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -90,14 +91,14 @@ type logs struct {
 	events    *eventlog.Files
 	comm      *commlog.Log
 	metrics   net.Listener // nil without -metrics
+	clients   func() *metrics.Clients
 	hup       chan os.Signal
 	every     time.Duration // how often to sync
 }
 
-// open opens what the options ask for. asks says which events peers are asked
-// for; hup tells when to rotate.
-func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*logs, error) {
-	l := &logs{opts: o, hup: hup}
+// open opens what the options ask for. asks says which events peers are asked for.
+func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
+	l := &logs{opts: o}
 	set, err := o.settings(asks)
 	if err != nil {
 		return nil, usageError{err}
@@ -106,7 +107,7 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 		if l.metrics, err = metrics.Listen(o.metrics, o.public); err != nil {
 			return nil, err
 		}
-		logf("metrics at http://%s/metrics", l.metrics.Addr())
+		slog.Info(fmt.Sprintf("metrics at http://%s/metrics", l.metrics.Addr()), "address", l.metrics.Addr().String())
 	}
 	if o.dir == "" {
 		return l, nil
@@ -118,14 +119,14 @@ func (o *logOptions) open(asks func(event string) bool, hup chan os.Signal) (*lo
 	l.every = set.Sync.Every()
 	set.Held = l.held
 	l.events = eventlog.NewFiles(l.dir, set)
-	l.comm = commlog.New(l.dir, o.size, logf)
+	l.comm = commlog.New(l.dir, o.size, saying(slog.Default(), slog.LevelError))
 	l.comm.Started()
 	return l, nil
 }
 
 func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settings, err error) {
 	set = eventlog.Settings{
-		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: logf, Own: asks, MaxOpen: o.maxOpen,
+		Format: eventlog.Format(o.format), Each: o.files == "each", MaxSize: o.size, MaxLine: int(o.line), Errorf: saying(slog.Default(), slog.LevelError), Own: asks, MaxOpen: o.maxOpen,
 	}
 	if set.Sync, err = eventlog.ParseSync(o.sync); err != nil {
 		return set, fmt.Errorf("-fsync %w", err)
@@ -166,7 +167,6 @@ func (o *logOptions) checkDir() error {
 // tasks returns what goes on beside the collecting, each until its context ends.
 func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error) {
 	l.collector = c
-	tasks = append(tasks, l.rotateOnSignal)
 	if l.metrics != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
 			return metrics.Serve(ctx, l.metrics, l.facts, l.healthy)
@@ -188,17 +188,6 @@ func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error)
 	return tasks
 }
 
-func (l *logs) rotateOnSignal(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-l.hup:
-			l.rotate()
-		}
-	}
-}
-
 // lookAtClock is how often the clock is looked at at least: it may be set.
 const lookAtClock = time.Minute
 
@@ -218,11 +207,11 @@ func (l *logs) rotateOnTime(ctx context.Context) error {
 // rotate rotates all logs. Those that cannot be go on as they are.
 func (l *logs) rotate() {
 	if l.dir == nil {
-		logf("there are no logs to rotate: see -log-dir")
+		slog.Info("there are no logs to rotate: see -log-dir")
 		return
 	}
 	if err := errors.Join(l.events.Rotate(), l.comm.Rotate()); err != nil {
-		logf("%v", err)
+		slog.Error(err.Error())
 	}
 }
 
@@ -247,7 +236,7 @@ func (l *logs) held(why error) {
 	if why != nil {
 		text = fmt.Sprintf("the disk of %s is full, and sensors wait until there is room: %v", l.opts.dir, why)
 	}
-	logf("%s", text)
+	slog.Warn(text)
 	l.comm.Note(text)
 }
 
@@ -268,7 +257,7 @@ func (l *logs) report() {
 		return
 	}
 	if n := l.events.Stats().Unwritten; n > 0 {
-		logf("%d events had come and could not be written; sensors that want confirmation have been told of none of them", n)
+		slog.Warn(fmt.Sprintf("%d events had come and could not be written; sensors that want confirmation have been told of none of them", n), "events", n)
 	}
 }
 
@@ -280,6 +269,7 @@ func (l *logs) facts() metrics.Facts {
 	_, f.Accepted = l.collector.Totals()
 	f.Refused = l.collector.Refused()
 	f.Truncated = l.stream.Truncated()
+	f.Clients = l.clients()
 	held := l.collector.Held()
 	f.Incoming, f.Outgoing, f.TurnedAway, f.CutOff = held.Incoming, held.Outgoing, held.TurnedAway, held.CutOff
 	if l.events != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -14,7 +15,6 @@ import (
 
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/printable"
 	"romanesco/internal/secure"
 )
 
@@ -28,8 +28,9 @@ const (
 )
 
 func main() {
+	slog.SetDefault((&messageOptions{}).logger(os.Stderr)) // until we know how they are wanted
 	s := hearSignals(func(why string) {
-		logf("%s", why)
+		slog.Error(why)
 		os.Exit(statusFailed)
 	})
 	err := run(s, os.Args[1:])
@@ -37,23 +38,12 @@ func main() {
 	switch {
 	case err == nil:
 	case errors.As(err, &usage):
-		logf("%s (broccoli-collector -help lists the options)", once(err))
+		slog.Error(once(err) + " (broccoli-collector -help lists the options)")
 		os.Exit(statusUsage)
 	default:
-		logf("%s", once(err))
+		slog.Error(once(err))
 		os.Exit(statusFailed)
 	}
-}
-
-// maxMessage is how much of a message is shown.
-const maxMessage = 8 << 10
-
-// logf tells whoever runs us something, on one line whatever a peer has put into
-// it.
-func logf(format string, args ...any) {
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") // of errors that were joined
-	line := printable.Append([]byte("broccoli-collector: "), text, maxMessage)
-	_, _ = os.Stderr.Write(append(line, '\n'))
 }
 
 // once returns what an error of several says, but each cause once: when the disk
@@ -74,6 +64,7 @@ func once(err error) string {
 
 func run(s *signals, args []string) error {
 	o, err := parse(args)
+	slog.SetDefault(o.messages.logger(os.Stderr))
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		o.usage(os.Stdout)
@@ -84,14 +75,14 @@ func run(s *signals, args []string) error {
 		fmt.Println("broccoli-collector", version)
 		return nil
 	}
-	p, err := o.plan()
+	p, err := o.plan(nil)
 	if err != nil {
 		return err
 	}
 	if o.checkOnly {
 		return p.report(os.Stdout)
 	}
-	return p.start(s)
+	return p.start(s, args)
 }
 
 // tls makes TLS ready, if it is wanted.
@@ -118,7 +109,7 @@ func (p *plan) listen(secured *secure.Source, comm *commlog.Log) ([]net.Listener
 			}
 			return nil, fmt.Errorf("listening on %s: %w", addr, err)
 		}
-		logf("listening on %s for %d events%s", l.Addr(), events, how)
+		slog.Info(fmt.Sprintf("listening on %s for %d events%s", l.Addr(), events, how), "address", l.Addr().String(), "tls", how != "", "events", events)
 		comm.Listening(l.Addr(), how != "")
 		return l, nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,7 +18,8 @@ type options struct {
 	policies      []string
 	listen        string
 	secureListen  string
-	given         map[string]bool // which options there are
+	given         map[string]bool   // which options there are
+	values        map[string]string // what each of them is, as text
 	connect       []string
 	secureConnect bool
 	tlsName       string
@@ -29,9 +31,11 @@ type options struct {
 	peerCache     bool
 	limits        collect.Limits
 	secure        secure.Settings
+	names         []string // that certificates may have
 	format        string
 	logs          logOptions
 	zeek          zeekOptions
+	messages      messageOptions
 	config        string
 	debug         string
 	version       bool
@@ -55,14 +59,14 @@ func parse(args []string) (options, error) {
 	if check {
 		args = args[1:]
 	}
-	f := o.flags()
+	f := recordedFlags(&o)
 	if err := f.Parse(args); err != nil {
 		return o, usageError{err}
 	}
 	patterns := f.Args()
 	if path := o.config; path != "" {
 		o = newOptions()
-		f = o.flags()
+		f = recordedFlags(&o)
 		more, err := readConfig(f, path)
 		if err == nil {
 			err = f.Parse(args)
@@ -74,6 +78,7 @@ func parse(args []string) (options, error) {
 	}
 	o.checkOnly, o.patterns = check, patterns
 	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	o.values = recordedValues(f)
 	if err := o.logs.check(f); err != nil {
 		return o, usageError{err}
 	}
@@ -122,6 +127,7 @@ func (o *options) flags() *flag.FlagSet {
 	many("connect", "`address` of a peer to connect to, host:port", &o.connect)
 	f.StringVar(&o.tlsName, "tls-peer-name", "", "`name` that the certificate of each peer of -connect must have, or any (default the host of its address)")
 	f.StringVar(&o.secure.CRL, "crl", "", "`file` with revocation lists of the CA, PEM or DER; read anew when it changes")
+	many("tls-names", "`names` that the certificates of peers which connect to us may have, with commas between them, or a /pattern/ (default any of the CA)", &o.names)
 	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
 	many("event", "`name` of a further event to ask for", &o.events)
@@ -129,7 +135,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
 	f.BoolVar(&o.peerCache, "peer-cache", false, "let the peers of the command line refer to what they have sent before: far fewer bytes from a Bro, but its records are then old where something nested has changed")
 	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
-	size("max-memory", "the most memory that all peers together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
+	size("max-memory", "the most memory that all peers and WebSocket clients together may take for what is large, a `size` (default 1G)", func(n int64) { o.limits.Memory = n })
 	size("max-queue", "how much may wait for a peer that takes events too slowly, with -forward, a `size` (default 16M)", func(n int64) { o.limits.Queue = int(n) })
 	f.StringVar(&o.secure.CACert, "ca-cert", "", "`file` with the certificate of the CA, PEM")
 	f.StringVar(&o.secure.HostCert, "host-cert", "", "`file` with our certificate, PEM; the key may be in it")
@@ -140,6 +146,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
 	f.StringVar(&o.debug, "debug-listen", "", "`address` of this host, host:port, to serve profiles of the program at, /debug/pprof/ (default none)")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
+	o.messages.register(f)
 	o.logs.register(f)
 	o.zeek.register(f)
 	return f
@@ -173,5 +180,5 @@ func (o *options) check() error {
 	if o.limits.Peers < 1 {
 		return errors.New("-max-peers: at least 1")
 	}
-	return nil
+	return cmp.Or(o.zeek.checkClients(), o.messages.check())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"romanesco/internal/collector/catalog"
@@ -25,12 +26,19 @@ type plan struct {
 	secure         secure.Settings
 	secureFor      string   // what wants TLS, empty if nothing does
 	notes          []string // for the user to know
+	passphrases    *passphrases
+	running        *plan    // that this one is to take the place of, nil at the start
+	fixed          []string // what it would have to change and cannot
 }
 
-// plan reads the files that the options name. An error is a usageError.
-func (o *options) plan() (*plan, error) {
-	p := &plan{opts: o, forward: o.forward, secure: o.secure}
-	p.secure.AskPass = new(passphrases).ask
+// plan reads the files that the options name. An error is a usageError. With running
+// it is the plan of a reload.
+func (o *options) plan(running *plan) (*plan, error) {
+	p := &plan{opts: o, forward: o.forward, secure: o.secure, passphrases: new(passphrases), running: running}
+	if running != nil {
+		p.passphrases = running.passphrases
+	}
+	p.secure.AskPass = p.passphrases.ask
 	if err := p.make(); err != nil {
 		return nil, usageError{err}
 	}
@@ -45,14 +53,20 @@ func (p *plan) make() (err error) {
 	if p.line, err = o.lineFor(os.Stdout); err != nil {
 		return err
 	}
+	if p.secure.AllowName, err = allowNames(o.names); err != nil {
+		return err
+	}
 	if len(o.policies) > 0 {
 		if err := p.addPolicy(o.policies); err != nil {
 			return err
 		}
+	} else {
+		p.keepForwarding()
 	}
 	if err := p.addOptions(o); err != nil {
 		return err
 	}
+	p.keepListening()
 	p.warnOfCaches()
 	if len(p.destinations) == 0 && len(p.clear)+len(p.secured) == 0 {
 		return errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
@@ -87,6 +101,7 @@ func (p *plan) addPolicy(files []string) error {
 		return fmt.Errorf("policy: %w", err)
 	}
 	p.forward = p.forward || read.Forward
+	p.keepForwarding()
 	for _, l := range read.Listeners {
 		if l.SSL {
 			p.secured = append(p.secured, l.Address.String())
@@ -216,8 +231,8 @@ func (p *plan) asked(o *options) (*pattern.Pattern, error) {
 	var all []*pattern.Pattern
 	for _, text := range o.patterns {
 		bare := text
-		if len(bare) > 1 && bare[0] == '/' && bare[len(bare)-1] == '/' {
-			bare = bare[1 : len(bare)-1]
+		if isPattern(text) {
+			bare = text[1 : len(text)-1]
 		}
 		one, err := pattern.Compile(bare)
 		if err != nil {
@@ -243,6 +258,9 @@ func (p *plan) asked(o *options) (*pattern.Pattern, error) {
 
 // checkSecure refuses TLS without certificates before anything is opened.
 func (p *plan) checkSecure() error {
+	if len(p.opts.names) > 0 && len(p.secured) == 0 && p.opts.zeek.secureListen == "" {
+		return errors.New("-tls-names: nobody can connect with TLS, there is no -tls-listen")
+	}
 	if p.secureFor == "" {
 		return nil
 	}
@@ -250,6 +268,11 @@ func (p *plan) checkSecure() error {
 		return fmt.Errorf("%s: TLS needs certificates: set ssl_ca_certificate and ssl_private_key in the policy, or give -ca-cert and -host-cert", p.secureFor)
 	}
 	return nil
+}
+
+// connects reports whether there is a destination that we connect to.
+func (p *plan) connects() bool {
+	return slices.ContainsFunc(p.destinations, func(d collect.Destination) bool { return d.Connect })
 }
 
 // asks reports whether any peer is asked for an event of that name.

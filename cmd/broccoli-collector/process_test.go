@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 )
 
@@ -120,7 +121,7 @@ func (c *collector) end(t testing.TB, signal syscall.Signal) (code int, said str
 }
 
 // sensor connects to the collector. What comes back is read until the end.
-func sensor(t testing.TB, addr string, journal *peer.Journal) (*peer.Conn, <-chan error) {
+func sensor(t testing.TB, addr string, journal *delivery.Journal) (*peer.Conn, <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
@@ -185,7 +186,7 @@ func number(t *testing.T, line string) (n string, ok bool) {
 		return "", false
 	}
 	cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-	require.Len(t, cells, 7, line)
-	require.Equal(t, `tab\x09line\x0aend`, cells[6])
-	return cells[4], true
+	require.Len(t, cells, 8, line)
+	require.Equal(t, `tab\x09line\x0aend`, cells[7])
+	return cells[5], true
 }

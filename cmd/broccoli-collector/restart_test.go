@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 )
 
@@ -33,7 +34,7 @@ func TestLoadRestart(t *testing.T) {
 	var wg sync.WaitGroup
 	all := make([]restless, sensors)
 	for i := range all {
-		all[i] = restless{addr: c.addr, from: i * perSensor, journal: peer.NewJournal(1 << 20), stop: &stop}
+		all[i] = restless{addr: c.addr, from: i * perSensor, journal: delivery.NewJournal(1 << 20), stop: &stop}
 		wg.Go(func() { all[i].run(t) })
 	}
 	confirmed := func() (sum int) {
@@ -80,7 +81,7 @@ const perSensor = 100_000
 type restless struct {
 	addr    string
 	from    int
-	journal *peer.Journal
+	journal *delivery.Journal
 	stop    *atomic.Bool
 	sent    atomic.Int64
 }

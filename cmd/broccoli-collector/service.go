@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
-	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -15,11 +18,15 @@ import (
 
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/secure"
 )
 
 // service is what runs: peers come in by the listeners and go through the collector
 // to the logs, and from there to Zeeks and WebSocket clients.
 type service struct {
+	args      []string             // of the command line
+	plan      atomic.Pointer[plan] // that counts now
+	tls       atomic.Pointer[secure.Source]
 	logs      *logs
 	zeek      *zeekPeers
 	collector *collect.Collector
@@ -32,23 +39,24 @@ type service struct {
 
 // start opens all that the plan needs and runs it, until a signal ends it or
 // something cannot go on.
-func (p *plan) start(s *signals) (err error) {
+func (p *plan) start(s *signals, args []string) (err error) {
 	if p.opts.logs.dir == "" && isTerminal(os.Stdout) {
 		s.endOnHangup()
 	}
-	r := new(service)
+	r := &service{args: args}
+	r.plan.Store(p)
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := p.opts.holdDescriptors(p); err != nil {
 		return err
 	}
 	for _, note := range p.notes {
-		logf("%s", note)
+		slog.Warn(note)
 	}
 	if err := r.open(p, s); err != nil {
 		return err
 	}
 	tell(daemon.SdNotifyReady)
-	return r.run(s.ctx)
+	return r.run(s)
 }
 
 // open opens, in the order in which data flows back: nobody can connect before
@@ -58,43 +66,45 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	stream.MaxLine = int(p.opts.logs.line)
 	cfg := collect.Config{
 		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
-		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Logf: logf,
+		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Messages: slog.Default(),
 	}
-	tls, err := p.tls()
+	src, err := p.tls()
 	if err != nil {
 		return err
 	}
-	if tls != nil {
-		cfg.TLS = tls.Client
-	}
-	if r.logs, err = p.opts.logs.open(p.asks, s.hup); err != nil {
+	r.tls.Store(src)
+	cfg.TLS = func(name string) *tls.Config { return r.tls.Load().Client(name) }
+	if r.logs, err = p.opts.logs.open(func(event string) bool { return r.plan.Load().asks(event) }); err != nil {
 		return err
 	}
 	r.logs.stream = stream
 	if r.logs.events != nil {
 		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
 	}
-	if r.zeek, err = p.opts.zeek.open(cfg.Log, p.known, p.secure, p.opts.logs.dir); err != nil {
+	if r.zeek, err = p.opts.zeek.open(cfg.Log, func(event string) []string { return r.plan.Load().known[event] }, p.secure, p.opts.logs.dir); err != nil {
 		return err
 	}
 	cfg.Log = r.zeek.log(cfg.Log, true)
-	if r.listeners, err = p.listen(tls, cfg.Comm); err != nil {
+	if r.listeners, err = p.listen(src, cfg.Comm); err != nil {
 		return err
 	}
 	if r.debug, err = p.opts.listenForDebugging(); err != nil {
 		return err
 	}
-	connects := slices.ContainsFunc(cfg.Destinations, func(d collect.Destination) bool { return d.Connect })
-	r.collects = len(r.listeners) > 0 || connects || len(r.zeek.listeners) == 0
+	r.collects = len(r.listeners) > 0 || p.connects() || len(r.zeek.listeners) == 0
+	r.logs.clients = r.zeek.facts
 	r.collector = collect.New(cfg)
+	if r.zeek.hub != nil {
+		r.zeek.hub.Memory = r.collector.Memory()
+	}
 	return nil
 }
 
 // run starts everything that runs, all of it here, and returns when all of it has
 // ended: at the end of ctx, or with the first that cannot go on.
-func (r *service) run(ctx context.Context) error {
+func (r *service) run(s *signals) error {
 	stopForwarding := r.zeek.forwarding() // until all that comes in has come
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(s.ctx)
 	if r.collects {
 		g.Go(func() error { return r.collector.Run(ctx, r.listeners...) })
 	}
@@ -102,6 +112,7 @@ func (r *service) run(ctx context.Context) error {
 		g.Go(func() error { return task(ctx) })
 	}
 	g.Go(func() error { return r.watchdog(ctx) })
+	g.Go(func() error { return r.reloadOnSignal(ctx, s.hup) })
 	if r.debug != nil {
 		g.Go(func() error { return serveProfiles(ctx, r.debug) })
 	}
@@ -109,7 +120,7 @@ func (r *service) run(ctx context.Context) error {
 	tell(daemon.SdNotifyStopping)
 	stopForwarding()
 	events, peers := r.collector.Totals()
-	logf("%d events from %d peers", events, peers)
+	slog.Info(fmt.Sprintf("%d events from %d peers", events, peers), "events", events, "peers", peers)
 	r.logs.report()
 	r.zeek.report()
 	return err
@@ -152,7 +163,7 @@ func (r *service) watchdog(ctx context.Context) error {
 // tell tells the service manager, if there is one.
 func tell(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logf("telling the service manager: %v", err)
+		slog.Warn(fmt.Sprintf("telling the service manager: %v", err), "error", err)
 	}
 }
 
@@ -175,6 +186,9 @@ func (p *plan) report(to io.Writer) error {
 	}
 	for _, note := range p.notes {
 		fmt.Fprintln(to, note)
+	}
+	if names := p.opts.names; len(names) > 0 {
+		fmt.Fprintf(to, "certificates of peers that connect would have to be of %s\n", strings.Join(names, ", "))
 	}
 	for _, addr := range p.clear {
 		fmt.Fprintf(to, "would listen on %s\n", addr)

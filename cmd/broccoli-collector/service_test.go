@@ -71,6 +71,7 @@ func TestSignalAtOnce(t *testing.T) {
 	rest, err := io.ReadAll(said)
 	require.NoError(t, err)
 	require.NoError(t, cmd.Wait(), "%s", rest)
+	require.NotContains(t, string(rest), "could not be written")
 }
 
 // TestSilentReader: a pipe that nobody reads does not keep it from ending.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"romanesco/internal/protocol/delivery"
 
-	"romanesco/internal/protocol/peer"
+	"github.com/stretchr/testify/require"
 )
 
 // rsyslog runs rsyslogd with the configuration of the manual, and returns the file
@@ -59,7 +59,7 @@ func TestShipper(t *testing.T) {
 	require.NoError(t, os.Mkdir(logs, 0o755))
 	shipped := rsyslog(t, logs)
 	c := start(t, "-log-dir", logs, "-fsync", "never")
-	p, _ := sensor(t, c.addr, peer.NewJournal(8<<20))
+	p, _ := sensor(t, c.addr, delivery.NewJournal(8<<20))
 	const events = 20_000
 	for n := range events {
 		ev := numbered(kinds[n%len(kinds)], n)

@@ -6,14 +6,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/hub"
+	"romanesco/internal/collector/metrics"
 	"romanesco/internal/collector/refused"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
@@ -32,13 +35,29 @@ type zeekOptions struct {
 	timeZone     string
 	confirm      websocket.Confirm
 	tlsName      string
+	maxClients   int
+	silence      time.Duration
+	origins      []string
 }
+
+const (
+	defaultClients = 256
+	defaultSilence = time.Minute
+	// clientMessageTime is enough for the largest message over a line of 1 Mbit/s.
+	clientMessageTime = 2 * time.Minute
+)
 
 func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.forward, "zeek-forward", "", "`peer` to send every event to as well: a Zeek's WebSocket port, ws://host:port or wss://host:port")
 	f.StringVar(&o.tlsName, "zeek-tls-name", "", "`name` that the certificate of -zeek-forward must have, or any (default the host of its address)")
 	f.StringVar(&o.listen, "zeek-listen", "", "`address` to listen on for WebSocket clients, as a Zeek does; its port is 9997")
 	f.StringVar(&o.secureListen, "zeek-tls-listen", "", "the same over TLS")
+	f.IntVar(&o.maxClients, "zeek-max-clients", defaultClients, "the most `clients` that may be connected at a time")
+	f.DurationVar(&o.silence, "zeek-silence", defaultSilence, "how long a client may send nothing and answer no ping, until it counts as lost; 0: for ever")
+	f.Func("zeek-origins", "`list` of the origins whose pages in a browser may be clients, such as https://host:port, with commas between (default none)", func(s string) (err error) {
+		o.origins, err = parseOrigins(s)
+		return err
+	})
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
 	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events")
 	o.confirm = websocket.ByScriptIfAny
@@ -53,6 +72,34 @@ func (o *zeekOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.timeZone, "zeek-time-zone", "", "time `zone` of the Zeek of -zeek-forward, such as America/New_York, if that is older than 8.0")
 }
 
+// parseOrigins takes a list of origins as browsers write them.
+func parseOrigins(list string) ([]string, error) {
+	var all []string
+	for origin := range strings.SplitSeq(list, ",") {
+		origin = strings.TrimSpace(origin)
+		u, err := url.Parse(origin)
+		if origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return nil, fmt.Errorf("origin %q: not of the form https://host:port, without anything behind", origin)
+		}
+		all = append(all, origin)
+	}
+	return all, nil
+}
+
+// checkClients refuses what cannot be meant.
+func (o *zeekOptions) checkClients() error {
+	if o.maxClients < 1 {
+		return errors.New("-zeek-max-clients: at least 1")
+	}
+	if o.silence < 0 {
+		return errors.New("-zeek-silence: not negative")
+	}
+	return nil
+}
+
+// listens reports whether there is a place for WebSocket clients.
+func (o *zeekOptions) listens() bool { return o.listen != "" || o.secureListen != "" }
+
 var confirms = map[string]websocket.Confirm{
 	"auto": websocket.ByScriptIfAny, "script": websocket.ByScript, "ping": websocket.ByPong,
 }
@@ -66,6 +113,7 @@ type zeekPeers struct {
 	listeners []net.Listener
 	topic     string
 	types     *zeek.Types // nil without -zeek-types
+	sources   []tlsSource
 }
 
 // check reports what open would, and opens nothing.
@@ -94,7 +142,8 @@ const refusedName = "refused.json"
 
 // open makes ready what the options want. log is where the events of clients go,
 // folder where logs do, if they have one.
-func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Settings, folder string) (*zeekPeers, error) {
+// names returns those of the arguments of an event.
+func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, s secure.Settings, folder string) (*zeekPeers, error) {
 	z := &zeekPeers{topic: o.topic}
 	var types *zeek.Types
 	if o.types != "" {
@@ -115,13 +164,14 @@ func (o *zeekOptions) open(log eventlog.Log, known catalog.Catalog, s secure.Set
 			}
 		}
 	}
-	if o.listen == "" && o.secureListen == "" {
+	if !o.listens() {
 		return z, nil
 	}
 	z.hub = &hub.Hub{
-		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: logf,
+		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: saying(slog.Default(), slog.LevelInfo),
+		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
 		Receive: func(ctx context.Context, from string, alive func()) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(ctx, from, alive), known}
+			return &clientLog{z.log(log, false).Batch(ctx, eventlog.Peer{Addr: from}, alive), names}
 		},
 	}
 	if err := z.listen(o, s); err != nil {
@@ -142,7 +192,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	}
 	z.forwarder = hub.NewForwarder(addr, o.topic)
 	z.forwarder.Application, z.forwarder.Zone = "broccoli-collector/"+version, zone
-	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, logf
+	z.forwarder.ExactTime, z.forwarder.Types, z.forwarder.Logf = o.exactTime, types, saying(slog.Default(), slog.LevelInfo)
 	z.forwarder.Confirm = o.confirm
 	z.forwarder.SetAside = func(ev *event.Event, why error) error { return z.refused.Add(addr, why, ev) }
 	if scheme == "ws" {
@@ -159,6 +209,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 	} else if name == collect.AnyName {
 		name = ""
 	}
+	z.sources = append(z.sources, tlsSource{src, true})
 	z.forwarder.TLS = src.Client(name)
 	return nil
 }
@@ -173,7 +224,7 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		if cfg != nil {
 			how = " (TLS)"
 		}
-		logf("WebSocket clients are served at %s%s", l.Addr(), how)
+		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", l.Addr(), how), "address", l.Addr().String(), "tls", cfg != nil)
 		if cfg != nil {
 			l = tls.NewListener(l, cfg)
 		}
@@ -188,11 +239,12 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 	if o.secureListen == "" {
 		return nil
 	}
-	cfg, err := s.Listening()
+	src, err := s.Source()
 	if err != nil {
 		return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
 	}
-	return open(o.secureListen, cfg)
+	z.sources = append(z.sources, tlsSource{src, false})
+	return open(o.secureListen, src.Server())
 }
 
 func (z *zeekPeers) close() {
@@ -247,16 +299,29 @@ func (z *zeekPeers) forwarding() (stop func()) {
 	}
 }
 
+// facts is what the metrics show of the clients, nil if there can be none.
+func (z *zeekPeers) facts() *metrics.Clients {
+	if z.hub == nil {
+		return nil
+	}
+	n := z.hub.Stats()
+	return &metrics.Clients{
+		Open: n.Open, Accepted: n.Accepted, Refused: n.Failed, TurnedAway: n.TurnedAway, CutOff: n.CutOff,
+		EventsIn: n.EventsIn, EventsOut: n.EventsOut, Skipped: n.Refused,
+	}
+}
+
 // report says what has been done.
 func (z *zeekPeers) report() {
 	if z.hub != nil {
-		events, clients := z.hub.Totals()
-		logf("%d events from %d WebSocket clients", events, clients)
+		n := z.hub.Stats()
+		slog.Info(fmt.Sprintf("%d events from %d WebSocket clients", n.EventsIn, n.Accepted), "events", n.EventsIn, "clients", n.Accepted)
 	}
 	if z.forwarder != nil {
 		n := z.forwarder.Totals()
-		logf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
-			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused)
+		slog.Info(fmt.Sprintf("%d events forwarded to Zeek, %d not confirmed at the end, %d lost for want of room, %d refused",
+			n.Forwarded, n.Unconfirmed, n.Lost, n.Refused),
+			"forwarded", n.Forwarded, "unconfirmed", n.Unconfirmed, "lost", n.Lost, "refused", n.Refused)
 	}
 }
 
@@ -266,7 +331,7 @@ type tee struct {
 	publish func(*event.Event)
 }
 
-func (t tee) Batch(ctx context.Context, peer string, alive func()) eventlog.Batch {
+func (t tee) Batch(ctx context.Context, peer eventlog.Peer, alive func()) eventlog.Batch {
 	return &teeBatch{t.Log.Batch(ctx, peer, alive), t.publish}
 }
 
@@ -283,12 +348,12 @@ func (b *teeBatch) Add(ev *event.Event, names []string) {
 // clientLog takes the events of a WebSocket client.
 type clientLog struct {
 	eventlog.Batch
-	known catalog.Catalog
+	names func(event string) []string
 }
 
 // Event implements hub.Receiver.
 func (l *clientLog) Event(_ string, ev *event.Event) error {
-	l.Add(ev, l.known[ev.Name])
+	l.Add(ev, l.names(ev.Name))
 	const enough = 64 << 10
 	if l.Len() < enough {
 		return nil

@@ -16,9 +16,13 @@ import (
 // renewed certificate or revocation list needs no restart, and a key is not
 // decrypted for each peer. What AskPass once said is kept.
 type Source struct {
-	set Settings
+	mu sync.Mutex // guards what follows
+	latest
+}
 
-	mu     sync.Mutex
+// latest is what was read last, and of what.
+type latest struct {
+	set    Settings
 	stamps [4]stamp
 	// settled says that what was read is what the stamps are of: a file that has
 	// just been written may be written again without being seen to.
@@ -44,12 +48,20 @@ func (s Settings) Source() (*Source, error) {
 			return pass, err
 		}
 	}
-	src := &Source{set: s}
+	src := &Source{latest: latest{set: s}}
 	_, err := src.material()
 	if err != nil {
 		return nil, err
 	}
 	return src, nil
+}
+
+// Adopt has the source be what another is: the configurations that have been made of
+// it are of those settings and files from now on. The other one is used up.
+func (src *Source) Adopt(other *Source) {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	src.latest = other.latest
 }
 
 // Server returns what a listener is to have.
@@ -58,7 +70,7 @@ func (src *Source) Server() *tls.Config {
 	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		src.mu.Lock()
 		defer src.mu.Unlock()
-		_, err := src.latest()
+		_, err := src.renew()
 		return src.server, err
 	}
 	return cfg
@@ -101,11 +113,11 @@ func (src *Source) Client(name string) *tls.Config {
 func (src *Source) material() (*material, error) {
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	return src.latest()
+	return src.renew()
 }
 
-// latest returns what the files say now. The lock is held.
-func (src *Source) latest() (*material, error) {
+// renew returns what the files say now. The lock is held.
+func (src *Source) renew() (*material, error) {
 	stamps := src.look()
 	if src.settled && stamps == src.stamps {
 		return src.now, src.err

@@ -38,6 +38,9 @@ type Settings struct {
 	// PeerName is the name that the peer's certificate must have; empty: any
 	// certificate of the CA will do.
 	PeerName string
+	// AllowName, if set, says why a peer that connects to us may not have a
+	// certificate of that name, which is its Identity.
+	AllowName func(name string) error
 	// CRL is the path of a file with revocation lists of the CA, PEM or DER; empty:
 	// nothing is taken to be revoked.
 	CRL string
@@ -76,7 +79,12 @@ func (s Settings) config(m *material) *tls.Config {
 		// Names are not part of the protocol; VerifyConnection does the rest
 		// of the verification, for both roles alike.
 		InsecureSkipVerify: true,
-		VerifyConnection:   func(cs tls.ConnectionState) error { return m.verify(cs, s.PeerName) },
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			if err := m.verify(cs, s.PeerName); err != nil || s.AllowName == nil {
+				return err
+			}
+			return s.AllowName(Identity(cs.PeerCertificates[0]))
+		},
 		// A resumed session would not be verified against a changed CA.
 		SessionTicketsDisabled: true,
 	}

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,9 +18,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"romanesco/internal/collector/admit"
+
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/memory"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
 )
@@ -27,7 +31,7 @@ import (
 // Config is what a Collector is to do.
 type Config struct {
 	// Catalog has the events that can be asked for, and the names of their
-	// arguments.
+	// arguments. It, and the Destinations, are those of the start: see Change.
 	Catalog catalog.Catalog
 	// Destinations are the peers that are asked for events. Others may connect.
 	Destinations []Destination
@@ -40,8 +44,9 @@ type Config struct {
 	Log        eventlog.Log
 	// Comm, if set, is told of each peer.
 	Comm *commlog.Log
-	// Logf, if set, is told what whoever runs the collector wants to know.
-	Logf func(format string, args ...any)
+	// Messages, if set, are what whoever runs the collector wants to know: sentences,
+	// and beside them, for programs, what they are about.
+	Messages *slog.Logger
 	// TLS returns how to connect to destinations that want it, whose certificate
 	// must be of that name, or of any if it is empty. Who listens hands a TLS
 	// listener to Run.
@@ -52,8 +57,8 @@ type Config struct {
 type Limits struct {
 	// Peers is how many may be connected at a time.
 	Peers int
-	// Memory is how many bytes all of them together may make us hold, beyond
-	// what each of them has, up to memoryPeer, and we ourselves, memoryBase.
+	// Memory is how many bytes all of them together may make us hold, beyond what each
+	// of them usually has, and we ourselves: see package memory.
 	Memory int64
 	// Queue is how many bytes may wait for a peer that takes them too slowly.
 	Queue int
@@ -89,36 +94,41 @@ type Collector struct {
 	Traffic traffic.Ledger
 
 	cfg              Config
-	memory, outgoing *wire.Budget      // for what comes, and for what waits to be sent
-	held             atomic.Int64      // for how many peers holdMemory has been told
-	large            sync.Mutex        // held while a large event is written
-	sending          sync.Mutex        // guards senders
-	senders          map[*session]bool // whom events are sent on to
+	pool             *memory.Pool
+	memory, outgoing *wire.Budget // of the pool, for what comes, and for what waits to be sent
 	relay            relay
+	links            links
+	changing         sync.Mutex // held by Change
 	started          time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
 	// message is how long for the rest of a message that was begun.
 	message time.Duration
 
-	open           atomic.Int64 // connections
+	gate           admit.Gate
 	peers, refused atomic.Uint64
-	away, cut      atomic.Uint64 // peers that were turned away, and cut off
+	cut            atomic.Uint64 // peers that were cut off
 	failed         atomic.Pointer[error]
 }
 
 // New returns a Collector.
 func New(cfg Config) *Collector {
 	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.Logf == nil {
-		cfg.Logf = func(string, ...any) {}
+	if cfg.Messages == nil {
+		cfg.Messages = slog.New(slog.DiscardHandler)
 	}
 	c := &Collector{
 		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
-		memory: wire.NewBudget(cfg.Limits.incoming()), outgoing: wire.NewBudget(cfg.Limits.outgoing()),
-		senders: map[*session]bool{},
+		pool: memory.New(cfg.Limits.Memory),
 	}
-	c.relay.init(cfg.Catalog, c.cfg.Destinations)
+	c.memory, c.outgoing = c.pool.Incoming, c.pool.Outgoing
+	c.pool.Hold = cfg.HoldMemory
+	c.pool.Count(&c.gate.Open)
+	c.gate.What, c.gate.Max = "peers", cfg.Limits.Peers
+	c.gate.Logf = func(format string, args ...any) { cfg.Messages.Warn(fmt.Sprintf(format, args...)) }
+	v := newView(cfg.Catalog, cfg.Destinations)
+	c.links.update(v.destinations)
+	c.relay.init(v)
 	return c
 }
 
@@ -139,23 +149,22 @@ type Held struct {
 
 // Held returns what is held now.
 func (c *Collector) Held() Held {
-	return Held{c.memory.Used(), c.outgoing.Used(), c.away.Load(), c.cut.Load()}
+	return Held{c.memory.Used(), c.outgoing.Used(), c.gate.TurnedAway(), c.cut.Load()}
 }
 
 // Run listens, and connects to the destinations that want it, until ctx ends: then
 // it returns nil when all peers are done with, or else why it could not go on. The
 // first source of peers that cannot go on ends the others.
 func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
-	c.holdMemory()
+	c.pool.Limit()
 	sources, within := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		sources.Go(func() error { return cmp.Or(c.serve(within, l), c.Failure()) })
 	}
-	for i := range c.cfg.Destinations {
-		if d := &c.cfg.Destinations[i]; d.Connect {
-			sources.Go(func() error { c.connect(within, d); return c.Failure() })
-		}
-	}
+	sources.Go(func() error {
+		c.links.run(within, len(listeners) > 0, c.connect)
+		return c.Failure()
+	})
 	err := sources.Wait()
 	if err == nil && ctx.Err() == nil {
 		return errors.New("no peer is left, and none can come: there is no $retry, and nothing to listen on")
@@ -167,79 +176,45 @@ func (c *Collector) Run(ctx context.Context, listeners ...net.Listener) error {
 func (c *Collector) serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	full := false
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = nc.Close()
-			}
-			return nil
+	return c.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
+		c.pool.Limit()
+		if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
+			c.cfg.Messages.Warn(fmt.Sprintf("%v: %v", nc.RemoteAddr(), err), "peer", nc.RemoteAddr().String(), "error", err)
 		}
-		if err != nil {
-			var ne net.Error
-			if errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) {
-				c.cfg.Logf("accepting: %v", err) // out of descriptors, perhaps: that passes
-				time.Sleep(100 * time.Millisecond)
-				continue
-			}
-			return fmt.Errorf("accepting: %w", err)
+		if c.Failure() != nil {
+			cancel()
 		}
-		if c.open.Load() >= int64(c.cfg.Limits.Peers) {
-			c.away.Add(1)
-			if !full {
-				c.cfg.Logf("%d peers are connected, and no more may: %v is the first that is turned away", c.cfg.Limits.Peers, nc.RemoteAddr())
-			}
-			full = true
-			_ = nc.Close()
-			continue
-		}
-		full = false
-		c.open.Add(1)
-		c.holdMemory()
-		wg.Go(func() {
-			defer c.open.Add(-1)
-			if err := c.handle(ctx, nc, nil); err != nil && c.Failure() == nil { // which is told once, at the end
-				c.cfg.Logf("%v: %v", nc.RemoteAddr(), err)
-			}
-			if c.Failure() != nil {
-				cancel()
-			}
-		})
-	}
+	})
 }
 
 // connect connects to a destination, again and again if it has a retry, until
 // ctx ends.
-func (c *Collector) connect(ctx context.Context, d *Destination) {
+func (c *Collector) connect(ctx context.Context, l *link) error {
 	dialer := net.Dialer{Timeout: c.handshake}
 	for {
+		d := l.dest.Load()
 		nc, err := dialer.DialContext(ctx, "tcp", d.address())
 		if err == nil {
 			if d.SSL {
 				nc = tls.Client(nc, c.cfg.TLS(d.certificateName()))
 			}
-			c.open.Add(1)
-			err = c.handle(ctx, nc, d)
-			c.open.Add(-1)
+			c.gate.Open.Add(1)
+			err = c.handle(ctx, nc, l)
+			c.gate.Open.Add(-1)
 		}
 		if c.Failure() != nil || ctx.Err() != nil {
-			return
+			return c.Failure()
 		}
 		if err != nil {
-			c.cfg.Logf("%s: %v", d.name(), err)
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: %v", d.name(), err), "destination", d.String(), "address", d.address(), "error", err)
 		}
 		if d.Retry <= 0 {
-			c.cfg.Logf("%s: not connecting again, there is no $retry", d.name())
-			return
+			c.cfg.Messages.Warn(fmt.Sprintf("%s: not connecting again, there is no $retry", d.name()), "destination", d.String(), "address", d.address())
+			return c.Failure()
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return c.Failure()
 		case <-time.After(d.Retry):
 		}
 	}
@@ -248,14 +223,10 @@ func (c *Collector) connect(ctx context.Context, d *Destination) {
 // sends takes note of a peer that events are sent on to, until the function that it
 // returns is called.
 func (c *Collector) sends(s *session) (done func()) {
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	c.senders[s] = true
+	leave := c.pool.Join(s)
 	return func() {
-		c.sending.Lock()
-		defer c.sending.Unlock()
-		delete(c.senders, s)
-		s.queue.close()
+		leave()
+		s.queue.Close()
 	}
 }
 

@@ -57,7 +57,7 @@ type running struct {
 	*Collector
 	addr   string
 	events *output // one line of JSON each
-	told   *output // what Logf was told
+	told   *output // what was said in Messages
 	stop   func()
 }
 
@@ -71,7 +71,7 @@ func start(t testing.TB, cfg Config, change ...func(*Collector)) *running {
 	if cfg.Log == nil {
 		cfg.Log = eventlog.NewStream(r.events, eventlog.JSON)
 	}
-	cfg.Logf = logger(r.told)
+	cfg.Messages = messages(r.told)
 	r.Collector = New(cfg)
 	for _, f := range change {
 		f(r.Collector)

@@ -39,10 +39,10 @@ const AnyName = "any"
 
 // certificateName returns the name that its certificate must have, empty for any.
 func (d *Destination) certificateName() string {
-	switch d.TLSName {
-	case AnyName:
+	switch {
+	case d.TLSName == AnyName, d.TLSName == "" && d.TLSNames != nil:
 		return ""
-	case "":
+	case d.TLSName == "":
 		host, _, _ := net.SplitHostPort(d.address())
 		return host
 	}
@@ -57,26 +57,41 @@ func (d *Destination) name() string {
 	return fmt.Sprintf("%s (%s)", quoted(d.Tag), d.address())
 }
 
+// who is what is known of a peer that has connected.
+type who struct {
+	host    netip.Addr
+	class   string
+	secured bool
+	name    string // of its certificate
+}
+
 // match reports whether a peer that has connected is this destination. If it is
 // not, but of the same address, why says what is missing.
-func (d *Destination) match(host netip.Addr, class string, secured bool) (ok bool, why string) {
+func (d *Destination) match(w who) (ok bool, why string) {
 	switch {
 	case d.Anyone:
 		return true, ""
-	case !host.IsValid() || d.Host != host:
+	case !w.host.IsValid() || d.Host != w.host:
 		return false, ""
-	case d.Class != class:
-		return false, fmt.Sprintf("%v %q is of class %q, it is of class %.200q", d.At, d.Tag, d.Class, class)
-	case d.SSL && !secured:
+	case d.Class != w.class:
+		return false, fmt.Sprintf("%v %q is of class %q, it is of class %.200q", d.At, d.Tag, d.Class, w.class)
+	case d.SSL && !w.secured:
 		return false, fmt.Sprintf("%v %q has $ssl=T, it has connected in the clear", d.At, d.Tag)
+	case !d.allows(w.name):
+		return false, fmt.Sprintf("%v %q has $tls_names=%v, its certificate is of \"%s\"", d.At, d.Tag, d.TLSNames, w.name)
 	}
 	return true, ""
+}
+
+// allows reports whether the certificate of the peer may be of that name.
+func (d *Destination) allows(name string) bool {
+	return d.TLSNames == nil || name != "" && d.TLSNames.Match(name)
 }
 
 // find returns the destination that a peer is which has connected, or nil and
 // perhaps why it is none. Those that we wait for come before those that we
 // connect to.
-func find(all []Destination, host netip.Addr, class string, secured bool) (*Destination, string) {
+func find(all []Destination, w who) (*Destination, string) {
 	var reason string
 	for _, connects := range []bool{false, true} {
 		for i := range all {
@@ -84,11 +99,11 @@ func find(all []Destination, host netip.Addr, class string, secured bool) (*Dest
 			if d.Connect != connects {
 				continue
 			}
-			ok, why := d.match(host, class, secured)
+			ok, why := d.match(w)
 			if ok {
 				return d, ""
 			}
-			if why != "" && (reason == "" || d.Class == class) {
+			if why != "" && (reason == "" || d.Class == w.class) {
 				reason = why
 			}
 		}
@@ -99,6 +114,14 @@ func find(all []Destination, host netip.Addr, class string, secured bool) (*Dest
 // Wants reports whether the destination is asked for an event of that name.
 func (d *Destination) Wants(event string) bool {
 	return d != nil && d.Events != nil && d.Events.Match(event)
+}
+
+// pattern returns what the destination is asked for, empty for nothing.
+func (d *Destination) pattern() string {
+	if d == nil || d.Events == nil {
+		return ""
+	}
+	return d.Events.String()
 }
 
 // String returns what messages call the peers that have connected.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/policy"
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
 	"romanesco/internal/test/certs"
@@ -30,8 +30,8 @@ type forgetful struct{ discard }
 
 var errDisk = errors.New("disk full")
 
-func (forgetful) Batch(context.Context, string, func()) eventlog.Batch { return forgetful{} }
-func (forgetful) Settle() error                                        { return errDisk }
+func (forgetful) Batch(context.Context, eventlog.Peer, func()) eventlog.Batch { return forgetful{} }
+func (forgetful) Settle() error                                               { return errDisk }
 
 // TestNothingUnsafeIsConfirmed: a sensor gets its receipt for what is safe
 // only, and a log that fails ends the collector, with the reason.
@@ -43,7 +43,7 @@ func TestNothingUnsafeIsConfirmed(t *testing.T) {
 	go func() { done <- New(Config{Destinations: anyone(t, ".*"), Log: forgetful{}}).Run(ctx, l) }()
 	nc, err := net.Dial("tcp", at.String())
 	require.NoError(t, err)
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	p := opened(t, nc, peer.Config{Journal: j})
 	send(t, p, numbered("sensor_sshd_exec", 1))
 	require.Error(t, p.Next(&event.Event{}), "it is ended")
@@ -64,7 +64,7 @@ func TestOneFailureEndsAllSources(t *testing.T) {
 	go func() { done <- New(Config{Destinations: all, Log: forgetful{}}).Run(t.Context(), first, other) }()
 	nc, err := net.Dial("tcp", at.String())
 	require.NoError(t, err)
-	p := opened(t, nc, peer.Config{Journal: peer.NewJournal(1 << 20)})
+	p := opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
 	send(t, p, numbered("sensor_sshd_exec", 1))
 	select {
 	case err := <-done:
@@ -74,14 +74,42 @@ func TestOneFailureEndsAllSources(t *testing.T) {
 	}
 }
 
+// TestFailureOfADestinationEndsAllSources: of one that we connect to.
+func TestFailureOfADestinationEndsAllSources(t *testing.T) {
+	ours, _ := listen(t)
+	sensor, at := listen(t)
+	all := anyone(t, ".*")
+	all[0].Address, all[0].Connect, all[0].Retry = at.String(), true, time.Hour
+	done := make(chan error, 1)
+	go func() { done <- New(Config{Destinations: all, Log: forgetful{}}).Run(t.Context(), ours) }()
+	nc, err := sensor.Accept()
+	require.NoError(t, err)
+	p := opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
+	send(t, p, numbered("sensor_sshd_exec", 1))
+	select {
+	case err := <-done:
+		require.Equal(t, errDisk, err, "once")
+	case <-time.After(patience):
+		t.Fatal("it goes on listening")
+	}
+}
+
 // faulty is a log with an error in its program, which events of one name show.
 type faulty struct{ discard }
 
-func (faulty) Batch(context.Context, string, func()) eventlog.Batch { return faulty{} }
+func (faulty) Batch(context.Context, eventlog.Peer, func()) eventlog.Batch { return faulty{} }
 func (faulty) Add(ev *event.Event, _ []string) {
 	if ev.Name == "sensor_sshd_exec" {
 		panic("not thought of")
 	}
+}
+
+// sayer hands on each thing that is written.
+type sayer chan string
+
+func (s sayer) Write(b []byte) (int, error) {
+	s <- string(b)
+	return len(b), nil
 }
 
 // TestErrorOfOursEndsOneConnection: and tells where it is.
@@ -90,16 +118,14 @@ func TestErrorOfOursEndsOneConnection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	said := make(chan string, 100)
-	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(t, ".*"), Log: faulty{}, Logf: func(format string, args ...any) {
-		said <- fmt.Sprintf(format, args...)
-	}})
+	c := New(Config{Catalog: catalog.Builtin(), Destinations: anyone(t, ".*"), Log: faulty{}, Messages: messages(sayer(said))})
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx, l) }()
 	var peers [2]*peer.Conn
 	for i := range peers {
 		nc, err := net.Dial("tcp", at.String())
 		require.NoError(t, err)
-		peers[i] = opened(t, nc, peer.Config{Journal: peer.NewJournal(1 << 20)})
+		peers[i] = opened(t, nc, peer.Config{Journal: delivery.NewJournal(1 << 20)})
 	}
 	send(t, peers[0], numbered("sensor_sshd_exec", 1))
 	require.Error(t, peers[0].Next(&event.Event{}))

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/wire"
@@ -124,7 +123,7 @@ func TestWhoWaitsForMostIsCutOff(t *testing.T) {
 	}
 	require.Nil(t, quick.cut.Load())
 	require.ErrorContains(t, *slow.cut.Load(), "more than for any other")
-	require.EqualValues(t, quick.queue.size(), c.outgoing.Used())
+	require.EqualValues(t, quick.queue.Size(), c.outgoing.Used())
 	require.EqualValues(t, 1, c.Held().CutOff)
 }
 
@@ -145,36 +144,17 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
 }
 
-// TestLineSize is never less than a line takes.
-func TestLineSize(t *testing.T) {
-	all := make([]byte, 256)
-	for i := range all {
-		all[i] = byte(i)
-	}
-	ev := &event.Event{Name: "e\x01", Time: -1e300, Args: []event.Value{
-		{Type: event.String, Bytes: bytes.Repeat([]byte{1}, 1000)}, {Type: event.String, Bytes: bytes.Repeat(all, 10)},
-		{Type: event.String, Bytes: bytes.Repeat([]byte{0xff}, 1000)}, {Type: event.Double, Bits: 1},
-		{Type: event.Record, Elems: []event.Value{{Field: "a\x02\x03", Type: event.Enum, TypeName: "\x04\x05", Bits: 1 << 63}, {}}},
-		{Type: event.Vector, Elems: make([]event.Value, 100)}, {Type: event.Interval, Bits: 0xffefffffffffffff},
-	}}
-	for _, line := range []eventlog.Line{eventlog.JSON, eventlog.Summary} {
-		b, cut := line(nil, ev, "192.0.2.1:4241", nil, 0)
-		require.False(t, cut)
-		require.LessOrEqual(t, len(b), lineSize(ev))
-	}
-}
-
 // TestTheRuntimeHoldsMemory, as much as there is for the peers that are there.
 func TestTheRuntimeHoldsMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	c := New(Config{Limits: Limits{Memory: 1 << 30}})
-	c.holdMemory()
+	c.pool.Limit()
 	require.Equal(t, before, debug.SetMemoryLimit(-1), "only if it is told to")
-	c.cfg.HoldMemory = true
+	c.pool.Hold = true
 	for peers, counted := range map[int64]int64{0: 256, 255: 256, 256: 512} {
-		c.open.Store(peers)
-		c.holdMemory()
-		require.Equal(t, 1<<30+8<<20+counted*memoryPeer, debug.SetMemoryLimit(-1))
+		c.gate.Open.Store(peers)
+		c.pool.Limit()
+		require.Equal(t, 1<<30+8<<20+counted*(128<<10), debug.SetMemoryLimit(-1))
 	}
 }

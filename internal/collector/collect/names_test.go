@@ -20,7 +20,8 @@ func asking(c *Collector, from string) *session {
 		queue: newQueue(16<<20, c.memory, new(traffic.Counters)), note: c.cfg.Comm.Connected(nil),
 	}
 	if len(c.cfg.Destinations) > 0 {
-		s.dest = &c.cfg.Destinations[0]
+		s.link = new(link)
+		s.link.dest.Store(&c.cfg.Destinations[0])
 	}
 	return s
 }
@@ -69,7 +70,8 @@ func TestOwnNamesComeFirst(t *testing.T) {
 	c := New(Config{Destinations: anyone(t, ".*"), Catalog: catalog.Catalog{"own": nil}, Forward: true})
 	require.True(t, c.relay.want(asking(c, "192.0.2.1:1"), "other"))
 	require.True(t, c.relay.want(asking(c, "192.0.2.1:1"), "a"))
-	require.Equal(t, []string{"own", "a", "other"}, c.relay.join(asking(c, "192.0.2.2:1")))
+	names, _ := c.relay.join(asking(c, "192.0.2.2:1"))
+	require.Equal(t, []string{"own", "a", "other"}, names)
 }
 
 // TestForeignNamesAreBounded: for a peer, for an address, and in all. The others
@@ -98,7 +100,8 @@ func TestForeignNamesAreBounded(t *testing.T) {
 	}
 	require.Len(t, r.foreign, maxForeign)
 	late := asking(c, "192.0.2.9:1")
-	require.Len(t, r.join(late), maxExtra)
+	names, _ := r.join(late)
+	require.Len(t, names, maxExtra)
 	require.False(t, r.want(late, strings.Repeat("n", maxForeignName+1)))
 	for _, s := range append(all, late) {
 		r.leave(s)
@@ -107,7 +110,7 @@ func TestForeignNamesAreBounded(t *testing.T) {
 	require.Empty(t, r.hosts)
 	require.Empty(t, r.wants)
 	require.Empty(t, r.asked)
-	require.LessOrEqual(t, len(r.verdicts), maxVerdicts)
+	require.LessOrEqual(t, len(r.now.Load().verdicts), maxVerdicts)
 }
 
 // TestAConnectionIsAskedForSoMuch: names that come and go do not fill it.
@@ -123,7 +126,7 @@ func TestAConnectionIsAskedForSoMuch(t *testing.T) {
 		c.relay.leave(s)
 	}
 	require.Len(t, sensor.extra, maxExtra)
-	require.Len(t, sensor.queue.take(), maxExtra)
+	require.Len(t, sensor.queue.Take(), maxExtra)
 }
 
 // TestTheFirstWhoAsksIsAskedToo, as soon as another asks.
@@ -134,11 +137,11 @@ func TestTheFirstWhoAsksIsAskedToo(t *testing.T) {
 		c.relay.join(s)
 	}
 	c.relay.want(first, "new")
-	require.Empty(t, first.queue.take())
-	require.Equal(t, []item{{request: "new"}}, second.queue.take())
+	require.Empty(t, first.queue.Take())
+	require.Equal(t, []item{{request: "new"}}, second.queue.Take())
 	c.relay.want(second, "new")
-	require.Equal(t, []item{{request: "new"}}, first.queue.take())
-	require.Empty(t, second.queue.take())
+	require.Equal(t, []item{{request: "new"}}, first.queue.Take())
+	require.Empty(t, second.queue.Take())
 }
 
 // TestManyPeersAskAlike: a pattern is tried once for each name, not for each peer,
@@ -146,7 +149,7 @@ func TestTheFirstWhoAsksIsAskedToo(t *testing.T) {
 func TestManyPeersAskAlike(t *testing.T) {
 	c := New(Config{Destinations: anyone(t, "sensor_.*"), Catalog: catalog.Builtin(), Forward: true})
 	tried := 0
-	for _, a := range c.relay.audiences {
+	for _, a := range c.relay.now.Load().audiences {
 		match := a.match
 		a.match = func(name string) bool { tried++; return match(name) }
 	}

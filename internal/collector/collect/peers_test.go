@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -22,6 +23,20 @@ import (
 
 func logger(to io.Writer) func(string, ...any) {
 	return func(format string, args ...any) { fmt.Fprintf(to, format+"\n", args...) }
+}
+
+// messages returns what writes the text of each message as a line.
+func messages(to io.Writer) *slog.Logger { return slog.New(sentences{to}) }
+
+type sentences struct{ to io.Writer }
+
+func (s sentences) Enabled(context.Context, slog.Level) bool { return true }
+func (s sentences) WithAttrs([]slog.Attr) slog.Handler       { return s }
+func (s sentences) WithGroup(string) slog.Handler            { return s }
+
+func (s sentences) Handle(_ context.Context, r slog.Record) error {
+	_, err := fmt.Fprintln(s.to, r.Message)
+	return err
 }
 
 // dial connects a peer of ours to the collector.
@@ -115,7 +130,7 @@ func TestWhoIsAsked(t *testing.T) {
 		send(t, p, all...)
 		require.NoError(t, p.Close())
 	}
-	require.Eventually(t, func() bool { return c.peers.Load() == 7 && c.open.Load() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.peers.Load() == 7 && c.gate.Open.Load() == 0 }, patience, time.Millisecond)
 	lines := c.events.lines()
 	require.Len(t, lines, 2)
 	require.Contains(t, strings.Join(lines, "\n"), `"event":"sensor_sshd_exec"`)
@@ -153,7 +168,7 @@ func TestConnectsOnce(t *testing.T) {
 	l, at := listen(t)
 	d := Destination{Destination: policy.Destination{Tag: "sensor", Host: at.Addr(), Port: at.Port(), Connect: true}}
 	var told output
-	c := New(Config{Destinations: []Destination{d}, Log: discard{}, Logf: logger(&told)})
+	c := New(Config{Destinations: []Destination{d}, Log: discard{}, Messages: messages(&told)})
 	done := make(chan error, 1)
 	go func() { done <- c.Run(context.Background()) }()
 	require.NoError(t, opened(t, accept(t, l), peer.Config{}).Close())

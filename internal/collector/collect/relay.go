@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
-	"romanesco/internal/collector/catalog"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/wire"
 )
@@ -25,16 +25,13 @@ const (
 	maxVerdicts = 16 << 10
 )
 
-// relay knows who asks for what: which events a destination is asked for, and to
-// whom those go that arrive.
+// relay knows who is asked for what and who asks for what: which events a peer is
+// asked for, and to whom those go that arrive.
 type relay struct {
-	catalog   catalog.Catalog
-	audiences map[string]*audience // by pattern, from the start
+	now atomic.Pointer[view] // changed with mu held
 
-	judging  sync.Mutex // guards verdicts, for which nobody waits who has mu
-	verdicts map[string][]*audience
-
-	mu sync.RWMutex
+	mu       sync.RWMutex
+	sessions map[*session]bool // whose roles are known
 	// wants are those who have asked for an event, asked the names that each of
 	// them has asked for.
 	wants map[string]map[*session]bool
@@ -43,17 +40,6 @@ type relay struct {
 	// hosts says of how many of them an address is the first that did.
 	foreign map[string]foreign
 	hosts   map[netip.Addr]int
-}
-
-// audience is what the destinations of one pattern have in common.
-type audience struct {
-	match func(event string) bool
-	// own are the names of the catalogue that match, sorted; has is the same.
-	own []string
-	has map[string]bool
-
-	foreign map[string]bool // those that match
-	members map[*session]bool
 }
 
 // asker is what a peer has asked for.
@@ -68,54 +54,50 @@ type foreign struct {
 	first     netip.Addr // whose peer was the first
 }
 
-func (r *relay) init(c catalog.Catalog, all []Destination) {
-	r.catalog, r.audiences, r.verdicts = c, map[string]*audience{}, map[string][]*audience{}
-	r.wants, r.asked = map[string]map[*session]bool{}, map[*session]*asker{}
-	r.foreign, r.hosts = map[string]foreign{}, map[netip.Addr]int{}
-	for i := range all {
-		d := &all[i]
-		if d.Events == nil || r.audiences[d.Events.String()] != nil {
-			continue
-		}
-		a := &audience{
-			match: d.Wants, own: c.Select(d.Wants), has: map[string]bool{},
-			foreign: map[string]bool{}, members: map[*session]bool{},
-		}
-		for _, name := range a.own {
-			a.has[name] = true
-		}
-		r.audiences[d.Events.String()] = a
-	}
+func (r *relay) init(v *view) {
+	r.now.Store(v)
+	r.sessions = map[*session]bool{}
+	r.forgetAll()
 }
 
-// join adds a peer, and returns the events to ask it for: those of the catalogue
-// first and, when they can be sent on, those that others have asked for.
-func (r *relay) join(s *session) []string {
-	if s.dest == nil || s.dest.Events == nil {
-		return nil
-	}
-	a := r.audiences[s.dest.Events.String()]
-	s.audience = a
-	if s.queue == nil {
-		return a.own
-	}
+// forgetAll forgets what peers have asked for.
+func (r *relay) forgetAll() {
+	r.wants, r.asked = map[string]map[*session]bool{}, map[*session]*asker{}
+	r.foreign, r.hosts = map[string]foreign{}, map[netip.Addr]int{}
+}
+
+// join adds a peer whose class is known, and returns the events to ask it for: those
+// of the catalogue first and, when they can be sent on, those that others have asked
+// for. why says why it is no destination.
+func (r *relay) join(s *session) (names []string, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	ro, why := r.now.Load().role(s)
+	s.role.Store(ro)
+	r.sessions[s] = true
+	a := ro.audience
+	if a == nil {
+		return nil, why
+	}
+	if s.queue == nil {
+		return a.own, ""
+	}
 	a.members[s] = true
-	names := slices.Sorted(maps.Keys(a.foreign))
+	names = slices.Sorted(maps.Keys(a.foreign))
 	names = names[:min(len(names), maxExtra)]
 	for _, name := range names {
 		s.extra[name] = true
 	}
-	return slices.Concat(a.own, names)
+	return slices.Concat(a.own, names), ""
 }
 
 // requested reports whether the peer has been asked for an event.
 func (r *relay) requested(s *session, name string) bool {
-	if s.audience == nil {
+	a := s.role.Load().audience
+	if a == nil {
 		return false
 	}
-	if s.audience.has[name] {
+	if a.has[name] {
 		return true
 	}
 	r.mu.RLock()
@@ -125,19 +107,41 @@ func (r *relay) requested(s *session, name string) bool {
 
 // want adds an event that a peer asks for, and asks those for it who may have it.
 // It reports whether anybody can have it.
-func (r *relay) want(s *session, name string) (known bool) {
-	_, known = r.catalog[name]
-	if s.queue == nil {
-		return known
-	}
-	var may []*audience
-	if !known {
-		if may = r.judge(name); len(may) == 0 {
-			return false
+func (r *relay) want(s *session, name string) bool {
+	for {
+		v := r.now.Load()
+		_, known := v.catalog[name]
+		if s.queue == nil {
+			return known
+		}
+		var may []*audience
+		if !known {
+			if may = v.judge(name); len(may) == 0 {
+				return false
+			}
+		}
+		if added, done := r.addIn(v, s, name, known, may); done {
+			return added
 		}
 	}
+}
+
+// addIn adds it if v is what counts; else there was a reload in between.
+func (r *relay) addIn(v *view, s *session, name string, known bool, may []*audience) (added, done bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.now.Load() != v {
+		return false, false
+	}
+	return r.add(s, name, known, may), true
+}
+
+// add adds it, with the lock held. may are those who may have a name that the
+// catalogue has not.
+func (r *relay) add(s *session, name string, known bool, may []*audience) bool {
+	if r.wants[name][s] {
+		return true // at a reload
+	}
 	of := r.asked[s]
 	if of == nil {
 		of = &asker{}
@@ -155,32 +159,6 @@ func (r *relay) want(s *session, name string) (known bool) {
 		r.spread(s, name, may)
 	}
 	return true
-}
-
-// judge returns the patterns that match a name which the catalogue has not: of
-// those that are no names, none.
-func (r *relay) judge(name string) []*audience {
-	if len(name) > maxForeignName || !catalog.IsName(name) {
-		return nil
-	}
-	r.judging.Lock()
-	may, known := r.verdicts[name]
-	r.judging.Unlock()
-	if known {
-		return may
-	}
-	for _, a := range r.audiences {
-		if a.match(name) {
-			may = append(may, a)
-		}
-	}
-	r.judging.Lock()
-	defer r.judging.Unlock()
-	if len(r.verdicts) >= maxVerdicts {
-		clear(r.verdicts)
-	}
-	r.verdicts[name] = may
-	return may
 }
 
 // admit makes a name foreign if it is not yet, within the bounds.
@@ -217,7 +195,7 @@ func (r *relay) spread(s *session, name string, may []*audience) {
 		}
 	case 2:
 		for m := range of {
-			if m != s && slices.Contains(may, m.audience) {
+			if ro := m.role.Load(); m != s && ro != nil && slices.Contains(may, ro.audience) {
 				m.ask(name)
 			}
 		}
@@ -236,8 +214,9 @@ func (s *session) ask(name string) {
 func (r *relay) leave(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.audience != nil {
-		delete(s.audience.members, s)
+	delete(r.sessions, s)
+	if ro := s.role.Load(); ro != nil && ro.audience != nil {
+		delete(ro.audience.members, s)
 	}
 	of := r.asked[s]
 	if of == nil {

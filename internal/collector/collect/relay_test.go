@@ -10,7 +10,6 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/traffic"
 )
 
 // next returns the next event that a peer gets.
@@ -126,32 +125,4 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 	},
 		patience, time.Millisecond)
 	require.Eventually(t, func() bool { return c.outgoing.Used() < 1<<20 }, patience, time.Millisecond)
-}
-
-func TestQueueIsBounded(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Queue: 1000, Memory: 6000}})
-	var count traffic.Counters
-	a, b := newQueue(1000, c.outgoing, &count), newQueue(1000, c.outgoing, &count)
-	ev := item{event: make([]byte, 400)}
-	require.NoError(t, a.put(ev))
-	require.NoError(t, a.put(ev))
-	require.ErrorIs(t, a.put(ev), errSlow, "its own bound")
-	require.NoError(t, b.put(ev))
-	require.ErrorIs(t, b.put(ev), errMemory, "that of all")
-	require.Equal(t, "0 KB", b.String())
-	require.EqualValues(t, 6, count.Totals().Pending)
-	items := a.take()
-	require.ErrorIs(t, a.put(ev), errSlow, "what has been taken is not gone yet")
-	a.sent(items)
-	require.NoError(t, a.put(ev))
-	require.NoError(t, b.put(item{event: make([]byte, 100)}))
-	a.close()
-	a.close()
-	b.close()
-	require.NoError(t, b.put(ev))
-	require.Zero(t, c.outgoing.Used())
-	require.Zero(t, count.Totals().Pending)
-	require.NoError(t, newQueue(100, c.outgoing, &count).put(ev), "one goes, whatever its size")
-	for a.wait() { // there may have been something before it was closed
-	}
 }

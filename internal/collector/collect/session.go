@@ -1,8 +1,10 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +16,14 @@ import (
 
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
+	"romanesco/internal/secure"
 )
 
 // session is the connection of one peer.
@@ -26,23 +31,26 @@ type session struct {
 	c       *Collector
 	nc      net.Conn
 	from    string
+	name    string // that the peer's certificate has, if there is one
 	secured bool
 	note    *commlog.Peer
 	count   *traffic.Counters
-	// dest is what the peer is to us, nil for a stranger: known from the start
-	// when we have connected.
-	dest  *Destination
+	link    *link // that has connected, nil if the peer has
+	class   string
+	// role is what the peer is to us, from when we have met.
+	role  atomic.Pointer[role]
 	batch eventlog.Batch
-	// audience are those that are asked for the same events, extra what this one
-	// is asked for beyond that, which the lock of the relay guards.
-	audience *audience
-	extra    map[string]bool
-	ignored  map[string]bool // names that were not asked for and that a line is about
-	queue    *queue          // of what goes to the peer, nil if nothing is forwarded
-	to       []*session      // whom the event at hand goes to
-	conn     *peer.Conn
-	pings    atomic.Bool           // it asks whether we live
-	cut      atomic.Pointer[error] // why we have ended it
+	// extra is what this one is asked for beyond its audience, and later what it is
+	// to be asked for when it is up: the lock of the relay guards all three.
+	extra   map[string]bool
+	later   []string
+	up      bool
+	ignored map[string]bool    // names that were not asked for and that a line is about
+	queue   *queue.Queue[item] // of what goes to the peer, nil if nothing is forwarded
+	to      []*session         // whom the event at hand goes to
+	conn    *peer.Conn
+	pings   atomic.Bool           // it asks whether we live
+	cut     atomic.Pointer[error] // why we have ended it
 }
 
 // host returns the address of the peer, or none if it has none.
@@ -51,12 +59,12 @@ func (s *session) host() netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-// handle speaks with one peer, which is d if we have connected to it, until it or
-// ctx ends.
-func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (err error) {
-	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), dest: d, extra: map[string]bool{}}
+// handle speaks with one peer, which we have connected to if there is a link, until
+// it or ctx ends.
+func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error) {
+	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), link: l, extra: map[string]bool{}}
 	_, s.secured = nc.(*tls.Conn)
-	if d != nil {
+	if l != nil {
 		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
 	} else {
 		s.note = c.cfg.Comm.Accepted(nc.RemoteAddr(), s.secured)
@@ -65,25 +73,25 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	defer func() { // one peer's fault is not to be that of all
 		if r := recover(); r != nil {
 			err = fmt.Errorf("internal error: %v", r)
-			c.cfg.Logf("%s: %v\n%s", s.from, err, debug.Stack())
+			c.cfg.Messages.Error(fmt.Sprintf("%s: %v\n%s", s.from, err, debug.Stack()), s.attrs("error", err)...)
 			_ = nc.Close()
 		}
 	}()
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
-	s.batch = c.cfg.Log.Batch(ctx, s.from, s.alive)
 	if c.cfg.Forward {
 		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
 		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
-	if err := aside(func() error { return s.shakeHands(ctx, d != nil) }); err != nil {
+	if err := aside(func() error { return s.shakeHands(ctx) }); err != nil {
 		if ctx.Err() != nil {
 			return c.Failure()
 		}
 		c.refused.Add(1)
 		return err
 	}
+	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name}, s.alive)
 	defer s.conn.Release()
 	defer s.conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
@@ -92,11 +100,12 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, d *Destination) (er
 	if s.queue != nil {
 		go s.send()
 	}
+	c.relay.opened(s)
 	err = s.receive()
 	switch cut := s.cut.Load(); {
 	case cut != nil:
 		return *cut
-	case errors.Is(err, wire.ErrLimit), errors.Is(err, peer.ErrSilent):
+	case errors.Is(err, wire.ErrLimit), errors.Is(err, delivery.ErrSilent):
 		c.cut.Add(1)
 	case errors.Is(err, io.EOF), ctx.Err() != nil:
 		return c.Failure()
@@ -129,7 +138,7 @@ func aside(f func() error) (err error) {
 const maxFromCache = 32 << 10
 
 // shakeHands opens the connection.
-func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
+func (s *session) shakeHands(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.c.handshake)
 	defer cancel()
 	if secured, ok := s.nc.(*tls.Conn); ok {
@@ -137,33 +146,71 @@ func (s *session) shakeHands(ctx context.Context, connected bool) (err error) {
 			_ = s.nc.Close()
 			return fmt.Errorf("TLS: %w", err)
 		}
+		if err := s.identify(secured.ConnectionState().PeerCertificates); err != nil {
+			_ = s.nc.Close()
+			return fmt.Errorf("TLS: %w", err)
+		}
 	}
 	cfg := peer.Config{
-		Originator: connected, Runtime: uint32(time.Since(s.c.started).Seconds()),
-		Meet: s.meet, Decompress: true, Whole: s.secured,
+		Originator: s.link != nil, Runtime: uint32(time.Since(s.c.started).Seconds()),
+		Meet: s.meet, Decompress: true, Whole: s.secured, Sparing: true,
 		Limits:      wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
 		MessageTime: s.c.message,
 		Requested:   s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
-	if s.dest != nil {
-		cfg.Class = s.dest.Class
+	if s.link != nil {
+		cfg.Class = s.link.dest.Load().Class
 	}
 	s.conn, err = peer.Open(ctx, s.nc, cfg)
 	return err
 }
 
+// identify takes note of who the peer is by its certificate: the configuration of
+// TLS has verified that. A destination that we have connected to has to be the one
+// that we want.
+func (s *session) identify(shown []*x509.Certificate) error {
+	if len(shown) > 0 {
+		s.name = secure.Identity(shown[0])
+		s.note.Identified(s.name)
+	}
+	if s.link == nil {
+		return nil
+	}
+	if d := s.link.dest.Load(); !d.allows(s.name) {
+		return fmt.Errorf("the peer's certificate is of \"%s\", which is not one of $tls_names=%v", s.name, d.TLSNames)
+	}
+	return nil
+}
+
+// certificate returns what messages say of the peer's certificate, if there is one.
+func (s *session) certificate() string {
+	if s.name == "" {
+		return ""
+	}
+	return fmt.Sprintf(", certificate of \"%s\"", s.name)
+}
+
+// attrs returns what a message about the peer is about, and more.
+func (s *session) attrs(more ...any) []any {
+	about := []any{"peer", s.from, "class", s.class}
+	if s.name != "" {
+		about = append(about, "host", s.name)
+	}
+	return append(about, more...)
+}
+
 // meet decides what the peer is to us, and what to ask of it.
 func (s *session) meet(class string, cfg *peer.Config) {
 	s.note.Established()
-	if s.dest == nil {
-		s.dest = s.recognize(class)
-	}
-	names := s.c.relay.join(s)
-	d := s.dest
+	s.class = class
+	names, why := s.c.relay.join(s)
+	d := s.role.Load().dest
 	if d == nil {
+		s.strange(why)
 		return
 	}
-	s.c.cfg.Logf("%s: connected as %s, class %.200q, asked for %d events", s.from, d, class, len(names))
+	s.c.cfg.Messages.Info(fmt.Sprintf("%s: connected as %s, class %.200q, asked for %d events%s", s.from, d, class, len(names), s.certificate()),
+		s.attrs("destination", d.String(), "events", len(names))...)
 	cfg.Requests = names
 	if d.Events != nil {
 		s.note.Requesting(commlog.Pattern(d.Events.String()))
@@ -180,18 +227,14 @@ func (s *session) meet(class string, cfg *peer.Config) {
 	cfg.Compression, cfg.Cache = d.Compression, d.Cache
 }
 
-// recognize finds out which destination a peer is that has connected.
-func (s *session) recognize(class string) *Destination {
-	d, why := find(s.c.cfg.Destinations, s.host(), class, s.secured)
-	if d != nil {
-		return d
-	}
-	if why == "" {
-		why = "there is no destination of its address"
-	}
-	s.c.cfg.Logf("%s: connected, class %.200q, asked for nothing: %s", s.from, class, why)
+const noDestination = "there is no destination of its address"
+
+// strange says why a peer is no destination.
+func (s *session) strange(why string) {
+	why = cmp.Or(why, noDestination)
+	s.c.cfg.Messages.Info(fmt.Sprintf("%s: connected, class %.200q, asked for nothing: %s%s", s.from, s.class, why, s.certificate()),
+		s.attrs("reason", why)...)
 	s.note.Logf("asked for nothing: %s", why)
-	return nil
 }
 
 // requested takes note of an event that the peer asks for.
@@ -242,7 +285,7 @@ func (s *session) take(ev *event.Event) error {
 // add writes an event, or has it wait to be written, and sends it on.
 func (s *session) add(ev *event.Event) error {
 	add := func() {
-		s.batch.Add(ev, s.c.cfg.Catalog[ev.Name])
+		s.batch.Add(ev, s.c.relay.now.Load().catalog[ev.Name])
 		if s.queue != nil {
 			s.c.relay.publish(s, ev)
 		}
@@ -260,7 +303,7 @@ const maxIgnored = 50
 // accepts reports whether the peer has been asked for events of that name. Who
 // sends others is out of date, or means no good.
 func (s *session) accepts(name string) bool {
-	if s.c.relay.requested(s, name) && s.dest.AcceptInput {
+	if s.c.relay.requested(s, name) && s.role.Load().dest.AcceptInput {
 		return true
 	}
 	s.count.Ignored()
@@ -287,10 +330,10 @@ func (s *session) settle() error { return s.c.fail(s.batch.Settle()) }
 
 // send writes what is in the queue until the connection ends.
 func (s *session) send() {
-	for s.queue.wait() {
-		items := s.queue.take()
+	for s.queue.Wait(nil) {
+		items := s.queue.Take()
 		err := s.write(items)
-		s.queue.sent(items)
+		s.queue.Sent(items)
 		if err != nil {
 			_ = s.conn.Close() // who receives will say so
 			return
@@ -321,20 +364,26 @@ func (s *session) put(it item) {
 	if s.queue == nil {
 		return
 	}
-	err := s.queue.put(it)
-	for errors.Is(err, errMemory) && s.c.makeRoom() {
-		err = s.queue.put(it)
+	err := s.queue.Put(it)
+	for errors.Is(err, queue.ErrMemory) && s.c.pool.MakeRoom() {
+		err = s.queue.Put(it)
 	}
 	if err != nil {
 		s.cutOff(fmt.Errorf("cut off: %w, %s wait for it", err, s.queue))
 	}
 }
 
+// Waits implements memory.Waiting.
+func (s *session) Waits() int { return s.queue.Size() }
+
+// CutOff implements memory.Waiting.
+func (s *session) CutOff(why error) { s.cutOff(fmt.Errorf("cut off: %w", why)) }
+
 // cutOff ends the connection, and gives back the memory of what waits.
 func (s *session) cutOff(err error) {
 	if s.cut.CompareAndSwap(nil, &err) {
 		s.c.cut.Add(1)
-		s.queue.close()
+		s.queue.Close()
 		go s.nc.Close() // TLS may want to say goodbye first
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -21,7 +22,7 @@ const (
 // Peer writes what happens with one peer.
 type Peer struct {
 	log         *Log
-	id          string // [#10000/192.0.2.1:4241], and a blank
+	id          string // [#10000/192.0.2.1:4241 sensor1], and a blank
 	addr        string // 192.0.2.1/4241
 	notes       atomic.Int64
 	requests    atomic.Int64
@@ -38,6 +39,25 @@ func newPeer(l *Log, id int, addr net.Addr) *Peer {
 		p.addr = fmt.Sprintf("%v/%d", ap.Addr(), ap.Port())
 	}
 	return p
+}
+
+// Identified has the name that the peer's certificate has in each line of comm.log that
+// follows. Only the goroutine that began with the peer may have used it so far.
+func (p *Peer) Identified(host string) {
+	if p == nil || host == "" {
+		return
+	}
+	p.id = strings.TrimSuffix(p.id, "] ") + " " + word(host) + "] "
+}
+
+// word returns text as one that has an end which is seen.
+func word(s string) string {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || c == '[' || c == ']' || c == '"' {
+			return strconv.QuoteToASCII(s)
+		}
+	}
+	return s
 }
 
 // Logf writes a line of comm.log. There is an end to that, since it may be the

@@ -10,7 +10,7 @@ import (
 )
 
 // Batch implements Log.
-func (l *Files) Batch(ctx context.Context, peer string, alive func()) Batch {
+func (l *Files) Batch(ctx context.Context, peer Peer, alive func()) Batch {
 	if alive == nil {
 		alive = func() {}
 	}
@@ -24,7 +24,7 @@ type fileBatch struct {
 	log    *Files
 	ctx    context.Context // while that lives, we wait for room
 	alive  func()          // is called meanwhile
-	peer   string
+	peer   Peer
 	lines  []byte
 	spans  []span // of lines
 	used   []*part
@@ -103,7 +103,7 @@ func (b *fileBatch) addColumns(p *part, ev *event.Event, names []string) (cut bo
 }
 
 // columnsOf appends the line of ev to the part, whose schema it finds.
-func (w *writer) columnsOf(p *part, ev *event.Event, peer string, names []string, end int) result {
+func (w *writer) columnsOf(p *part, ev *event.Event, peer Peer, names []string, end int) result {
 	from := len(w.b)
 	row := func() result {
 		w.b, w.cut = w.b[:from], false

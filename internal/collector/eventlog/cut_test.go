@@ -28,7 +28,7 @@ var argNames = []string{"first", "n", "list", "rec"}
 // TestLongLineIsCut: to the bound that there is, and every field keeps its type.
 func TestLongLineIsCut(t *testing.T) {
 	for _, max := range []int{0, minLine, 64 << 10} {
-		line, cut := JSON([]byte("before"), multiplied(5<<20), "p", argNames, max)
+		line, cut := JSON([]byte("before"), multiplied(5<<20), Peer{Addr: "p"}, argNames, max)
 		require.True(t, cut)
 		line = bytes.TrimPrefix(line, []byte("before"))
 		require.LessOrEqual(t, len(line), limit(max))
@@ -65,7 +65,7 @@ func TestNothingFollowsWhatWasCut(t *testing.T) {
 	}
 	for _, format := range []Format{FormatJSON, FormatTSV} {
 		l, path := files(t, Settings{Format: format, Each: true, MaxLine: minLine})
-		b := l.Batch(t.Context(), "p", nil)
+		b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 		b.Add(&event.Event{Name: "e", Args: []event.Value{list}}, nil)
 		require.NoError(t, b.Flush())
 		line := lines(contents(t, path)["e.log"])[0]
@@ -86,10 +86,10 @@ func TestLineThatJustFits(t *testing.T) {
 	of := func(n int) *event.Event {
 		return &event.Event{Name: "e", Args: []event.Value{str(strings.Repeat("x", n))}}
 	}
-	empty, _ := JSON(nil, of(0), "p", nil, 0)
+	empty, _ := JSON(nil, of(0), Peer{Addr: "p"}, nil, 0)
 	room := minLine - len(empty)
 	for n, want := range map[int]bool{room - 1: false, room: false, room + 1: true} {
-		line, cut := JSON(nil, of(n), "p", nil, minLine)
+		line, cut := JSON(nil, of(n), Peer{Addr: "p"}, nil, minLine)
 		require.Equal(t, want, cut)
 		require.LessOrEqual(t, len(line), minLine)
 		require.Equal(t, want, bytes.Contains(line, []byte(`"_truncated":true`)))
@@ -123,19 +123,19 @@ func TestNamesAreCutToo(t *testing.T) {
 		"table":   {Name: "e", Args: []event.Value{many(event.Table, text, text)}},
 		"key":     {Name: "e", Args: []event.Value{many(event.Set, many(event.List, str(long), count(1)))}},
 	} {
-		line, cut := JSON(nil, ev, long, nil, minLine)
+		line, cut := JSON(nil, ev, Peer{Addr: long}, nil, minLine)
 		require.True(t, cut, name)
 		require.LessOrEqual(t, len(line), minLine, name)
 		require.True(t, json.Valid(line), name)
 		if name != "event" { // of which people see the beginning only
-			_, cut = Summary(nil, ev, "p", nil, minLine)
+			_, cut = Summary(nil, ev, Peer{Addr: "p"}, nil, minLine)
 			require.True(t, cut, name)
 		}
-		line, _ = Summary(nil, ev, long, nil, minLine)
+		line, _ = Summary(nil, ev, Peer{Addr: long}, nil, minLine)
 		require.LessOrEqual(t, len(line), minLine, name)
 		for _, each := range []bool{true, false} {
 			l, path := files(t, Settings{Format: FormatTSV, Each: each, MaxLine: minLine})
-			b := l.Batch(t.Context(), long, nil)
+			b := l.Batch(t.Context(), Peer{Addr: long}, nil)
 			b.Add(ev, nil)
 			require.NoError(t, b.Flush())
 			for _, file := range contents(t, path) {
@@ -155,7 +155,7 @@ func TestNamesAreCutToo(t *testing.T) {
 func TestCutLinesInColumns(t *testing.T) {
 	for _, each := range []bool{true, false} {
 		l, path := files(t, Settings{Format: FormatTSV, Each: each})
-		one, two := l.Batch(t.Context(), "p", nil), l.Batch(t.Context(), "q", nil)
+		one, two := l.Batch(t.Context(), Peer{Addr: "p"}, nil), l.Batch(t.Context(), Peer{Addr: "q"}, nil)
 		add := func(b Batch, size int) {
 			b.Add(multiplied(size), argNames)
 			require.NoError(t, b.Flush())
@@ -190,7 +190,7 @@ func TestCutLinesAreCounted(t *testing.T) {
 	var out bytes.Buffer
 	s := NewStream(&out, JSON)
 	s.MaxLine = minLine
-	b := s.Batch(t.Context(), "p", nil)
+	b := s.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	b.Add(multiplied(1), argNames)
 	b.Add(multiplied(minLine), argNames)
 	require.NoError(t, b.Flush())

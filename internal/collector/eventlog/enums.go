@@ -18,7 +18,7 @@ type enumLog struct {
 	name NameOfEnum
 }
 
-func (l enumLog) Batch(ctx context.Context, peer string, alive func()) Batch {
+func (l enumLog) Batch(ctx context.Context, peer Peer, alive func()) Batch {
 	return &enumBatch{Batch: l.Log.Batch(ctx, peer, alive), name: l.name}
 }
 

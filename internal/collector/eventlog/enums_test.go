@@ -16,7 +16,7 @@ func TestEnumsAreCalledTheSame(t *testing.T) {
 	log := WithEnums(NewStream(&out, JSON), func(enum string, n int64) (string, bool) {
 		return "Site::RED", enum == "Site::Colour" && n == 0
 	})
-	b := log.Batch(t.Context(), "p", nil)
+	b := log.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	args := []event.Value{
 		{Type: event.Enum, TypeName: "Site::Colour"}, {Type: event.Enum, TypeName: "Site::Colour", Bits: 9},
 		{Type: event.Enum, TypeName: "Other"}, {Type: event.Enum, Bytes: []byte("Site::RED")},

@@ -17,7 +17,15 @@ import (
 type Log interface {
 	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
 	// where the disk is full, and calls alive, if that is set, elsewhere and now and then.
-	Batch(ctx context.Context, peer string, alive func()) Batch
+	Batch(ctx context.Context, peer Peer, alive func()) Batch
+}
+
+// Peer is whom events come from.
+type Peer struct {
+	Addr string
+	// Host is the name in the certificate that the peer has shown, if that was
+	// verified and has one.
+	Host string
 }
 
 // Batch collects lines, for a few of them to be written at once. It belongs to
@@ -36,7 +44,7 @@ type Batch interface {
 
 // Line appends a line, without its end, of an event, and reports whether it had to
 // be cut: it has max bytes at the most, or DefaultMaxLine if that is 0.
-type Line func(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool)
+type Line func(b []byte, ev *event.Event, peer Peer, names []string, max int) (_ []byte, cut bool)
 
 // keepSize is the most that a batch holds on to once it is written.
 const keepSize = 128 << 10
@@ -59,13 +67,13 @@ func (s *Stream) Truncated() uint64 { return s.truncated.Load() }
 func NewStream(out io.Writer, line Line) *Stream { return &Stream{line: line, out: out} }
 
 // Batch implements Log.
-func (s *Stream) Batch(_ context.Context, peer string, _ func()) Batch {
+func (s *Stream) Batch(_ context.Context, peer Peer, _ func()) Batch {
 	return &streamBatch{stream: s, peer: peer}
 }
 
 type streamBatch struct {
 	stream *Stream
-	peer   string
+	peer   Peer
 	lines  []byte
 	err    error // for good
 }

@@ -54,10 +54,10 @@ func numbered(name string, n uint64) *event.Event {
 func TestOneFileForAllEvents(t *testing.T) {
 	for format, want := range map[Format][]string{
 		FormatJSON: {`{"ts":1.000000,"peer":"p","event":"a","args":{"n":1}}`, `{"ts":1.000000,"peer":"p","event":"b","args":{"arg1":2}}`},
-		FormatTSV:  {"1.000000\tp\ta\t" + `{"n":1}`, "1.000000\tp\tb\t" + `{"arg1":2}`},
+		FormatTSV:  {"1.000000\tp\t-\ta\t" + `{"n":1}`, "1.000000\tp\t-\tb\t" + `{"arg1":2}`},
 	} {
 		l, path := files(t, Settings{Format: format})
-		b := l.Batch(t.Context(), "p", nil)
+		b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 		b.Add(numbered("a", 1), []string{"n"})
 		b.Add(numbered("b", 2), nil)
 		require.Empty(t, contents(t, path), "nothing is written before")
@@ -86,7 +86,7 @@ func TestEachEventHasItsFile(t *testing.T) {
 	own := func(name string) bool { return strings.HasPrefix(name, "my::") }
 	for _, format := range []Format{FormatJSON, FormatTSV} {
 		l, path := files(t, Settings{Format: format, Each: true, Own: own})
-		one, two := l.Batch(t.Context(), "p", nil), l.Batch(t.Context(), "q", nil)
+		one, two := l.Batch(t.Context(), Peer{Addr: "p"}, nil), l.Batch(t.Context(), Peer{Addr: "q"}, nil)
 		for i := range uint64(4) {
 			one.Add(numbered("my::a", i), nil)
 			two.Add(numbered("my::b", i), nil)
@@ -103,8 +103,8 @@ func TestEachEventHasItsFile(t *testing.T) {
 		require.Len(t, lines(found["my.b.log"]), 8)
 		require.Len(t, lines(found["other.log"]), 8)
 		if format == FormatTSV {
-			require.Equal(t, []string{"1.000000\tp\t10", "1.000000\tp\t11", "1.000000\tp\t12", "1.000000\tp\t13",
-				"1.000000\tq\t0", "1.000000\tq\t1", "1.000000\tq\t2", "1.000000\tq\t3"}, lines(found["my.b.log"]))
+			require.Equal(t, []string{"1.000000\tp\t-\t10", "1.000000\tp\t-\t11", "1.000000\tp\t-\t12", "1.000000\tp\t-\t13",
+				"1.000000\tq\t-\t0", "1.000000\tq\t-\t1", "1.000000\tq\t-\t2", "1.000000\tq\t-\t3"}, lines(found["my.b.log"]))
 			require.Equal(t, 1, strings.Count(found["my.b.log"], "#fields"), "both peers are under one heading")
 		}
 		require.EqualValues(t, 20, l.Stats().Events)
@@ -115,7 +115,7 @@ func TestFilesAreNotForOthers(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
 	l, path := files(t, Settings{Format: FormatJSON})
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	b.Add(numbered("a", 1), nil)
 	require.NoError(t, b.Flush())
 	info, err := os.Stat(filepath.Join(path, "events.log"))
@@ -156,7 +156,7 @@ func cut(t *testing.T, log string, columns ...string) (out []string) {
 // real program, if there is one.
 func TestZeekCutReads(t *testing.T) {
 	l, path := files(t, Settings{Format: FormatTSV, Each: true})
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	args := []string{"user", "n"}
 	b.Add(&event.Event{Name: "e", Time: 1.5, Args: []event.Value{str("#a\tb\n"), count(1)}}, args)
 	b.Add(&event.Event{Name: "e", Time: 2.5, Args: []event.Value{str(""), str("-")}}, args)
@@ -208,7 +208,7 @@ func TestNothingIsLostOrTorn(t *testing.T) {
 		var wg sync.WaitGroup
 		for p := range peers {
 			wg.Go(func() {
-				b := l.Batch(t.Context(), fmt.Sprint("peer", p), nil)
+				b := l.Batch(t.Context(), Peer{Addr: fmt.Sprint("peer", p)}, nil)
 				for i := range events {
 					b.Add(numbered(fmt.Sprint("e", i%kinds), uint64(i)), []string{"n"})
 					if i%50 == 49 && b.Flush() != nil || i%400 == 399 && b.Settle() != nil {
@@ -267,7 +267,7 @@ func TestDescriptorsAreGivenBack(t *testing.T) {
 	}
 	l, _ := files(t, Settings{Format: FormatJSON, Each: true, MaxOpen: 3})
 	before := descriptors()
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	for i := range 50 {
 		b.Add(numbered(fmt.Sprint("e", i), 1), nil)
 		require.NoError(t, b.Flush())
@@ -280,7 +280,7 @@ func TestDescriptorsAreGivenBack(t *testing.T) {
 // TestFileThatWasMovedAway: as logrotate does it, before it sends SIGHUP.
 func TestFileThatWasMovedAway(t *testing.T) {
 	l, path := files(t, Settings{Format: FormatTSV, Each: true})
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	add := func(n uint64) {
 		b.Add(numbered("e", n), nil)
 		require.NoError(t, b.Flush())
@@ -306,7 +306,7 @@ func TestFileThatWasMovedAway(t *testing.T) {
 func TestErrorOfTheDiskIsForGood(t *testing.T) {
 	l, path := files(t, Settings{Format: FormatJSON, Each: true})
 	require.NoError(t, os.Mkdir(path+"/bad.log", 0o700))
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	b.Add(numbered("bad", 1), nil)
 	err := b.Settle()
 	require.ErrorContains(t, err, path+"/bad.log is not a regular file")
@@ -315,7 +315,7 @@ func TestErrorOfTheDiskIsForGood(t *testing.T) {
 	require.Equal(t, err, b.Flush())
 	require.EqualValues(t, 1, l.Stats().Errors)
 
-	other := l.Batch(t.Context(), "q", nil)
+	other := l.Batch(t.Context(), Peer{Addr: "q"}, nil)
 	other.Add(numbered("good", 1), nil)
 	require.NoError(t, other.Settle())
 }

@@ -51,7 +51,7 @@ func TestBatchGoesOnWhereItWas(t *testing.T) {
 		t.Run(fmt.Sprint(free), func(t *testing.T) {
 			fillUp(t, path, free)
 			l := NewFiles(dir, Settings{Format: FormatTSV, Each: true, Errorf: t.Errorf})
-			b := l.Batch(t.Context(), "p", nil)
+			b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 			const each = 40 // KiB
 			pad := event.Value{Type: event.String, Bytes: []byte(strings.Repeat("x", 1000))}
 			n := uint64(0)
@@ -75,8 +75,8 @@ func TestBatchGoesOnWhereItWas(t *testing.T) {
 			for name, text := range contents(t, path) {
 				for line := range strings.Lines(text) {
 					if cells := strings.Split(line, "\t"); !strings.HasPrefix(line, "#") {
-						require.Contains(t, []int{4, 5}, len(cells), "%s: %.100q", name, line)
-						found[cells[2]]++
+						require.Contains(t, []int{5, 6}, len(cells), "%s: %.100q", name, line)
+						found[cells[3]]++
 					}
 				}
 				require.NoError(t, os.Remove(filepath.Join(path, name)))

@@ -47,12 +47,12 @@ func FuzzLines(f *testing.F) {
 func checkLines(t *testing.T, ev *event.Event, s *schema) *schema {
 	t.Helper()
 	for _, max := range []int{DefaultMaxLine, minLine} {
-		line, _ := JSON(nil, ev, "p", nil, max)
+		line, _ := JSON(nil, ev, Peer{Addr: "p"}, nil, max)
 		if !json.Valid(line) || len(line) > max {
 			t.Fatalf("JSON of %d bytes: %q", len(line), line)
 		}
 		checkHarmless(t, line)
-		if line, _ = Summary(nil, ev, "p", nil, max); len(line) > max {
+		if line, _ = Summary(nil, ev, Peer{Addr: "p"}, nil, max); len(line) > max {
 			t.Fatalf("summary of %d bytes: %q", len(line), line)
 		}
 		checkHarmless(t, line)
@@ -71,7 +71,7 @@ func checkLines(t *testing.T, ev *event.Event, s *schema) *schema {
 	checkColumns(t, s, line)
 	cut := writer{fair: true}
 	marked := s.mark()
-	if cut.row(marked, ev, "p", nil, minLine) != written || len(cut.b) > minLine {
+	if cut.row(marked, ev, Peer{Addr: "p"}, nil, minLine) != written || len(cut.b) > minLine {
 		t.Fatalf("cut to %d bytes: %q", len(cut.b), cut.b)
 	}
 	checkColumns(t, marked, cut.b)

@@ -19,7 +19,7 @@ const truncated = "_truncated"
 // it, ports "22/tcp", addresses and subnets text, patterns "/re/"; sets and
 // vectors are lists, tables lists of objects with key and value, records objects,
 // and so is a key of several values. What is not set is null.
-func JSON(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool) {
+func JSON(b []byte, ev *event.Event, peer Peer, names []string, max int) (_ []byte, cut bool) {
 	from := len(b)
 	end := from + limit(max)
 	w := writer{b: b}
@@ -34,12 +34,18 @@ func JSON(b []byte, ev *event.Event, peer string, names []string, max int) (_ []
 
 // object appends the object of an event but for its last brace. If w is fair
 // there is room for that much.
-func (w *writer) object(ev *event.Event, peer string, names []string, end int) bool {
+func (w *writer) object(ev *event.Event, peer Peer, names []string, end int) bool {
 	w.b = append(w.b, `{"ts":`...)
 	w.b = appendSeconds(w.b, ev.Time)
 	w.b = append(w.b, `,"peer":`...)
-	if !w.text(peer, w.share(end)) {
+	if !w.text(peer.Addr, w.share(end)) {
 		return false
+	}
+	if peer.Host != "" {
+		w.b = append(w.b, `,"host":`...)
+		if !w.text(peer.Host, w.share(end)) {
+			return false
+		}
 	}
 	w.b = append(w.b, `,"event":`...)
 	if !w.text(ev.Name, w.share(end)) {

@@ -12,7 +12,7 @@ import (
 const maxShown = 256
 
 // Summary is the Line for people: time, peer, event, arguments.
-func Summary(b []byte, ev *event.Event, peer string, names []string, max int) (_ []byte, cut bool) {
+func Summary(b []byte, ev *event.Event, peer Peer, names []string, max int) (_ []byte, cut bool) {
 	from := len(b)
 	end := from + limit(max)
 	w := writer{b: b}
@@ -25,9 +25,12 @@ func Summary(b []byte, ev *event.Event, peer string, names []string, max int) (_
 	return append(w.b, mark...), true
 }
 
-func (w *writer) summary(ev *event.Event, peer string, names []string, end int) bool {
+func (w *writer) summary(ev *event.Event, peer Peer, names []string, end int) bool {
 	w.b = time.UnixMicro(int64(ev.Time*1e6)).AppendFormat(w.b, "15:04:05.000")
-	w.b = printable.Append(append(w.b, "  "...), peer, maxShown)
+	w.b = printable.Append(append(w.b, "  "...), peer.Addr, maxShown)
+	if peer.Host != "" {
+		w.b = printable.Append(append(w.b, ' '), peer.Host, maxShown)
+	}
 	w.b = fmt.Appendf(append(w.b, "  "...), "%-36s", printable.Append(nil, ev.Name, maxShown))
 	for i := range ev.Args {
 		from := len(w.b)

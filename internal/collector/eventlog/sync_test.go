@@ -9,7 +9,7 @@ import (
 
 func TestSyncIsShared(t *testing.T) {
 	l, _ := files(t, Settings{Format: FormatJSON})
-	a, b := l.Batch(t.Context(), "a", nil), l.Batch(t.Context(), "b", nil)
+	a, b := l.Batch(t.Context(), Peer{Addr: "a"}, nil), l.Batch(t.Context(), Peer{Addr: "b"}, nil)
 	a.Add(numbered("e", 1), nil)
 	require.NoError(t, a.Flush())
 	require.Zero(t, l.Stats().Syncs)
@@ -23,7 +23,7 @@ func TestSyncIsShared(t *testing.T) {
 
 func TestSyncAfterEachWrite(t *testing.T) {
 	l, _ := files(t, Settings{Format: FormatJSON, Each: true, Sync: Sync{when: onWrite}})
-	b := l.Batch(t.Context(), "p", nil)
+	b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	b.Add(numbered("a", 1), nil)
 	b.Add(numbered("b", 1), nil)
 	require.NoError(t, b.Flush())
@@ -50,7 +50,7 @@ func TestSyncIsNotAsked(t *testing.T) {
 		sync, err := ParseSync(s)
 		require.NoError(t, err)
 		l, _ := files(t, Settings{Format: FormatJSON, Sync: sync})
-		b := l.Batch(t.Context(), "p", nil)
+		b := l.Batch(t.Context(), Peer{Addr: "p"}, nil)
 		b.Add(numbered("a", 1), nil)
 		require.NoError(t, b.Settle())
 		require.Zero(t, l.Stats().Syncs, s)

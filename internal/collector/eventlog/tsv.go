@@ -3,6 +3,7 @@ package eventlog
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,6 +154,7 @@ func appendCell[T string | []byte](b []byte, s T, member bool) []byte {
 // schema is the columns of lines. It is not changed once it is in use.
 type schema struct {
 	args   []node
+	names  []string // that the arguments had, if they were known
 	one    asOne
 	marked bool   // the last column says whether something is missing
 	head   string // the lines #fields and #types
@@ -198,10 +200,19 @@ func (s *schema) headed() *schema {
 func (s *schema) with(ev *event.Event, names []string) *schema {
 	next := *manyArgs
 	if len(ev.Args) <= maxColumns {
-		next = schema{args: s.layOut(ev, names)}
+		next = schema{args: s.layOut(ev, names), names: names}
 	}
 	next.marked = s != nil && s.marked
 	return next.headed()
+}
+
+// calls reports whether the arguments are called so. They are called otherwise after
+// a reload only.
+func (s *schema) calls(names []string) bool {
+	if len(s.names) != len(names) {
+		return false
+	}
+	return len(names) == 0 || &s.names[0] == &names[0] || slices.Equal(s.names, names)
 }
 
 // layOut returns the columns of ev, which follow those of s if there are any.
@@ -209,7 +220,7 @@ func (s *schema) layOut(ev *event.Event, names []string) []node {
 	args := make([]node, len(ev.Args))
 	columns, size := 0, 0
 	for i := range args {
-		if s != nil && len(s.args) == len(ev.Args) {
+		if s != nil && len(s.args) == len(ev.Args) && s.calls(names) {
 			args[i] = s.args[i].with(&ev.Args[i], 0)
 		} else {
 			name := argNumber(i)
@@ -239,13 +250,14 @@ const (
 )
 
 // row appends the line of ev.
-func (w *writer) row(s *schema, ev *event.Event, peer string, names []string, end int) result {
-	w.left = 1 + s.width()
+func (w *writer) row(s *schema, ev *event.Event, peer Peer, names []string, end int) result {
+	w.left = 2 + s.width()
 	if s.marked {
 		end -= len("\tT")
 	}
 	w.b = appendTime(w.b, ev.Time)
-	if !w.column(end, func(end int) bool { return cell(w, peer, false, end) }) {
+	if !w.column(end, func(end int) bool { return cell(w, peer.Addr, false, end) }) ||
+		!w.column(end, func(end int) bool { return w.host(peer.Host, end) }) {
 		return noRoom
 	}
 	if r := w.columns(s, ev, names, end); r != written {
@@ -259,6 +271,16 @@ func (w *writer) row(s *schema, ev *event.Event, peer string, names []string, en
 	return written
 }
 
+// host appends the name of a peer, which may have none.
+func (w *writer) host(name string, end int) bool {
+	if name != "" {
+		return cell(w, name, false, end)
+	}
+	from := len(w.b)
+	w.b = append(w.b, unsetField...)
+	return w.within(from, end)
+}
+
 // width returns the number of columns that are an event's own.
 func (s *schema) width() (n int) {
 	for i := range s.args {
@@ -270,7 +292,7 @@ func (s *schema) width() (n int) {
 // columns appends the arguments.
 func (w *writer) columns(s *schema, ev *event.Event, names []string, end int) result {
 	if s.one == notOne {
-		if len(ev.Args) != len(s.args) {
+		if len(ev.Args) != len(s.args) || !s.calls(names) {
 			return misfit
 		}
 		for i := range s.args {
@@ -307,8 +329,8 @@ func (w *writer) column(end int, write func(end int) bool) bool {
 }
 
 func (s *schema) heading() string {
-	fields, types := []string{"ts", "peer"}, []string{"time", "string"}
-	taken := map[string]bool{"ts": true, "peer": true, truncated: true}
+	fields, types := []string{"ts", "peer", "host"}, []string{"time", "string", "string"}
+	taken := map[string]bool{"ts": true, "peer": true, "host": true, truncated: true}
 	var add func(prefix string, n *node)
 	add = func(prefix string, n *node) {
 		name := prefix + n.name

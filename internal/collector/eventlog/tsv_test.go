@@ -26,7 +26,7 @@ func named(name string, v event.Value) event.Value {
 // rowOf returns the line of an event from p, if it has these columns.
 func rowOf(s *schema, ev *event.Event, names []string) (line []byte, fits bool) {
 	var w writer
-	r := w.row(s, ev, "p", names, DefaultMaxLine)
+	r := w.row(s, ev, Peer{Addr: "p"}, names, DefaultMaxLine)
 	return w.b, r == written
 }
 
@@ -81,10 +81,10 @@ func TestColumns(t *testing.T) {
 	} {
 		ev := &event.Event{Name: "e", Time: 1, Args: []event.Value{c.v}}
 		s := (*schema)(nil).with(ev, []string{"a"})
-		require.Equal(t, "#fields\tts\tpeer\t"+c.fields+"\n#types\ttime\tstring\t"+c.types+"\n", s.head)
-		line, fits := rowOf(s, ev, nil)
+		require.Equal(t, "#fields\tts\tpeer\thost\t"+c.fields+"\n#types\ttime\tstring\tstring\t"+c.types+"\n", s.head)
+		line, fits := rowOf(s, ev, []string{"a"})
 		require.True(t, fits)
-		require.Equal(t, "1.000000\tp\t"+c.cell, string(line))
+		require.Equal(t, "1.000000\tp\t-\t"+c.cell, string(line))
 	}
 }
 
@@ -92,10 +92,11 @@ func TestNamesOfColumns(t *testing.T) {
 	heading := func(names []string, args ...event.Value) string {
 		s := (*schema)(nil).with(&event.Event{Args: args}, names)
 		fields, _, _ := strings.Cut(s.head, "\n")
-		return strings.TrimPrefix(fields, "#fields\tts\tpeer\t")
+		return strings.TrimPrefix(fields, "#fields\tts\tpeer\thost\t")
 	}
 	one := count(1)
 	require.Equal(t, "args.ts\tsid\targs.sid\targs.sid_2\targs.peer", heading([]string{"ts", "sid", "sid", "sid", "peer"}, one, one, one, one, one))
+	require.Equal(t, "args.host", heading([]string{"host"}, one))
 	require.Equal(t, "arg1\targ2", heading(nil, one, one), "names that are not known")
 	require.Equal(t, "arg1\targ2", heading([]string{"a"}, one, one), "names of something else")
 	hostile := many(event.Record, named("x\ty\nz", one), named("", one), named("-", one))
@@ -135,9 +136,9 @@ func TestSchemaFollows(t *testing.T) {
 		s = s.with(ev, nil)
 		line, fits := rowOf(s, ev, nil)
 		require.True(t, fits)
-		_, types, _ := strings.Cut(strings.TrimSuffix(s.head, "\n"), "#types\ttime\tstring\t")
+		_, types, _ := strings.Cut(strings.TrimSuffix(s.head, "\n"), "#types\ttime\tstring\tstring\t")
 		require.Equal(t, step.types, strings.ReplaceAll(types, "\t", " "), i)
-		require.Equal(t, strings.Count(types, "\t"), strings.Count(string(line), "\t")-2, "columns")
+		require.Equal(t, strings.Count(types, "\t"), strings.Count(string(line), "\t")-3, "columns")
 	}
 }
 
@@ -172,8 +173,8 @@ func TestManyColumnsBecomeJSON(t *testing.T) {
 		line, fits := rowOf(s, ev, nil)
 		require.True(t, fits, name)
 		cells := strings.Split(string(line), "\t")
-		require.Len(t, cells, c.columns+2, name)
-		require.True(t, json.Valid([]byte(cells[2])), name)
+		require.Len(t, cells, c.columns+3, name)
+		require.True(t, json.Valid([]byte(cells[3])), name)
 	}
 	_, fits := rowOf(manyArgs, &event.Event{Args: args[:2]}, nil)
 	require.False(t, fits)
@@ -181,8 +182,8 @@ func TestManyColumnsBecomeJSON(t *testing.T) {
 
 func TestFlatLine(t *testing.T) {
 	ev := &event.Event{Name: "a::b\t", Time: 2, Args: []event.Value{str("x\ty\\"), count(1)}}
-	require.Equal(t, "2.000000\tp\ta::b\\x09\t"+`{"s":"x\\ty\\\\","n":1}`, flatRow(t, ev, []string{"s", "n"}))
-	require.Equal(t, "2.000000\tp\te\t{}", flatRow(t, &event.Event{Name: "e", Time: 2}, nil))
+	require.Equal(t, "2.000000\tp\t-\ta::b\\x09\t"+`{"s":"x\\ty\\\\","n":1}`, flatRow(t, ev, []string{"s", "n"}))
+	require.Equal(t, "2.000000\tp\t-\te\t{}", flatRow(t, &event.Event{Name: "e", Time: 2}, nil))
 }
 
 func TestOpeningAndClosing(t *testing.T) {
@@ -190,7 +191,7 @@ func TestOpeningAndClosing(t *testing.T) {
 	s := (*schema)(nil).with(&event.Event{Args: []event.Value{count(1)}}, []string{"n"})
 	b := appendClosing(appendOpening(nil, "e", at, s.head), at)
 	require.Equal(t, "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\te\n"+
-		"#open\t2026-11-25-07-06-05\n#fields\tts\tpeer\tn\n#types\ttime\tstring\tcount\n#close\t2026-11-25-07-06-05\n", string(b))
+		"#open\t2026-11-25-07-06-05\n#fields\tts\tpeer\thost\tn\n#types\ttime\tstring\tstring\tcount\n#close\t2026-11-25-07-06-05\n", string(b))
 }
 
 func TestFileNames(t *testing.T) {

@@ -107,7 +107,7 @@ func TestTypeOfAFieldNeverChanges(t *testing.T) {
 		seen := ""
 		for _, v := range append(vs, event.Value{}) {
 			for _, max := range []int{0, minLine} {
-				line, _ := JSON(nil, &event.Event{Name: "e", Args: []event.Value{v}}, "p", []string{"x"}, max)
+				line, _ := JSON(nil, &event.Event{Name: "e", Args: []event.Value{v}}, Peer{Addr: "p"}, []string{"x"}, max)
 				got := shapeOf(t, line)
 				if strings.Contains(got, "any") {
 					continue // nothing that could be of another type
@@ -130,12 +130,12 @@ func TestArgumentsAreAnObject(t *testing.T) {
 		`{"a":1,"b":2}`:       {"a", "b"},
 		`{"arg1":1,"arg2":2}`: {"a"},
 	} {
-		line, _ := JSON(nil, ev, "p", names, 0)
+		line, _ := JSON(nil, ev, Peer{Addr: "p"}, names, 0)
 		require.Contains(t, string(line), `"args":`+want+"}")
 	}
-	line, _ := JSON(nil, ev, "p", nil, 0)
+	line, _ := JSON(nil, ev, Peer{Addr: "p"}, nil, 0)
 	require.Contains(t, string(line), `"args":{"arg1":1,"arg2":2}}`)
-	line, _ = JSON(nil, &event.Event{}, "p", nil, 0)
+	line, _ = JSON(nil, &event.Event{}, Peer{Addr: "p"}, nil, 0)
 	require.Contains(t, string(line), `"args":{}}`)
 }
 
@@ -178,7 +178,7 @@ func TestRealReaders(t *testing.T) {
 			str("\xff\u2028\U000e0041"), many(event.Record, named("a", count(1)), named("a", count(2))),
 			count(math.MaxUint64), float(event.Double, math.NaN()), float(event.Double, -1e300), float(event.Time, 1e300)}},
 	} {
-		all, _ = JSON(all, ev, "p", nil, 0)
+		all, _ = JSON(all, ev, Peer{Addr: "p"}, nil, 0)
 		all = append(all, '\n')
 		want++
 	}

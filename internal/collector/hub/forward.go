@@ -11,8 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -51,8 +52,8 @@ type Forwarder struct {
 	Retry, Silence time.Duration
 	Logf           func(format string, args ...any)
 
-	queue   *queue // events in the form of the wire
-	journal *peer.Journal
+	queue   *queue.Queue[message] // events in the form of the wire
+	journal *delivery.Journal
 
 	scripted    atomic.Bool // a script of Zeek has confirmed on the last connection
 	taken, lost atomic.Uint64
@@ -75,7 +76,7 @@ func NewForwarder(addr, topic string) *Forwarder {
 	return &Forwarder{
 		Addr: addr, Topic: topic, Retry: 10 * time.Second, Silence: time.Minute,
 		Logf:  func(string, ...any) {},
-		queue: newQueue(maxForwarding), journal: peer.NewJournal(maxForwarding),
+		queue: queue.New[message](maxForwarding, nil, nil), journal: delivery.NewJournal(maxForwarding),
 	}
 }
 
@@ -108,7 +109,7 @@ func (f *Forwarder) Publish(ev *event.Event) {
 // more are ever handed on than were taken.
 func (f *Forwarder) take(b []byte) bool {
 	f.taken.Add(1)
-	if f.queue.put(b) {
+	if f.queue.Put(b) == nil {
 		return true
 	}
 	f.taken.Add(^uint64(0))
@@ -225,25 +226,24 @@ func (f *Forwarder) send(c *websocket.Conn, over <-chan struct{}) error {
 	if err := c.Flush(); err != nil { // what earlier connections have left
 		return err
 	}
-	for {
-		list := f.queue.take(over)
-		if list == nil {
-			return nil
-		}
+	for f.queue.Wait(over) {
+		list := f.queue.Take()
 		rest, err := f.sendList(c, list, over)
 		if err == nil {
 			err = c.Flush()
 			f.mark()
 		}
-		f.queue.settle(rest)
+		f.queue.Sent(list[:len(list)-len(rest)])
+		f.queue.Return(rest)
 		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // sendList returns what was not sent.
-func (f *Forwarder) sendList(c *websocket.Conn, list [][]byte, over <-chan struct{}) ([][]byte, error) {
+func (f *Forwarder) sendList(c *websocket.Conn, list []message, over <-chan struct{}) ([]message, error) {
 	for i, b := range list {
 		if !f.room(over) {
 			return list[i:], nil
@@ -279,7 +279,7 @@ func (f *Forwarder) await(over <-chan struct{}) {
 	last := time.NewTimer(flushMax)
 	defer last.Stop()
 	before, seen := f.progress(), time.Now()
-	for !f.queue.empty() || f.journal.Pending() > 0 {
+	for f.queue.Pending() > 0 || f.journal.Pending() > 0 {
 		select {
 		case <-over:
 			return

@@ -10,20 +10,29 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/collector/admit"
+	"romanesco/internal/collector/memory"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
 )
 
 // handshakeTime is how long a client may take until the connection is up.
 const handshakeTime = 10 * time.Second
+
+// unbounded is more memory than there is.
+const unbounded = 1 << 50
+
+// retryAfter is when a client may try again for which there is no room.
+const retryAfter = 30 * time.Second
 
 // Receiver takes the events of one client. It belongs to one goroutine.
 type Receiver interface {
@@ -35,9 +44,6 @@ type Receiver interface {
 	Settle() error
 }
 
-// MaxClients is how many clients there may be at a time.
-const MaxClients = 256
-
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
 	// Version is what clients are told of us, behind the Zeek that we are like.
@@ -48,26 +54,58 @@ type Hub struct {
 	// Receive makes what takes the events of a client, by its address. It may have
 	// the client wait as long as ctx lives, and calls alive meanwhile.
 	Receive func(ctx context.Context, from string, alive func()) Receiver
-	Logf    func(format string, args ...any)
+	// MaxClients is how many clients there may be at a time.
+	MaxClients int
+	// Origins, Silence and MessageTime are those of websocket.Config.
+	Origins              []string
+	Silence, MessageTime time.Duration
+	// Memory is what clients share, with whoever else connects.
+	Memory *memory.Pool
+	Logf   func(format string, args ...any)
 
 	endpoint string
 	once     sync.Once
-	open     atomic.Int64 // connections
-	events   atomic.Uint64
+	gate     admit.Gate
+	events   atomic.Uint64 // that came
+	sent     atomic.Uint64
 	accepted atomic.Uint64
+	unable   atomic.Uint64         // handshakes that have failed
+	cut      atomic.Uint64         // clients that were cut off
+	refused  atomic.Uint64         // messages
 	failed   atomic.Pointer[error] // of a Receiver
 
 	mu      sync.Mutex
-	clients map[*client]bool
+	clients map[*client]func() // what ends that it is in Memory
 }
 
-// Totals returns how many events have come from how many clients.
-func (h *Hub) Totals() (events, clients uint64) { return h.events.Load(), h.accepted.Load() }
+// Stats are what there has been, and how many clients there are.
+type Stats struct {
+	Open                int    // clients, or those that are about to be
+	Accepted, Failed    uint64 // clients, and handshakes that failed
+	TurnedAway, CutOff  uint64 // clients
+	EventsIn, EventsOut uint64
+	Refused             uint64 // messages
+}
+
+// Stats returns them.
+func (h *Hub) Stats() Stats {
+	return Stats{
+		Open: int(h.gate.Open.Load()), Accepted: h.accepted.Load(), Failed: h.unable.Load(),
+		TurnedAway: h.gate.TurnedAway(), CutOff: h.cut.Load(),
+		EventsIn: h.events.Load(), EventsOut: h.sent.Load(), Refused: h.refused.Load(),
+	}
+}
 
 func (h *Hub) init() {
 	h.once.Do(func() {
 		h.endpoint = newEndpoint()
-		h.clients = map[*client]bool{}
+		h.clients = map[*client]func(){}
+		if h.Memory == nil {
+			h.Memory = memory.New(unbounded)
+		}
+		h.Memory.Count(&h.gate.Open)
+		h.gate.What, h.gate.Max, h.gate.Logf = "WebSocket clients", h.MaxClients, h.Logf
+		h.gate.Goodbye = func(nc net.Conn) { websocket.TurnAway(nc, retryAfter) }
 	})
 }
 
@@ -77,42 +115,15 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 	h.init()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = nc.Close()
-			}
-			return h.failure()
+	err := h.gate.Serve(ctx, l, func(ctx context.Context, nc net.Conn) {
+		if err := h.handle(ctx, nc); err != nil {
+			h.Logf("%s: %v", nc.RemoteAddr(), err)
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("accepting WebSocket clients: %w", err)
+		if h.failure() != nil {
+			cancel()
 		}
-		if err != nil { // out of descriptors, perhaps: that passes
-			h.Logf("accepting WebSocket clients: %v", err)
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		if h.open.Add(1) > MaxClients {
-			h.open.Add(-1)
-			h.Logf("%s: refused, there are %d WebSocket clients already", nc.RemoteAddr(), MaxClients)
-			_ = nc.Close()
-			continue
-		}
-		wg.Go(func() {
-			defer h.open.Add(-1)
-			if err := h.handle(ctx, nc); err != nil {
-				h.Logf("%s: %v", nc.RemoteAddr(), err)
-			}
-			if h.failure() != nil {
-				cancel()
-			}
-		})
-	}
+	})
+	return errors.Join(err, h.failure())
 }
 
 func (h *Hub) failure() error {
@@ -139,13 +150,8 @@ func newEndpoint() string {
 }
 
 // handle serves one client until it or ctx ends.
-func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
-	defer func() { // one client's fault is not to be that of all
-		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: %v\n%s", r, debug.Stack())
-			_ = nc.Close()
-		}
-	}()
+func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
+	h.Memory.Limit()
 	from := nc.RemoteAddr().String()
 	var c *client // once it has subscribed
 	taker := h.Receive(ctx, from, func() { _ = c.conn.Alive() })
@@ -153,9 +159,13 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
+		Origins: h.Origins, Silence: h.Silence, MessageTime: h.MessageTime,
+		OnRefusal: func() { h.refused.Add(1) },
+		Budget:    h.Memory.Incoming, Turn: h.Memory.Turn,
 		BeforeAck: func(conn *websocket.Conn) {
-			c = newClient(conn)
+			c = h.newClient(conn)
 			h.add(c)
+			h.accepted.Add(1) // it may count on that as soon as it is told
 		},
 	})
 	cancel()
@@ -163,18 +173,36 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 		defer h.remove(c)
 	}
 	if err != nil {
+		h.unable.Add(1)
 		return err
 	}
-	h.accepted.Add(1)
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(c.send)
 	defer wg.Wait()
-	defer c.close()
+	end := errUnfinished
+	defer func() { c.close(end) }()
 	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
-	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+	end = err
+	return h.ended(ctx, c, err)
+}
+
+// errUnfinished is why a connection ends that we have not come to the end of: by a
+// panic.
+var errUnfinished = errors.New("an error of our own")
+
+// ended returns what is to be said of a connection that has ended with err.
+func (h *Hub) ended(ctx context.Context, c *client, err error) error {
+	switch cut := c.cut.Load(); {
+	case cut != nil:
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", *cut)
+	case errors.Is(err, delivery.ErrSilent), errors.Is(err, websocket.ErrLate), errors.Is(err, websocket.ErrOverloaded):
+		h.cut.Add(1)
+		return fmt.Errorf("cut off: %w", err)
+	case errors.Is(err, io.EOF) || ctx.Err() != nil:
 		return nil
 	}
 	return err
@@ -183,17 +211,19 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) (err error) {
 func (h *Hub) add(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.clients[c] = true
+	h.clients[c] = h.Memory.Join(c)
 }
 
 func (h *Hub) remove(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.clients[c]()
 	delete(h.clients, c)
 }
 
 // receive passes on what a client sends.
 func (h *Hub) receive(c *client, taker Receiver) error {
+	defer c.conn.Release()
 	var ev event.Event
 	for taken := false; ; {
 		kind, err := c.conn.Step(&ev)
@@ -204,9 +234,11 @@ func (h *Hub) receive(c *client, taker Receiver) error {
 		case arrival.Event:
 			h.events.Add(1)
 			taken = true
-			if err = h.fail(taker.Event(c.conn.Topic(), &ev)); err == nil {
-				h.pass(c, c.conn.Topic(), c.conn.Message())
+			take := h.take
+			if len(c.conn.Message()) >= memory.LargeEvent {
+				take = h.takeLarge
 			}
+			err = take(c, taker, &ev)
 		case arrival.Drained:
 			if taken {
 				err = h.fail(taker.Flush())
@@ -223,14 +255,48 @@ func (h *Hub) receive(c *client, taker Receiver) error {
 	}
 }
 
+// take writes an event, or has it wait to be written, and passes it on.
+func (h *Hub) take(c *client, taker Receiver, ev *event.Event) error {
+	if err := h.fail(taker.Event(c.conn.Topic(), ev)); err != nil {
+		return err
+	}
+	h.pass(c, c.conn.Topic(), c.conn.Message())
+	return nil
+}
+
+// takeLarge does so with an event that takes much memory as a line. It is its turn, so
+// that the memory for such an event is needed once.
+func (h *Hub) takeLarge(c *client, taker Receiver, ev *event.Event) error {
+	if err := h.fail(taker.Flush()); err != nil {
+		return err
+	}
+	done, err := h.Memory.ForLine(ev, c.conn.Held())
+	if errors.Is(err, memory.ErrTooLarge) {
+		h.Logf("event %.80q is skipped: %v", ev.Name, err)
+		return c.conn.Refuse(err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", websocket.ErrOverloaded, err)
+	}
+	defer done()
+	if err := h.take(c, taker, ev); err != nil {
+		return err
+	}
+	return h.fail(taker.Flush())
+}
+
 // pass gives a message to all clients that have subscribed to its topic, but
 // not back to who sent it.
-func (h *Hub) pass(from *client, topic string, message []byte) {
+func (h *Hub) pass(from *client, topic string, text []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var m message // of all of them
 	for c := range h.clients {
 		if c != from && c.wants(topic) {
-			c.put(message)
+			if m == nil {
+				m = slices.Clone(text)
+			}
+			c.put(m)
 		}
 	}
 }

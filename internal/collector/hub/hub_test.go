@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
 )
@@ -31,13 +32,24 @@ type notebook struct {
 	lines   []string
 	settled int
 	broken  error
+	faulty  string        // the event that shows an error of our own
+	stay    chan struct{} // for which events that are called large wait
+	inside  atomic.Int64  // how many do
 }
 
 type page struct{ *notebook }
 
 func (p page) Event(topic string, ev *event.Event) error {
+	if ev.Name == "large" {
+		p.inside.Add(1)
+		<-p.stay
+		p.inside.Add(-1)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if ev.Name == p.faulty {
+		panic("an error of our own")
+	}
 	p.lines = append(p.lines, fmt.Sprintf("%s %s %d", topic, ev.Name, len(ev.Args)))
 	return nil
 }
@@ -58,18 +70,21 @@ func (n *notebook) seen() []string {
 }
 
 // serve runs a hub until the test ends.
-func serve(t *testing.T, n *notebook) (*Hub, string) {
+func serve(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string) {
 	t.Helper()
-	h, addr, done := serving(t, n)
+	h, addr, done := serving(t, n, set...)
 	t.Cleanup(func() { require.NoError(t, done()) })
 	return h, addr
 }
 
-func serving(t *testing.T, n *notebook) (*Hub, string, func() error) {
+func serving(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string, func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "1.2.3", Receive: func(context.Context, string, func()) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", MaxClients: 16, Receive: func(context.Context, string, func()) Receiver { return page{n} }, Logf: t.Logf}
+	for _, f := range set {
+		f(h)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(ctx, l) }()
@@ -210,15 +225,21 @@ func TestBrokenReceiver(t *testing.T) {
 	require.ErrorIs(t, done(), broken)
 }
 
-// TestTooManyClients: the one that is too much is refused, until another leaves.
+// TestTooManyClients: the one that is too much is told so, until another leaves.
 func TestTooManyClients(t *testing.T) {
 	h, addr := serve(t, &notebook{})
-	h.open.Store(MaxClients)
-	nc, err := net.Dial("tcp", addr)
+	h.gate.Open.Store(int64(h.MaxClients))
+	r, err := http.Get("http://" + addr + zeek.Path)
 	require.NoError(t, err)
-	_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
-	require.Error(t, err) // a refusal, or a reset if our request was there before it
-	h.open.Store(0)
+	require.NoError(t, r.Body.Close())
+	require.Equal(t, "503 30", fmt.Sprint(r.StatusCode, " ", r.Header.Get("Retry-After")))
+	for range 20 {
+		nc, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		_, err = websocket.Open(t.Context(), nc, websocket.Config{Host: addr})
+		require.ErrorContains(t, err, "HTTP status 503")
+	}
+	h.gate.Open.Store(0)
 	dial(t, addr, "t")
 }
 
@@ -364,7 +385,8 @@ func (l *later) Settle() error                    { return nil }
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	near, far := net.Pipe()
 	l := &later{written: make(chan int, 1)}
-	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return l }, Logf: t.Logf, clients: map[*client]bool{}}
+	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return l }, Logf: t.Logf}
+	h.init()
 	go func() { _ = h.handle(t.Context(), far) }()
 	client := &started{Conn: near}
 	c, err := websocket.Open(t.Context(), client, websocket.Config{Host: "hub", Topic: "t"})
@@ -375,23 +397,14 @@ func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	_ = near.Close()
 }
 
-// faulty is a Receiver with an error of our own.
-type faulty struct{ page }
-
-func (faulty) Event(string, *event.Event) error { panic("an error of our own") }
-
 // TestPanicEndsTheClient, and nothing else.
 func TestPanicEndsTheClient(t *testing.T) {
-	near, far := net.Pipe()
-	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return faulty{} }, Logf: t.Logf, clients: map[*client]bool{}}
-	done := make(chan error, 1)
-	go func() { done <- h.handle(t.Context(), far) }()
-	c, err := websocket.Open(t.Context(), near, websocket.Config{Host: "hub", Topic: "t"})
-	require.NoError(t, err)
+	_, addr := serve(t, &notebook{faulty: "one"})
+	c, other := dial(t, addr, "t"), dial(t, addr, "t", "t")
 	send(t, c, "one")
-	require.ErrorContains(t, <-done, "an error of our own")
 	require.Error(t, c.Next(&event.Event{}))
-	require.Empty(t, h.clients)
+	send(t, dial(t, addr, "t"), "two")
+	require.Equal(t, "t two", receive(t, other))
 }
 
 // TestHubConfirmsByPongs: a client that asks for the script of Zeek's is told at
@@ -402,7 +415,7 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	other := dial(t, addr, "x", "site/")
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	var refused, script atomic.Int32
 	c, err := websocket.Open(t.Context(), nc, websocket.Config{
 		Host: addr, Topic: "site/a", Journal: j, Confirm: websocket.ByScriptIfAny,
@@ -422,7 +435,7 @@ func TestHubConfirmsByPongs(t *testing.T) {
 	require.Equal(t, "site/a e", receive(t, other))
 	require.Eventually(t, func() bool { return j.Pending() == 0 }, 10*time.Second, time.Millisecond)
 	require.Len(t, n.seen(), 1)
-	events, _ := h.Totals()
+	events := h.Stats().EventsIn
 	require.EqualValues(t, 1, events)
 	require.Zero(t, refused.Load()+script.Load())
 }
@@ -516,4 +529,48 @@ func TestForwardToOneThatGoes(t *testing.T) {
 	cancel()
 	require.NoError(t, <-done)
 	require.Equal(t, Totals{Forwarded: 40, Unconfirmed: 60}, f.Totals())
+}
+
+// TestForwardWaitsForAScriptThatIsBusy: it has confirmed before, so that nothing is sent
+// that only pongs would confirm.
+func TestForwardWaitsForAScriptThatIsBusy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	f.Logf, f.Retry, f.Silence, f.Confirm = t.Logf, time.Millisecond, time.Minute, websocket.ByScriptIfAny
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = f.Run(ctx) }()
+	accept := func() (*websocket.Conn, *event.Event) {
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		c, err := websocket.Accept(t.Context(), nc, websocket.Config{All: true, Script: true, Version: "2.7.0"})
+		require.NoError(t, err)
+		hello := new(event.Event)
+		require.NoError(t, c.Next(hello))
+		require.Equal(t, "BroccoliConfirm::hello", hello.Name)
+		return c, hello
+	}
+	first, hello := accept()
+	here := &event.Event{Name: "BroccoliConfirm::here", Args: hello.Args[:1]}
+	require.NoError(t, first.SendOn("broccoli/confirm/"+string(hello.Args[0].Bytes), here))
+	require.NoError(t, first.Flush())
+	require.Eventually(t, f.scripted.Load, enough, time.Millisecond)
+	require.NoError(t, first.Close())
+
+	second, _ := accept()
+	defer second.Close()
+	publishMany(f, 10)
+	come := make(chan string, 100)
+	go func() {
+		for ev := new(event.Event); second.Next(ev) == nil; {
+			come <- ev.Name
+		}
+	}()
+	select {
+	case name := <-come:
+		require.Fail(t, "it was sent "+name)
+	case <-time.After(4 * time.Second): // twice what one is waited for that has not answered before
+	}
 }

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	_ "time/tzdata"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestNext: logs are rotated when the clock shows a multiple of the interval

@@ -31,8 +31,18 @@ type Facts struct {
 	// to be sent on; TurnedAway and CutOff are peers.
 	Incoming, Outgoing int64
 	TurnedAway, CutOff uint64
+	Clients            *Clients        // nil if there are none of WebSocket
 	Log                *eventlog.Stats // nil if there is no log folder
 	LeftOut            uint64          // lines of comm.log, likewise
+}
+
+// Clients are those of WebSocket.
+type Clients struct {
+	Open                int    // that are connected, or about to be
+	Accepted, Refused   uint64 // handshakes
+	TurnedAway, CutOff  uint64
+	EventsIn, EventsOut uint64
+	Skipped             uint64 // messages that were refused
 }
 
 // Address returns what addr means, which has to be of this host alone unless public.
@@ -131,12 +141,26 @@ func (f *Facts) write(w io.Writer) {
 	} {
 		metrics.WriteCounterUint64(w, c.name, c.value)
 	}
+	if f.Clients != nil {
+		writeClients(w, f.Clients)
+	}
 	if f.Log != nil {
 		writeLog(w, f.Log)
 		metrics.WriteCounterUint64(w, "broccoli_comm_lines_left_out_total", f.LeftOut)
 	}
 	metrics.WriteProcMetrics(w)
 	metrics.WriteFDMetrics(w)
+}
+
+func writeClients(w io.Writer, c *Clients) {
+	metrics.WriteGaugeUint64(w, "broccoli_websocket_clients", uint64(c.Open))
+	metrics.WriteCounterUint64(w, "broccoli_websocket_handshakes_total", c.Accepted)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_handshakes_failed_total", c.Refused)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_turned_away_total", c.TurnedAway)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_cut_off_total", c.CutOff)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_received_events_total", c.EventsIn)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_sent_events_total", c.EventsOut)
+	metrics.WriteCounterUint64(w, "broccoli_websocket_refused_messages_total", c.Skipped)
 }
 
 func writeLog(w io.Writer, s *eventlog.Stats) {

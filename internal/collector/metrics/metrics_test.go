@@ -31,6 +31,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		Traffic: traffic.Totals{BytesIn: 4, BytesOut: 5, ChunksIn: 6, ChunksOut: 7, Reads: 8, Writes: 9,
 			EventsIn: 10, EventsOut: 11, Skipped: 12, Pending: 13, Ignored: 25},
 		Truncated: 20, LeftOut: 21,
+		Clients: &Clients{Open: 31, Accepted: 32, Refused: 33, TurnedAway: 34, CutOff: 35, EventsIn: 36, EventsOut: 37, Skipped: 38},
 		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19, Full: true,
 			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
 	}, nil, "/metrics")
@@ -43,7 +44,17 @@ func TestEveryFactIsShown(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{
 		`broccoli_collector_info{version="1.0\""}`: "1",
-		"broccoli_peers":                     "1",
+		"broccoli_peers": "1",
+
+		"broccoli_websocket_clients":                 "31",
+		"broccoli_websocket_handshakes_total":        "32",
+		"broccoli_websocket_handshakes_failed_total": "33",
+		"broccoli_websocket_turned_away_total":       "34",
+		"broccoli_websocket_cut_off_total":           "35",
+		"broccoli_websocket_received_events_total":   "36",
+		"broccoli_websocket_sent_events_total":       "37",
+		"broccoli_websocket_refused_messages_total":  "38",
+
 		"broccoli_handshakes_total":          "2",
 		"broccoli_handshakes_failed_total":   "3",
 		"broccoli_received_bytes_total":      "4",
@@ -80,6 +91,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		require.Contains(t, w.Body.String(), line+"\n")
 	}
 	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_log_")
+	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_websocket_")
 }
 
 func TestHealth(t *testing.T) {

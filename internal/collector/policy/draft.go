@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -96,16 +97,20 @@ func (d *draft) port(e *entry) uint16 {
 // checkSame refuses two destinations of which the second would never be found.
 func (d *draft) checkSame() error {
 	type key struct {
-		host  netip.Addr
-		class string
+		host         netip.Addr
+		class, names string
 	}
 	seen := map[key]*entry{}
 	for _, e := range d.entries {
 		if e.Connect {
 			continue
 		}
-		k := key{e.Host, e.Class}
-		if first := seen[k]; first != nil {
+		anyName := key{host: e.Host, class: e.Class}
+		k := anyName
+		if e.TLSNames != nil {
+			k.names = e.TLSNames.String()
+		}
+		if first := cmp.Or(seen[anyName], seen[k]); first != nil {
 			return &Error{e.At, fmt.Sprintf("%s has the same host and class as %s (%v): the peer cannot be told apart",
 				quote(e.Tag), quote(first.Tag), first.At)}
 		}

@@ -201,6 +201,9 @@ func (p *parser) entry(table string) (*entry, error) {
 	if !d.Host.IsValid() {
 		return nil, p.fail(p.tok.at, "expected a $host in %s", quote(d.Tag))
 	}
+	if d.TLSNames != nil && !d.SSL {
+		return nil, &Error{d.namesAt, "expected $ssl=T beside $tls_names: without TLS there is no certificate"}
+	}
 	return d, p.advance()
 }
 

@@ -53,7 +53,10 @@ type Destination struct {
 	SSL bool
 	// TLSName is the name that the certificate must have when we connect, "any" for
 	// any, and empty for Host.
-	TLSName     string
+	TLSName string
+	// TLSNames are the names that the certificate may have, nil for any. Then the
+	// peer must use TLS.
+	TLSNames    *pattern.Pattern
 	Compression int // 0 to 9
 }
 

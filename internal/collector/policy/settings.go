@@ -74,8 +74,9 @@ func (p *parser) pathValue() (string, error) {
 // entry is a destination that is being read.
 type entry struct {
 	Destination
-	table string
-	given []string // which fields it has
+	table   string
+	given   []string // which fields it has
+	namesAt Pos      // of $tls_names
 }
 
 func newEntry(table string) *entry {
@@ -98,6 +99,11 @@ var fields = map[string]func(*parser, *entry) error{
 	"ssl":          func(p *parser, d *entry) (err error) { d.SSL, err = p.boolValue(); return err },
 	"cache":        func(p *parser, d *entry) (err error) { d.Cache, err = p.boolValue(); return err },
 	"tls_name":     func(p *parser, d *entry) (err error) { d.TLSName, err = p.shortValue(); return err },
+	"tls_names": func(p *parser, d *entry) (err error) {
+		d.namesAt = p.pos(p.tok.at)
+		d.TLSNames, err = p.patternValue()
+		return err
+	},
 	"events": func(p *parser, d *entry) (err error) {
 		d.EventsAt = p.pos(p.tok.at)
 		d.Events, err = p.patternValue()

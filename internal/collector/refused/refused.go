@@ -57,7 +57,7 @@ func (f *File) Add(peer string, why error, ev *event.Event) error {
 func line(peer string, why error, ev *event.Event) []byte {
 	b := strconv.AppendFloat([]byte(`{"time":`), float64(time.Now().UnixMilli())/1e3, 'f', 3, 64)
 	b = eventlog.AppendText(append(b, `,"reason":`...), why.Error())
-	b, _ = eventlog.JSON(append(b, `,"refused":`...), ev, peer, nil, 0)
+	b, _ = eventlog.JSON(append(b, `,"refused":`...), ev, eventlog.Peer{Addr: peer}, nil, 0)
 	return append(b, "}\n"...)
 }
 

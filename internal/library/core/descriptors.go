@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,11 +21,17 @@ import (
 var errForeign = errors.New("the host has closed the library's descriptors")
 
 // identity is what a descriptor refers to. All eventfds and timerfds have one inode;
-// ours have a mark besides, as what fcntl(F_GETSIG) says.
+// ours have a mark besides, that of capi/descriptor.c.
 type identity struct {
 	fd       int
 	dev, ino uint64
-	mark     int
+	mark     mark
+}
+
+// mark is which signal would tell of a descriptor, and whom.
+type mark struct {
+	signal int
+	owner  struct{ kind, id int32 } // struct f_owner_ex
 }
 
 func identify(fd int) identity {
@@ -32,9 +39,17 @@ func identify(fd int) identity {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil {
 		id.dev, id.ino = st.Dev, st.Ino
-		id.mark, _ = unix.FcntlInt(uintptr(fd), unix.F_GETSIG, 0)
+		if st.Mode&unix.S_IFMT != unix.S_IFSOCK { // each of these has an inode of its own
+			id.mark = markOf(fd)
+		}
 	}
 	return id
+}
+
+func markOf(fd int) (m mark) {
+	m.signal, _ = unix.FcntlInt(uintptr(fd), unix.F_GETSIG, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETOWN_EX, uintptr(unsafe.Pointer(&m.owner)))
+	return m
 }
 
 // ours reports whether the descriptor may still be what it was; it is quick, and

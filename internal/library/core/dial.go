@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek/websocket"
 )
 
@@ -91,7 +91,7 @@ func (c *conn) lasting(nc net.Conn) net.Conn {
 	if !ok {
 		return nc
 	}
-	peer.KeepAlive(tcp, c.set.silence)
+	delivery.KeepAlive(tcp, c.set.silence)
 	s := newSocket(tcp)
 	c.sock.Store(s)
 	return s

@@ -20,6 +20,7 @@ import (
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"
 	"romanesco/internal/library/spool"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
 	"romanesco/internal/protocol/wire"
 )
@@ -257,7 +258,7 @@ func TestLateSession(t *testing.T) {
 	}))
 	f.set.confirm = true
 	c := &conn{
-		link: f.link, set: f.set, journal: peer.NewJournal(journalMax),
+		link: f.link, set: f.set, journal: delivery.NewJournal(journalMax),
 		ending: make(chan struct{}), late: make(chan struct{}), run: newRun(),
 	}
 	var err error

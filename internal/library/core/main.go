@@ -38,7 +38,7 @@ import (
 	"time"
 	"unsafe"
 
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek/websocket"
 	"romanesco/internal/secure"
 )
@@ -74,7 +74,7 @@ func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.in
 }
 
 func connect(l *C.struct_link, v *link, s settings, anew bool) error {
-	var journal *peer.Journal
+	var journal *delivery.Journal
 	if found, ok := links.Load(l); ok {
 		c := found.(*conn)
 		if !c.disowned() {

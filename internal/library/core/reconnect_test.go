@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"romanesco/internal/protocol/delivery"
 
-	"romanesco/internal/protocol/peer"
+	"github.com/stretchr/testify/require"
 )
 
 // TestRetryIsTheMost: no pause is longer than what is set.
@@ -22,7 +22,7 @@ func TestUseful(t *testing.T) {
 	require.False(t, c.useful(firstPause-1, 0))
 	require.True(t, c.useful(firstPause, 0))
 	require.True(t, c.useful(0, 1))
-	c.journal = peer.NewJournal(journalMax)
+	c.journal = delivery.NewJournal(journalMax)
 	require.False(t, c.useful(0, 0))
 	c.journal.Confirm(c.journal.Add([]byte("event"), 1))
 	require.True(t, c.useful(0, 0))

@@ -35,7 +35,7 @@ type spooler struct {
 	orphan  *spool.Orphan
 	looked  bool // for orphans, since the connection came up
 	marks   uint64
-	pending []delivery
+	pending []unconfirmed
 
 	mu      sync.Mutex
 	adopted uint64 // batches

@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 
 	"romanesco/internal/library/spool"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
-// delivery is a batch that the peer has not confirmed.
-type delivery struct {
+// unconfirmed is a batch that the peer has not confirmed.
+type unconfirmed struct {
 	mark  uint64 // in the journal
 	log   *spool.Log
 	index uint64
@@ -111,7 +111,7 @@ func (p *spooler) next(b *spool.Batch) (*spool.Log, uint64) {
 		if index, ok := p.orphan.Next(b); ok {
 			return p.orphan.Log, index
 		}
-		if slices.ContainsFunc(p.pending, func(d delivery) bool { return d.log == p.orphan.Log }) {
+		if slices.ContainsFunc(p.pending, func(d unconfirmed) bool { return d.log == p.orphan.Log }) {
 			break // not confirmed yet
 		}
 		if p.orphan.Drained() {
@@ -197,9 +197,9 @@ func (p *spooler) leaveOrphan() {
 }
 
 // sent notes that a batch is in the journal.
-func (p *spooler) sent(log *spool.Log, index uint64, j *peer.Journal) {
+func (p *spooler) sent(log *spool.Log, index uint64, j *delivery.Journal) {
 	p.marks++
-	p.pending = append(p.pending, delivery{p.marks, log, index})
+	p.pending = append(p.pending, unconfirmed{p.marks, log, index})
 	j.Mark(p.marks)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+
 	"romanesco/internal/event"
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"

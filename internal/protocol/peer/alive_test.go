@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -100,15 +101,15 @@ func TestSwallowedConnectionIsNoticed(t *testing.T) {
 	defer c.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- c.Next(&event.Event{}) }()
-	require.Eventually(t, c.watch.answers.Load, enough, time.Millisecond, "a PING is answered")
+	require.Eventually(t, c.watch.HasAnswered, enough, time.Millisecond, "a PING is answered")
 	swallow.Store(true)
 	select {
 	case err := <-ended:
-		require.ErrorIs(t, err, ErrSilent)
+		require.ErrorIs(t, err, delivery.ErrSilent)
 	case <-time.After(enough):
 		t.Fatal("nobody has noticed")
 	}
-	require.ErrorIs(t, c.write(wire.PhaseDone{}.AppendTo), ErrSilent)
+	require.ErrorIs(t, c.write(wire.PhaseDone{}.AppendTo), delivery.ErrSilent)
 }
 
 // TestQuietPeerIsKept: a peer that says nothing, and does not answer PINGs, as
@@ -176,7 +177,7 @@ func TestPeerIsKeptWhileNobodyReads(t *testing.T) {
 	}
 	got := make(chan error, 1)
 	go func() { got <- c.Next(&event.Event{}) }()
-	require.Eventually(t, c.watch.answers.Load, enough, time.Millisecond, "a PING is answered")
+	require.Eventually(t, c.watch.HasAnswered, enough, time.Millisecond, "a PING is answered")
 	send()
 	require.NoError(t, <-got)
 	time.Sleep(7 * silence) // the longer, the surer
@@ -207,8 +208,10 @@ func mute(t *testing.T, flags uint32) (nc net.Conn, told func() io.Reader) {
 func deaf(t *testing.T, nc net.Conn) {
 	t.Helper()
 	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	raw, err := nc.(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
 	var failed error
-	require.NoError(t, rawConn(nc).Control(func(fd uintptr) {
+	require.NoError(t, raw.Control(func(fd uintptr) {
 		failed = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 			&unix.SockFprog{Len: 1, Filter: &drop[0]})
 	}))
@@ -223,7 +226,7 @@ func TestDeadHostIsNoticed(t *testing.T) {
 			t.Parallel()
 			const silence = time.Second
 			nc, told := mute(t, 0)
-			KeepAlive(nc, silence)
+			delivery.KeepAlive(nc, silence)
 			c, err := Open(t.Context(), nc, Config{Silence: silence})
 			require.NoError(t, err)
 			defer c.Close()
@@ -236,7 +239,7 @@ func TestDeadHostIsNoticed(t *testing.T) {
 			require.Error(t, err)
 			t.Log(err)
 			if send {
-				require.ErrorIs(t, err, ErrSilent)
+				require.ErrorIs(t, err, delivery.ErrSilent)
 			}
 		})
 	}
@@ -246,7 +249,7 @@ func TestDeadHostIsNoticed(t *testing.T) {
 // answering is alive.
 func TestStalledPeerIsKept(t *testing.T) {
 	nc, told := mute(t, 0)
-	KeepAlive(nc, 100*time.Millisecond)
+	delivery.KeepAlive(nc, 100*time.Millisecond)
 	c, err := Open(t.Context(), nc, Config{Silence: 100 * time.Millisecond})
 	require.NoError(t, err)
 	const n, size = 100, 200_000

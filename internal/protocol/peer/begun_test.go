@@ -9,6 +9,7 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -21,7 +22,7 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		var busy atomic.Bool
 		sends, takes := pair(t, Config{Compression: level}, Config{
 			Requests: []string{"e"}, Decompress: true, MessageTime: within,
-			Limits: wire.Limits{Budget: wire.NewBudget(1 << 20)},
+			Sparing: true,
 		})
 		b, err := (&wire.Encoder{}).AppendEvent(nil, &event.Event{Name: "e", Args: []event.Value{
 			{Type: event.String, Bytes: make([]byte, 1000)},
@@ -60,7 +61,7 @@ func TestMessagesThatAreBegun(t *testing.T) {
 		require.NoError(t, <-got)
 		write(b[:c.last]) // a part of the header, or that alone
 		begun := time.Now()
-		require.ErrorIs(t, <-got, ErrSilent)
+		require.ErrorIs(t, <-got, delivery.ErrSilent)
 		require.GreaterOrEqual(t, time.Since(begun), within/2)
 	}
 }

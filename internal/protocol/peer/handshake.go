@@ -82,7 +82,7 @@ func (c *Conn) control(t wire.MsgType, payload []byte) error {
 		if err := p.Decode(payload); err != nil {
 			return err
 		}
-		c.watch.answers.Store(true)
+		c.watch.Answered()
 		if c.cfg.Journal != nil {
 			c.cfg.Journal.Confirm(p.Seq)
 		}
@@ -154,6 +154,7 @@ func (c *Conn) appendTerms(b []byte) []byte {
 func (c *Conn) peerRequest(payload []byte) error {
 	wanted := *c.wants.Load()
 	next := wanted // a copy as soon as there is something new
+	var added []string
 	for name, err := range wire.RequestNames(payload) {
 		if err != nil {
 			return err
@@ -170,10 +171,13 @@ func (c *Conn) peerRequest(payload []byte) error {
 		}
 		next[string(name)] = true
 		if c.cfg.Requested != nil {
-			c.cfg.Requested(string(name))
+			added = append(added, string(name))
 		}
 	}
-	c.wants.Store(&next)
+	c.wants.Store(&next) // first, for who is told of one to find it in Wanted
+	for _, name := range added {
+		c.cfg.Requested(name)
+	}
 	return nil
 }
 

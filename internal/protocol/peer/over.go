@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -16,7 +17,7 @@ func (c *Conn) over(err error) {
 		return
 	}
 	c.overOnce.Do(func() {
-		form := Form{Split: c.split}
+		form := delivery.Form{Split: c.split}
 		if c.cfg.SetAside != nil {
 			form.SetAside = c.setAside
 		}
@@ -28,11 +29,11 @@ func (c *Conn) over(err error) {
 
 // endOf is what an error of Next tells. Bro's protocol has no word for "this event
 // I will not have": all that a peer can do is end.
-func endOf(err error) End {
+func endOf(err error) delivery.End {
 	if err == io.EOF || errors.Is(err, ErrRefused) {
-		return Ended
+		return delivery.Ended
 	}
-	return Lost
+	return delivery.Lost
 }
 
 // split cuts a batch into events; nil: it is damaged.

@@ -9,14 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/traffic"
 	"romanesco/internal/protocol/wire"
 )
@@ -27,8 +30,6 @@ var (
 	ErrVersion = errors.New("versions differ")
 	// ErrRefused says that the peer answered with an error or closed.
 	ErrRefused = errors.New("peer refuses")
-	// ErrSilent says that the peer is gone without a word.
-	ErrSilent = errors.New("peer is silent")
 	// ErrAuthority says that both sides consider their state authoritative.
 	ErrAuthority = errors.New("misconfiguration: authoritative state on both sides")
 )
@@ -63,9 +64,12 @@ type Config struct {
 	// Whole says that chunks are not split: over TLS.
 	Whole  bool
 	Limits wire.Limits
+	// Sparing keeps no buffer while the peer says nothing: for who has thousands. It
+	// costs a poll(2) for each read.
+	Sparing bool
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first.
-	Journal *Journal
+	Journal *delivery.Journal
 	// SetAside, if set, is told of an event of the Journal that the peer refuses
 	// again and again, before it is forgotten. With an error it is tried again.
 	SetAside func(ev *event.Event, why error) error
@@ -118,11 +122,11 @@ type Conn struct {
 	zip      *wire.Deflater // if what is written is compressed
 	packed   []byte         // what of out that makes
 	released bool
-	replay   Replay // of the journal
-	sealed   uint32 // the batch of the journal that out ends with
-	written  uint32 // the last batch that is on its way
+	replay   delivery.Replay // of the journal
+	sealed   uint32          // the batch of the journal that out ends with
+	written  uint32          // the last batch that is on its way
 
-	watch     Watch
+	watch     delivery.Watch
 	failed    atomic.Pointer[error]
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -138,12 +142,8 @@ const (
 // maxNonsense is how many malformed payloads may follow each other.
 const maxNonsense = 1000
 
-const (
-	// flushSize is from how many bytes on Send writes by itself.
-	flushSize = 64 << 10
-	// batchSize is from how many bytes on events are confirmed together.
-	batchSize = 16 << 10
-)
+// flushSize is from how many bytes on Send writes by itself.
+const flushSize = 64 << 10
 
 // Open does the handshake on an established stream, within the time of ctx. The
 // stream is closed when it fails.
@@ -163,8 +163,8 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		enc:    wire.Encoder{Whole: cfg.Whole},
 		closed: make(chan struct{}),
 	}
-	c.in = wire.NewReader(countedReader{c, listened{nc, &c.watch}}, cfg.Limits)
-	if cfg.Limits.Budget != nil { // one of many; the only connection of a host keeps its buffer
+	c.in = wire.NewReader(countedReader{c, c.watch.Stream(nc)}, cfg.Limits)
+	if cfg.Sparing {
 		c.ready = readinessOf(nc)
 	}
 	none := map[string]bool{}
@@ -181,7 +181,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 	c.opened = err == nil
 	if err == nil && cfg.Journal != nil && !c.pings() {
 		cfg.Journal.Unanswered()
-		go c.kernelReceipts()
+		go cfg.Journal.KernelReceipts(nc, c.closed, c.lastWritten)
 	}
 	if err == nil && cfg.Silence > 0 {
 		go c.watchPeer()
@@ -195,6 +195,13 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 		return nil, fmt.Errorf("handshake, phase %v: %w", c.phase, err)
 	}
 	return c, nil
+}
+
+// lastWritten returns the last batch of the journal that is on its way.
+func (c *Conn) lastWritten() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.written
 }
 
 // countedReader is the stream of a connection, with what is read of it counted.
@@ -264,7 +271,7 @@ func (c *Conn) timedRead(r io.Reader, b []byte) (int, error) {
 	n, err := r.Read(b)
 	c.waited += time.Since(from)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrSilent, c.cfg.MessageTime)
+		err = fmt.Errorf("%w: a message was begun %v ago and has not been ended", delivery.ErrSilent, c.cfg.MessageTime)
 	}
 	return n, err
 }
@@ -277,6 +284,9 @@ func (c *Conn) PeerClass() string { return c.version.Class }
 
 // Wants reports whether the peer has asked for events of that name.
 func (c *Conn) Wants(name string) bool { return (*c.wants.Load())[name] }
+
+// Wanted returns the names of all events that the peer has asked for.
+func (c *Conn) Wanted() []string { return slices.Collect(maps.Keys(*c.wants.Load())) }
 
 // Next is Step for who gathers nothing and has nothing to make safe: it returns at
 // an event, and answers what else comes.

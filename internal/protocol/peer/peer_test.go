@@ -160,7 +160,7 @@ func TestPingIsAnswered(t *testing.T) {
 func TestDrained(t *testing.T) {
 	for _, level := range []int{0, 5} {
 		sends, takes := pair(t, Config{Compression: level}, Config{
-			Requests: []string{"e"}, Decompress: true, Limits: wire.Limits{Budget: wire.NewBudget(1 << 20)},
+			Requests: []string{"e"}, Decompress: true, Sparing: true,
 		})
 		var ev event.Event
 		next := func() arrival.Kind {

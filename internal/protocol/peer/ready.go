@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 
+	"romanesco/internal/protocol/delivery"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -39,8 +41,8 @@ func (r *readiness) there(fd uintptr) bool {
 }
 
 // wait returns when there is something, or an error of the stream as a read does.
-func (r *readiness) wait(w *Watch) error {
-	w.reading.Store(true)
-	defer w.reading.Store(false)
+func (r *readiness) wait(w *delivery.Watch) error {
+	w.Waits(true)
+	defer w.Waits(false)
 	return r.raw.Read(r.look)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 )
 
 func numbered(n int) *event.Event {
@@ -78,7 +79,7 @@ func never(uint64) bool { return false }
 
 // deliver sends events through a journal until it is empty, over as many
 // connections as that takes, or as many as are allowed.
-func (d *destination) deliver(j *Journal, events, connections int, setAside func(*event.Event, error) error) {
+func (d *destination) deliver(j *delivery.Journal, events, connections int, setAside func(*event.Event, error) error) {
 	t := d.t
 	next := 0
 	for range connections {
@@ -142,12 +143,12 @@ func TestWhatEndsConnectionsIsSetAside(t *testing.T) {
 		d.take(p, func(n uint64) bool { return slices.Contains(poison, n) })
 	})
 	var set aside
-	j := NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	d.deliver(j, events, 100, set.take)
 	require.Zero(t, j.Pending())
 	require.Equal(t, poison, set.numbers)
 	require.Equal(t, events-len(poison), d.count())
-	require.LessOrEqual(t, d.held, len(poison)*(fruitless+proof/byEnd+1)+1)
+	require.LessOrEqual(t, d.held, len(poison)*(2+5+1)+1, "two ends until the search begins, five that prove, and one")
 }
 
 // TestNobodyIsSetAsideByKills, which come when they come: all arrive.
@@ -168,7 +169,7 @@ func TestNobodyIsSetAsideByKills(t *testing.T) {
 		d.take(p, never)
 	})
 	var set aside
-	j := NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	d.deliver(j, events, 10*kills, set.take)
 	require.Empty(t, set.numbers)
 	require.Equal(t, events, d.count())
@@ -189,12 +190,35 @@ func TestWhatProvesNothingSetsNothingAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := listenFor(t, serve)
 			var set aside
-			j := NewJournal(1 << 20)
+			j := delivery.NewJournal(1 << 20)
 			d.deliver(j, 5, times, set.take)
 			require.Empty(t, set.numbers)
 			require.Equal(t, 5, j.Pending())
 		})
 	}
+}
+
+// divided returns a Journal that searches: each of n events is to be under way alone.
+func divided(t *testing.T, n int) *delivery.Journal {
+	t.Helper()
+	j := delivery.NewJournal(1 << 20)
+	c := &Conn{}
+	var messages []byte
+	for i := range n {
+		var err error
+		messages, err = c.enc.AppendEvent(messages, numbered(i))
+		require.NoError(t, err)
+	}
+	j.Add(messages, n)
+	for range 2 { // the same head at the end of two connections
+		_, _ = j.Again(nil, 0, func(b []byte, _ uint32) []byte { return b })
+		_, err := j.Over(delivery.Lost, io.EOF, delivery.Form{Split: c.split})
+		require.NoError(t, err)
+		j.Connected()
+	}
+	b, _ := j.Again(nil, 0, func(b []byte, _ uint32) []byte { return b })
+	require.Empty(t, b, "what goes first has no event")
+	return j
 }
 
 // TestPeerWithoutReceiptsSetsNothingAside: one that never answers may end as often
@@ -204,18 +228,11 @@ func TestPeerWithoutReceiptsSetsNothingAside(t *testing.T) {
 		t.Skip("waits for answers")
 	}
 	d := listenFor(t, func(_ *destination, p *Conn, nc net.Conn) {
-		time.AfterFunc(receiptWait+200*time.Millisecond, func() { _ = nc.(*net.TCPConn).CloseWrite() })
+		time.AfterFunc(1200*time.Millisecond, func() { _ = nc.(*net.TCPConn).CloseWrite() })
 		_, _ = io.Copy(io.Discard, nc)
 	})
 	var set aside
-	j := NewJournal(1 << 20)
-	j.search = search{} // from the beginning
-	for n := range 3 {
-		b, err := (&Conn{}).enc.AppendEvent(nil, numbered(n))
-		require.NoError(t, err)
-		j.batches = append(j.batches, batch{seq: j.next(), messages: b, events: 1, single: true})
-		j.events.Add(1)
-	}
+	j := divided(t, 3)
 	d.deliver(j, 0, 6, set.take)
 	require.Empty(t, set.numbers)
 	require.Equal(t, 3, j.Pending())
@@ -228,7 +245,7 @@ func TestWhatCannotBeSetAsideStays(t *testing.T) {
 	})
 	var set aside
 	tries := 0
-	j := NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	d.deliver(j, 3, 100, func(ev *event.Event, why error) error {
 		if tries++; tries < 4 {
 			return errors.New("no room on the disk")
@@ -238,69 +255,4 @@ func TestWhatCannotBeSetAsideStays(t *testing.T) {
 	require.Equal(t, 4, tries)
 	require.Equal(t, []uint64{1}, set.numbers)
 	require.Equal(t, 2, d.count())
-}
-
-// TestRefusalsCountForMore: three are enough where the peer says that it is the event.
-func TestRefusalsCountForMore(t *testing.T) {
-	for end, want := range map[End]int{Refused: 3, Ended: 5, Lost: 0} {
-		j := NewJournal(1 << 20)
-		j.Add([]byte("ab"), 2)
-		split := func(b []byte) [][]byte { return [][]byte{b[:1], b[1:]} }
-		ping := func(b []byte, _ uint32) []byte { return b }
-		got, ends := 0, 0
-		form := Form{Split: split, SetAside: func(m []byte, _ error) error {
-			require.Equal(t, "a", string(m))
-			got = ends
-			return nil
-		}}
-		for range fruitless - 1 {
-			_, err := j.Over(end, errors.New("end"), form)
-			require.NoError(t, err)
-			j.Connected()
-			_, _ = j.Again(nil, 0, ping)
-		}
-		_, _ = j.Over(end, errors.New("end"), form)
-		require.Equal(t, 2, j.Pending())
-		for ends = 1; ends < 10 && got == 0; ends++ {
-			j.Connected()
-			_, fence := j.Again(nil, 0, ping)
-			j.Confirm(fence)
-			require.False(t, j.Advanced())
-			b, _ := j.Again(nil, fence, ping)
-			require.Equal(t, "a", string(b))
-			_, _ = j.Over(end, errors.New("end"), form)
-		}
-		require.Equal(t, want, got, end)
-		if want > 0 {
-			require.Equal(t, 1, j.Pending())
-		}
-	}
-}
-
-// TestSetAsideTakesNoOther: what is confirmed while an event is being written down
-// is not forgotten twice.
-func TestSetAsideTakesNoOther(t *testing.T) {
-	j := NewJournal(1 << 20)
-	j.Add([]byte("ab"), 2)
-	ping := func(b []byte, _ uint32) []byte { return b }
-	form := Form{
-		Split:    func(b []byte) [][]byte { return [][]byte{b[:1], b[1:]} },
-		SetAside: func([]byte, error) error { j.Confirm(j.batches[0].seq); return nil },
-	}
-	for range fruitless {
-		_, _ = j.Over(Refused, errors.New("end"), form)
-		j.Connected()
-		j.Unanswered()
-		_, _ = j.Again(nil, 0, ping)
-	}
-	for j.Pending() == 2 {
-		b, _ := j.Again(nil, 0, ping)
-		require.Equal(t, "a", string(b))
-		_, _ = j.Over(Refused, errors.New("end"), form)
-		j.Connected()
-		j.Unanswered()
-	}
-	require.Equal(t, 1, j.Pending())
-	b, _ := j.Again(nil, 0, ping)
-	require.Equal(t, "b", string(b))
 }

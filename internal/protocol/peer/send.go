@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"romanesco/internal/event"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 )
 
@@ -49,7 +50,7 @@ func (c *Conn) sent(from int, lost error) error {
 		c.out, c.batch, c.chunks = c.out[:0], 0, 0
 		return lost
 	}
-	if len(c.out)-c.batch >= batchSize {
+	if len(c.out)-c.batch >= delivery.BatchSize {
 		c.seal()
 	}
 	return c.flushAbove(flushSize)

@@ -18,6 +18,9 @@ type Budget struct {
 // NewBudget returns a Budget of max bytes.
 func NewBudget(max int64) *Budget { return &Budget{max: max} }
 
+// Max returns how much there is.
+func (b *Budget) Max() int64 { return b.max }
+
 // Used returns how much has been taken.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
@@ -70,14 +73,20 @@ func (b *Budget) reuse(buf []byte) {
 // Decoder each, and in what steps more is asked for.
 const usual = 64 << 10
 
-// account is what one user of a Budget has taken.
-type account struct {
+// NewAccount returns an account of nothing.
+func NewAccount(b *Budget) Account { return Account{budget: b} }
+
+// Account is what one user of a Budget has taken.
+type Account struct {
 	budget *Budget
 	held   int
 }
 
-// hold makes the account one of n bytes, or reports false and leaves it.
-func (a *account) hold(n int) bool {
+// Held returns how much the account is of.
+func (a *Account) Held() int { return a.held }
+
+// Hold makes the account one of n bytes, or reports false and leaves it.
+func (a *Account) Hold(n int) bool {
 	n = max(n-1, 0) / usual * usual
 	switch {
 	case n > a.held:

@@ -37,21 +37,21 @@ type Decoder struct {
 	stack []event.Value // elements whose number is not known yet
 	field []string      // field names of record types
 
-	memory account
+	memory Account
 	fresh  int // memory that this payload has made us take
 }
 
 // NewDecoder returns a Decoder for one connection.
 func NewDecoder(lim Limits) *Decoder {
 	lim = lim.withDefaults()
-	return &Decoder{lim: lim, cache: newCache(lim), names: map[string]string{}, memory: account{budget: lim.Budget}}
+	return &Decoder{lim: lim, cache: newCache(lim), names: map[string]string{}, memory: Account{budget: lim.Budget}}
 }
 
 // Release gives the memory of a Decoder back, which is then of no use any more.
 func (d *Decoder) Release() {
 	d.cache, d.names, d.arena, d.stack, d.field = newCache(d.lim), map[string]string{}, nil, nil, nil
 	d.interned = 0
-	d.memory.hold(0)
+	d.memory.Hold(0)
 }
 
 // Size returns roughly what the last event is of: bytes of strings, and its values.
@@ -73,7 +73,7 @@ func (d *Decoder) room(bytes int) bool { return d.err == nil && d.hold(bytes) }
 
 // hold does so whether the payload is sound or not.
 func (d *Decoder) hold(bytes int) bool {
-	if d.memory.hold(d.resting() + d.fresh + bytes) {
+	if d.memory.Hold(d.resting() + d.fresh + bytes) {
 		return true
 	}
 	d.failAs(ErrLimit, "no memory is left for so large an event; other peers have it")

@@ -25,7 +25,7 @@ type inflater struct {
 	room []byte // for a plain chunk
 	out  []byte // of that, what has not been returned
 
-	memory account
+	memory Account
 	err    error
 }
 
@@ -37,7 +37,7 @@ func (r *Reader) Inflate() error {
 	}
 	r.src = &inflater{
 		src: r.src, max: r.max, raw: append([]byte(nil), r.buf[r.r:r.w]...),
-		memory: account{budget: r.memory.budget},
+		memory: Account{budget: r.memory.budget},
 	}
 	r.r, r.w = 0, 0
 	return nil
@@ -45,12 +45,12 @@ func (r *Reader) Inflate() error {
 
 func (f *inflater) release() {
 	f.raw, f.data, f.feed.b, f.room, f.out = nil, nil, nil, nil, nil
-	f.memory.hold(0)
+	f.memory.Hold(0)
 }
 
 // hold accounts for what is there, and extra bytes.
 func (f *inflater) hold(extra int) error {
-	if !f.memory.hold(cap(f.raw) + cap(f.data) + cap(f.feed.b) + cap(f.room) + extra) {
+	if !f.memory.Hold(cap(f.raw) + cap(f.data) + cap(f.feed.b) + cap(f.room) + extra) {
 		return fmt.Errorf("%w: no memory is left for a compressed chunk of this size; other peers have it", ErrLimit)
 	}
 	return nil

@@ -48,7 +48,7 @@ type Reader struct {
 	unknown bool // the last message was of an unknown type
 	skip    int  // bytes of a skipped chunk still to come
 	chunks  uint64
-	memory  account
+	memory  Account
 	err     error
 }
 
@@ -58,13 +58,13 @@ type Waiter interface{ Wait() error }
 
 // NewReader returns a Reader of the messages in r.
 func NewReader(r io.Reader, lim Limits) *Reader {
-	return &Reader{src: r, max: lim.withDefaults().MaxChunk, memory: account{budget: lim.Budget}}
+	return &Reader{src: r, max: lim.withDefaults().MaxChunk, memory: Account{budget: lim.Budget}}
 }
 
 // Release gives the memory of a Reader back, which is then of no use any more.
 func (r *Reader) Release() {
 	r.buf, r.parts, r.r, r.w = nil, nil, 0, 0
-	r.memory.hold(0)
+	r.memory.Hold(0)
 	if f, ok := r.src.(*inflater); ok {
 		f.release()
 	}
@@ -75,7 +75,7 @@ func (r *Reader) Release() {
 
 // hold accounts for buffers of that many bytes.
 func (r *Reader) hold(buf, parts int) error {
-	if !r.memory.hold(buf + parts) {
+	if !r.memory.Hold(buf + parts) {
 		return fmt.Errorf("%w: no memory is left for a %v of this size; other peers have it", ErrLimit, r.typ)
 	}
 	return nil

@@ -19,6 +19,9 @@ type Decoder struct {
 	// Types, if set, says what events are to look like: Zeek's messages have
 	// no names of fields, and names of enum values instead of numbers.
 	Types *Types
+	// Hold, if set, is asked beforehand whether the Decoder may have so many bytes of
+	// memory beside its input. If not, the message is an error that wraps ErrLimit.
+	Hold func(bytes int) bool
 
 	limits Limits
 
@@ -30,6 +33,7 @@ type Decoder struct {
 	scratch []byte        // texts that had escapes in them
 	stack   []event.Value // of lists that are being read
 	arena   []event.Value // of those that have been
+	memory  int           // that the message has made us take
 	names   map[string]string
 	clock   clock
 }
@@ -89,7 +93,7 @@ func (d *Decoder) Decode(b []byte, ev *event.Event) (Message, error) {
 		}
 		m := Message{Topic: d.intern(top.topic)}
 		if !d.event(&data, ev) {
-			return m, nil
+			return m, d.err
 		}
 		if err := d.Types.shape(ev); err != nil {
 			return m, err
@@ -114,6 +118,9 @@ func (d *Decoder) event(data *event.Value, ev *event.Event) bool {
 		return false
 	}
 	ev.Name = d.intern(parts[0].Bytes)
+	if n := len(parts[1].Elems); n > cap(ev.Args) && !d.take(n*valueSize) {
+		return false
+	}
 	ev.Args = append(ev.Args, parts[1].Elems...)
 	if len(parts) > 2 {
 		ev.Time = networkTime(parts[2].Elems)
@@ -234,7 +241,7 @@ func (d *Decoder) elems() []event.Value {
 	d.array(func() {
 		var v event.Value
 		if d.value(&v); d.err == nil {
-			d.stack = append(d.stack, v)
+			d.push(v)
 		}
 	})
 	return d.popped(at)
@@ -267,7 +274,8 @@ func (d *Decoder) table() []event.Value {
 			d.fail("table with a key but no value")
 		}
 		asIndex(&pair[0])
-		d.stack = append(d.stack, pair[0], pair[1])
+		d.push(pair[0])
+		d.push(pair[1])
 	})
 	return d.popped(at)
 }
@@ -279,11 +287,29 @@ func asIndex(v *event.Value) {
 	}
 }
 
+func (d *Decoder) push(v event.Value) {
+	if len(d.stack) == cap(d.stack) {
+		grown := max(2*cap(d.stack), 64)
+		if !d.take(grown * valueSize) {
+			return
+		}
+		d.stack = append(make([]event.Value, 0, grown), d.stack...)
+	}
+	d.stack = append(d.stack, v)
+}
+
 // popped moves what is on the stack from at on to the arena.
 func (d *Decoder) popped(at int) []event.Value {
+	if at > len(d.stack) || d.err != nil {
+		return nil
+	}
 	read := d.stack[at:]
 	if cap(d.arena)-len(d.arena) < len(read) {
-		d.arena = make([]event.Value, 0, max(2*cap(d.arena), len(read), 64))
+		size := max(min(2*cap(d.arena), mostArena), len(read), 64)
+		if !d.take(size * valueSize) {
+			return nil
+		}
+		d.arena = make([]event.Value, 0, size)
 	}
 	start := len(d.arena)
 	d.arena = append(d.arena, read...)
@@ -312,17 +338,47 @@ func (d *Decoder) intern(b []byte) string {
 	return s
 }
 
-// maxKept is how much memory is kept from one message to the next.
-const maxKept = 1 << 20
+const (
+	// maxKept is how much memory of each kind is kept from one message to the next,
+	// keptOfShared if it is accounted for, since others may need it.
+	maxKept      = 1 << 20
+	keptOfShared = 32 << 10
+	// valueSize is the memory of a value, about.
+	valueSize = 112
+	// mostArena is how many values at a time there is room made for in advance.
+	mostArena = 16 << 10
+)
 
-func (d *Decoder) begin(b []byte) {
-	if cap(d.scratch) > maxKept {
+// LetGo lets go of what is large of the last message, which does not hold any more.
+func (d *Decoder) LetGo() {
+	kept := maxKept
+	if d.Hold != nil {
+		kept = keptOfShared
+	}
+	if cap(d.scratch) > kept {
 		d.scratch = nil
 	}
-	const size = 112 // of a value, about
-	if cap(d.arena)*size > maxKept || cap(d.stack)*size > maxKept {
+	if cap(d.arena)*valueSize > kept || cap(d.stack)*valueSize > kept {
 		d.arena, d.stack = nil, nil
 	}
+	d.in, d.memory = nil, cap(d.scratch)+(cap(d.arena)+cap(d.stack))*valueSize
+	if d.Hold != nil {
+		d.Hold(d.memory)
+	}
+}
+
+// take accounts for memory before it is made.
+func (d *Decoder) take(bytes int) bool {
+	d.memory += bytes
+	if d.Hold == nil || d.Hold(d.memory) {
+		return true
+	}
+	d.failWith(fmt.Errorf("%w: no memory is left for so large a message", ErrLimit))
+	return false
+}
+
+func (d *Decoder) begin(b []byte) {
+	d.LetGo()
 	d.in, d.pos, d.depth, d.values, d.err = b, 0, 0, 0, nil
 	d.scratch, d.stack, d.arena = d.scratch[:0], d.stack[:0], d.arena[:0]
 	if len(b) > d.limits.MaxMessage {

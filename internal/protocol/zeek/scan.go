@@ -90,6 +90,8 @@ func (d *Decoder) member(member func(key []byte)) {
 
 // skip passes over one value of JSON.
 func (d *Decoder) skip() {
+	at := len(d.scratch)
+	defer func() { d.scratch = d.scratch[:min(at, len(d.scratch))] }() // nobody has seen it
 	switch d.peek() {
 	case '{':
 		d.object(func([]byte) { d.skip() })

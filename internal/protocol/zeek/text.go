@@ -120,6 +120,9 @@ func textEnd(b []byte) int {
 
 // escaped goes on with the string from start on at its first backslash.
 func (d *Decoder) escaped(start int) []byte {
+	if !d.unescape(len(d.in) - start) {
+		return nil
+	}
 	at := len(d.scratch)
 	from := start
 	for d.pos < len(d.in) {
@@ -141,6 +144,19 @@ func (d *Decoder) escaped(start int) []byte {
 	}
 	d.fail("string without an end")
 	return nil
+}
+
+// unescape makes room for what so much of the input is without escapes, which is not
+// more. What has been returned stays where it is.
+func (d *Decoder) unescape(most int) bool {
+	if cap(d.scratch)-len(d.scratch) >= most {
+		return true
+	}
+	if !d.take(most) {
+		return false
+	}
+	d.scratch = make([]byte, 0, most)
+	return true
 }
 
 // unescapes is the inverse of escapes, and what others write.

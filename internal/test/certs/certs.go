@@ -63,19 +63,47 @@ func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey) ([]byte, err
 // Issue makes a certificate for a host, by name or address, and returns it
 // with its key in one PEM.
 func (ca *CA) Issue(host string) ([]byte, error) {
+	if ip := net.ParseIP(host); ip != nil {
+		return ca.issue(x509.Certificate{Subject: pkix.Name{CommonName: host}, IPAddresses: []net.IP{ip}})
+	}
+	return ca.IssueTo(host, host)
+}
+
+// IssueTo makes a certificate with these names, as they are.
+func (ca *CA) IssueTo(commonName string, hosts ...string) ([]byte, error) {
+	return ca.issue(x509.Certificate{Subject: pkix.Name{CommonName: commonName}, DNSNames: hosts})
+}
+
+// Revoke returns a revocation list, PEM, with the certificates that begin these files.
+func (ca *CA) Revoke(files ...[]byte) ([]byte, error) {
+	list := &x509.RevocationList{
+		Number: big.NewInt(time.Now().UnixNano()), ThisUpdate: ca.cert.NotBefore, NextUpdate: ca.cert.NotAfter,
+	}
+	for _, file := range files {
+		block, _ := pem.Decode(file)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading a certificate to revoke: %w", err)
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: time.Now()})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, ca.cert, ca.key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the revocation list: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), nil
+}
+
+func (ca *CA) issue(names x509.Certificate) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
-		return nil, fmt.Errorf("making the key of %s: %w", host, err)
+		return nil, fmt.Errorf("making the key of %s: %w", names.Subject.CommonName, err)
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: host}, NotBefore: ca.cert.NotBefore, NotAfter: ca.cert.NotAfter,
+		Subject: names.Subject, DNSNames: names.DNSNames, IPAddresses: names.IPAddresses, NotBefore: ca.cert.NotBefore, NotAfter: ca.cert.NotAfter,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{host}
 	}
 	der, err := ca.sign(template, key)
 	if err != nil {

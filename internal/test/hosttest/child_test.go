@@ -46,6 +46,7 @@ func TestCrashesOfChildrenAreTheHosts(t *testing.T) {
 
 // TestStateIsAskedForDuringTheFirstUse of a handle in a child.
 func TestStateIsAskedForDuringTheFirstUse(t *testing.T) {
+	t.Parallel()
 	out, err := run(t, "heir", "readers", "2000").Output()
 	require.NoError(t, err)
 	require.Equal(t, "0\n", string(out))
@@ -64,7 +65,7 @@ func telling(t *testing.T, cmd *exec.Cmd) *bytes.Buffer {
 
 // TestRefusalInAChildIsTold with its reason.
 func TestRefusalInAChildIsTold(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", nobody(t))
 	require.NoError(t, err)
 	done := acceptOn(t, l, peer.Config{}, drain)
 	cmd := run(t, "heir", "refused", l.Addr().String())

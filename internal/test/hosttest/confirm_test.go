@@ -149,6 +149,7 @@ func TestEndWaitsForReceipts(t *testing.T) {
 // nothing more, gets no more than may be under way (README); the rest stays in
 // the queue, until that is full.
 func TestUnconfirmedIsBounded(t *testing.T) {
+	t.Parallel()
 	spool := "/broccoli/spool_max_bytes 1048576\n/broccoli/spool_dir " + t.TempDir() + "\n"
 	for name, c := range map[string]struct {
 		conf              string

@@ -49,7 +49,7 @@ func TestLimits(t *testing.T) {
 	for what, amounts := range map[string][]int{
 		"memory":    {16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 1024, 1100, 1300, 1500, 1700, 1900, 2100, 2200, 2300, 4096},
 		"files":     {0, 4, 5, 6, 7, 8, 9, 10, 12, 14, 64},
-		"processes": {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 200},
+		"processes": {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 24, 200},
 	} {
 		said := map[string]int{}
 		for _, n := range amounts {

@@ -20,6 +20,7 @@ import (
 	"romanesco/internal/collector/collect"
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/pattern"
+	"romanesco/internal/protocol/peer"
 )
 
 // collector runs until stop is called, which returns how often each event came.
@@ -108,6 +109,42 @@ func TestChildOfAConnectingProcess(t *testing.T) {
 	require.NoError(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
 	_, err = io.Copy(io.Discard, nc)
 	require.NoError(t, err)
+}
+
+// TestChildOfAReconnectingProcess: a child that was forked while another thread was in
+// bro_conn_reconnect() has a connection, as its parent had one.
+func TestChildOfAReconnectingProcess(t *testing.T) {
+	if build == "" {
+		t.Skip("needs the built library: run \"make test\", which sets ROMANESCO_BUILD")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	came := make(chan string, 1)
+	go func() {
+		defer close(came)
+		for n := 1; n <= 3; n++ {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer nc.Close()
+			if n == 2 {
+				continue // the parent waits for an answer
+			}
+			p, err := peer.Open(t.Context(), nc, peer.Config{Requests: []string{"child"}})
+			if err != nil {
+				return
+			}
+			if n == 3 {
+				_ = receive(p, func(name string, _ uint64) { came <- name })
+			}
+		}
+	}()
+	g := guest{program: "reconnfork", limit: time.Minute}
+	said, _ := g.call(t, l.Addr().String())
+	require.Equal(t, "child: send 1\nchild: delete 1\nstatus 0\n", said)
+	require.Equal(t, "child", <-came)
 }
 
 // TestForkWhileTheCoreLoads: a child of that moment has a core whose threads are

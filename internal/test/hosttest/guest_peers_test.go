@@ -31,6 +31,13 @@ var guestPeers = map[string]func(*testing.T) string{
 		addr, _ := serveAll(t, peer.Config{Requests: []string{"big", "tick"}}, func(*peer.Conn) { <-t.Context().Done() })
 		return addr
 	},
+	// Does not answer.
+	"SILENT": func(t *testing.T) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		return l.Addr().String()
+	},
 	// Closes after the handshake.
 	"CLOSER": func(t *testing.T) string {
 		addr, _ := serveAll(t, peer.Config{Requests: []string{"tick"}}, func(*peer.Conn) {})
@@ -84,6 +91,12 @@ func stateGuests() []guest {
 			program: "exitrandom", args: "P1 20 1", prints: `accepted (\d+), 0 failed\n`,
 			arrives: map[string]string{"tick": "$1+"},
 		},
+	}
+	for _, how := range []string{"delete", "exit"} {
+		list = append(list, guest{
+			name: "closebehind " + how, program: "closebehind", args: "P1 SILENT " + how,
+			prints: `in time, status 0\n`, arrives: map[string]string{"tick": "1"},
+		})
 	}
 	return list
 }

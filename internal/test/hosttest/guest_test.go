@@ -108,6 +108,13 @@ func guests() []guest {
 			prints: `connect 1\njoin 0\n`,
 		})
 	}
+	for _, how := range []string{"fork", "fork reuse", "late", "late reuse"} {
+		list = append(list, guest{
+			name: "marked " + how, program: "marked", args: "P1 " + how, limit: 30 * time.Second,
+			prints:  `child: send 1\nchild: 0 lost, delete 1\nchild: 0 lost\nstatus 0\n`,
+			arrives: map[string]string{"child": "1"},
+		})
+	}
 	for _, end := range []string{"_exit", "exec", "kill"} {
 		list = append(list, guest{
 			name: "sendflush " + end, program: "sendflush", args: "P1 40 " + end,

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/peer"
@@ -74,6 +76,7 @@ func program(name string) (string, error) {
 }
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // these wait more than they work
 	code := m.Run()
 	if programs.dir != "" {
 		_ = os.RemoveAll(programs.dir)
@@ -107,6 +110,21 @@ func runFor(t *testing.T, limit time.Duration, name string, args ...string) *exe
 		"BROCCOLI_CONFIG_FILE="+filepath.Join(programs.dir, "broccoli.conf"))
 	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// nobody returns an address at which nobody listens. Until the end of the test nobody
+// else gets it: it is bound, so that who asks for any port is given another one, and
+// listening there goes on to be possible.
+func nobody(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	at, err := unix.Getsockname(fd)
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 // serve accepts one peer and hands it to f.
@@ -275,10 +293,7 @@ func TestFallsBackToIPv4(t *testing.T) {
 // TestConnectFails: FALSE within the time limit, and long before it where the
 // peer's answer is there at once.
 func TestConnectFails(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	refused := l.Addr().String()
-	require.NoError(t, l.Close())
+	refused := nobody(t)
 	says := func(b []byte) string {
 		addr, _ := accept(t, func(nc net.Conn) error {
 			_, err := nc.Write(b)

@@ -23,6 +23,7 @@ const memoryBound = 256 << 20
 
 // TestHostilePeerIsBounded: after the handshake a peer may send what it likes.
 func TestHostilePeerIsBounded(t *testing.T) {
+	t.Parallel()
 	big := &event.Event{Name: "big", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 15<<20)}}}
 	deep := event.Value{Type: event.Count}
 	for range 50 {

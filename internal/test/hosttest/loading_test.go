@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,29 @@ func TestPreloaded(t *testing.T) {
 	require.Equal(t, map[string]int{"loaded[0]": 1}, stop())
 }
 
+// TestTwoCopies: a child that uses one copy of the library takes nothing from another
+// one in the same process, which has a core already.
+func TestTwoCopies(t *testing.T) {
+	bin := built(t, "cc", "copies", "-ldl")
+	copied := filepath.Join(t.TempDir(), "libbroccoli.so.5")
+	besideCore(t, copied)
+	front, err := os.ReadFile(build + "/lib/libbroccoli.so.5")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copied, front, 0o755))
+	for name, args := range map[string][]string{"as they are": nil, "after closefrom": {"reuse"}, "late": {"reuse", "late"}} {
+		left := `left 3\n` // what wakes the core, of each, and one of the program's own
+		if name == "late" {
+			left = `left \d+\n`
+		}
+		t.Run(name, func(t *testing.T) {
+			addr, stop := collector(t, "child")
+			out, _ := debugging(t, bin, nil, append([]string{addr, build + "/lib/libbroccoli.so.5", copied}, args...)...)
+			require.Regexp(t, "^"+left+`lost 0\n$`, out)
+			require.Equal(t, map[string]int{"child[1]": 1, "child[2]": 1, "child[3]": 1, "child[4]": 1}, stop())
+		})
+	}
+}
+
 // besideCore puts the core into the folder of a program.
 func besideCore(t *testing.T, bin string) {
 	t.Helper()
@@ -91,6 +115,18 @@ func TestCoreOfAnotherRelease(t *testing.T) {
 	out, told := debugging(t, bin, nil, "connect", addr)
 	require.Regexp(t, `^loaded\nFALSE`, out)
 	require.Contains(t, told, "is of version 0")
+}
+
+// TestFirstCauseOfNoCore: what is wrong with the core beside the library is told
+// before what is wrong with the one in the folder of the installation.
+func TestFirstCauseOfNoCore(t *testing.T) {
+	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
+	broken := filepath.Join(filepath.Dir(bin), "libbroccoli-core.so")
+	require.NoError(t, os.WriteFile(broken, bytes.Repeat([]byte("no library "), 100), 0o755))
+	addr, _ := collector(t)
+	out, told := debugging(t, bin, nil, "connect", addr)
+	require.Contains(t, out, "FALSE")
+	require.Regexp(t, `cannot load the core: `+regexp.QuoteMeta(broken)+`: invalid ELF header; then: \S.*`, told)
 }
 
 // TestEnvironmentChoosesNoCore: not even where there is none in its place.

@@ -22,10 +22,8 @@ import (
 // TestReconnects: the peer is not there at first, then comes and goes; the host
 // goes on sending, and is never held.
 func TestReconnects(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	t.Parallel()
+	addr := nobody(t)
 	const n, sessions = 3000, 4 // six seconds, of which no session takes long
 	done := make(chan error, 1)
 	cmd := host(t, "steady", addr, strconv.Itoa(n))
@@ -88,6 +86,7 @@ func TestRequestsOutliveTheConnection(t *testing.T) {
 // TestDeleteEnds: bro_conn_delete() gives up when the peer takes nothing. What is
 // sent here is more than the kernel has room for.
 func TestDeleteEnds(t *testing.T) {
+	t.Parallel()
 	addr, _ := serve(t, peer.Config{Requests: []string{"stalled"}}, func(*peer.Conn) error {
 		<-t.Context().Done()
 		return nil
@@ -100,6 +99,7 @@ func TestDeleteEnds(t *testing.T) {
 // TestPeerThatEndsEachConnection: it takes part in the handshake and hangs up.
 // The host comes again, and less and less often.
 func TestPeerThatEndsEachConnection(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -125,6 +125,7 @@ func TestPeerThatEndsEachConnection(t *testing.T) {
 // TestSwallowedConnectionIsReplaced: what stands between goes on taking, and
 // passes nothing on. The host finds out by asking, and sends again.
 func TestSwallowedConnectionIsReplaced(t *testing.T) {
+	t.Parallel()
 	const n = 500
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

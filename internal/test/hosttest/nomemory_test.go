@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -16,6 +17,7 @@ import (
 // TestNoMemoryForLargeEvent: the size of an event is the peer's choice; that there is
 // no memory to hand it over in ends the connection, not the process.
 func TestNoMemoryForLargeEvent(t *testing.T) {
+	t.Parallel()
 	preload := built(t, "cc", "nomemory", "-shared", "-fPIC")
 	big := &event.Event{Name: "big", Args: []event.Value{{Type: event.String, Bytes: make([]byte, 4<<20)}}}
 	closed := make(chan error, 1)
@@ -45,4 +47,18 @@ func TestNoMemoryForLargeEvent(t *testing.T) {
 	err = <-closed
 	require.Error(t, err)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+// TestExitWithoutMemory: what has been accepted arrives though exit() gets no memory to
+// note what it has to end.
+func TestExitWithoutMemory(t *testing.T) {
+	const n = 5
+	addr, stop := collector(t, "last")
+	out, err := run(t, "exitpoor", addr, fmt.Sprint(n)).Output()
+	require.NoError(t, err, "%s", out)
+	want := map[string]int{}
+	for i := range n {
+		want[fmt.Sprintf("last[%d]", i)] = 1
+	}
+	require.Equal(t, want, stop())
 }

@@ -142,17 +142,35 @@ func summary(m map[string]int) string {
 // TestClosedDescriptors: a host that has closed our descriptors and has taken their
 // numbers loses the connection, and nothing else.
 func TestClosedDescriptors(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t, "tick")
 	defer stop()
-	for _, args := range [][]string{nil, {"idle"}} {
-		out, err := run(t, "closing", append([]string{addr, filepath.Join(t.TempDir(), "file")}, args...)...).Output()
-		require.NoError(t, err, "%s", out)
-		// A send within the moment that it takes to notice wakes nobody, with 8 bytes.
-		require.Regexp(t, "^alive 0\nclosed 0\nwritten (0|8)\nagain 1\n$", string(out))
-		if args != nil {
-			require.Contains(t, string(out), "written 0")
+	for _, file := range []string{filepath.Join(t.TempDir(), "file"), "eventfd", "timerfd", "signal"} {
+		for _, args := range [][]string{nil, {"idle"}} {
+			t.Run(filepath.Base(file)+" "+strings.Join(args, ""), func(t *testing.T) {
+				out, err := run(t, "closing", append([]string{addr, file}, args...)...).Output()
+				require.NoError(t, err, "%s", out)
+				written := "0"
+				if args == nil { // a send within the moment that it takes to notice wakes nobody
+					written = "(0|8)"
+				}
+				if args == nil && file == "eventfd" {
+					written = "(0|1)"
+				}
+				require.Regexp(t, "^child 0\nalive 0\nclosed 0\nwritten "+written+"\nagain 1\n$", string(out))
+			})
 		}
 	}
+}
+
+// TestClosedWaker: nothing is written to an eventfd of the host that has got the number
+// of the one that wakes the runtime.
+func TestClosedWaker(t *testing.T) {
+	addr, stop := collector(t)
+	defer stop()
+	out, err := run(t, "poller", addr).Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "written 0\nopen 1\nagain 1\n", string(out))
 }
 
 // TestFaults: a fault of the host does what it does without the library, in a child
@@ -168,6 +186,7 @@ func TestFaults(t *testing.T) {
 
 // TestRefusedCalls: whichever system call is refused, a connect is TRUE or FALSE.
 func TestRefusedCalls(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t, "tick")
 	defer stop()
 	out, err := runFor(t, 10*time.Minute, "filtered", addr, "0", "462").Output()
@@ -194,6 +213,7 @@ func TestMemory(t *testing.T) {
 // TestNobodyBlocksTheCLibrary: setuid() and the like wait for all threads, and none of
 // ours may wait with the signal for that blocked.
 func TestNobodyBlocksTheCLibrary(t *testing.T) {
+	t.Parallel()
 	addr, stop := collector(t)
 	defer stop()
 	for _, threads := range []string{"4", "8"} {
@@ -225,7 +245,7 @@ func TestConstructorOfPlugin(t *testing.T) {
 		"BROCCOLI_CONFIG_FILE="+emptyConfiguration(t))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, "connect 1\nloaded\n", string(out))
+	require.Equal(t, "connect 1\nnameless 0\nloaded\n", string(out))
 	require.Equal(t, map[string]int{"tick[]": 1}, stop())
 }
 

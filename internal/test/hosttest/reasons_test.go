@@ -91,10 +91,8 @@ func requireNoError(t *testing.T, lines []string) {
 
 // TestFirstCauseIsKept: the peer goes, and what comes after that is no reason.
 func TestFirstCauseIsKept(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	t.Parallel()
+	addr := nobody(t)
 
 	a := asks(t, "/broccoli/debug_messages yes\n", addr)
 	a.await("E ", "") // nothing was tried
@@ -153,7 +151,8 @@ func open(t *testing.T, l net.Listener) *peer.Conn {
 // TestWarningsAreFew: without debugging, a peer that is away for long is worth a line, not one for
 // each attempt.
 func TestWarningsAreFew(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Parallel()
+	l, err := net.Listen("tcp", nobody(t))
 	require.NoError(t, err)
 	a := asks(t, "", l.Addr().String())
 	p := open(t, l)
@@ -171,6 +170,7 @@ func TestWarningsAreFew(t *testing.T) {
 
 // TestMessagesOfAChild: it has its parent's function, and the messages of its own connection alone.
 func TestMessagesOfAChild(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()

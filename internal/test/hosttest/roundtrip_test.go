@@ -218,7 +218,7 @@ func sendDeeper(p *peer.Conn, by event.Type) (int, error) {
 
 // validJSON looks at the line that the collector would write.
 func validJSON(ev *event.Event) error {
-	line, _ := eventlog.JSON(nil, ev, "[::1]:1", nil, 0)
+	line, _ := eventlog.JSON(nil, ev, eventlog.Peer{Addr: "[::1]:1"}, nil, 0)
 	var is struct {
 		Event string
 		Args  map[string]any

@@ -59,6 +59,7 @@ func (z *rawZeek) handleSlowly(each, ping time.Duration, last int, long time.Dur
 // TestSlowZeekGetsEverything from a program that sends as fast as it can and then
 // ends by bro_conn_delete(), which waits for what is not read yet.
 func TestSlowZeekGetsEverything(t *testing.T) {
+	t.Parallel()
 	const n = 4000
 	type end struct {
 		events int

@@ -53,15 +53,6 @@ func requireOurs(t *testing.T, dir string) {
 	}))
 }
 
-// nobody is an address where nobody listens, but somebody may do so later.
-func nobody(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestSpoolAndFork: each process has a spool of its own; no event is lost or
 // comes twice, and nothing is left.
 func TestSpoolAndFork(t *testing.T) {
@@ -293,6 +284,7 @@ func TestSpoolHasItsBlocks(t *testing.T) {
 // TestSpoolIsBounded: with the peer away, events are accepted until the spool
 // is full and then the queue; what was accepted arrives.
 func TestSpoolIsBounded(t *testing.T) {
+	t.Parallel()
 	addr := nobody(t)
 	cmd := host(t, "leave", addr, "1000000")
 	dir := spooling(t, cmd, "/broccoli/spool_max_bytes 4194304")

@@ -133,6 +133,7 @@ func TestStatsTellWhatNobodyWants(t *testing.T) {
 
 // TestStatsComeEachInterval: a line each second, and those who want none get none.
 func TestStatsComeEachInterval(t *testing.T) {
+	t.Parallel()
 	addr, wait := serve(t, peer.Config{}, drain)
 	cmd := host(t, "idle", addr, "3000")
 	lines := statistics(t, cmd, 1)

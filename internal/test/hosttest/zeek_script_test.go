@@ -28,7 +28,11 @@ type scriptedZeek struct {
 	kills   int // still to come
 	lost    int // events that were read and not handled
 	poison  uint64
+	busy    int // in how many connections the scripts come to nothing before it dies
 }
+
+// busyTime is longer than a script is waited for that has not answered before.
+const busyTime = 7 * time.Second
 
 func (z *scriptedZeek) serve(l net.Listener) {
 	for {
@@ -57,6 +61,9 @@ func (z *scriptedZeek) client(nc net.Conn) {
 	z.mu.Unlock()
 	go func() {
 		defer close(handled)
+		if z.isBusy(nc, dead) {
+			<-dead
+		}
 		z.handle(c, queue, dead)
 	}()
 	for ev := new(event.Event); c.Next(ev) == nil; {
@@ -73,6 +80,22 @@ func (z *scriptedZeek) client(nc net.Conn) {
 	}
 	close(queue)
 	<-handled
+}
+
+// isBusy reports whether the scripts of this connection, not the first, are so until
+// the process dies.
+func (z *scriptedZeek) isBusy(nc net.Conn, dead chan struct{}) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.busy == 0 || len(z.handled) == 0 {
+		return false
+	}
+	z.busy--
+	time.AfterFunc(busyTime, func() {
+		close(dead)
+		_ = nc.Close()
+	})
+	return true
 }
 
 // handle is what the scripts do, one event after another, until the process is dead.
@@ -111,6 +134,7 @@ func (z *scriptedZeek) reply(c *websocket.Conn, name string, args ...event.Value
 // has read and not handled, each is handled all the same; without the script
 // some are not, which shows that the test can tell.
 func TestZeekScriptConfirms(t *testing.T) {
+	t.Parallel()
 	const events = 2000
 	for _, by := range []string{"script", "auto"} {
 		t.Run(by, func(t *testing.T) {
@@ -128,6 +152,24 @@ func TestZeekScriptConfirms(t *testing.T) {
 			t.Logf("%d events were read and not handled", z.lost)
 		})
 	}
+}
+
+// TestZeekScriptThatIsBusy: a script that has confirmed, and answers nothing on a later
+// connection, is not taken for one that is not there: what the server reads meanwhile
+// is not confirmed.
+func TestZeekScriptThatIsBusy(t *testing.T) {
+	t.Parallel()
+	const events = 4500 // for longer than it is busy
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	z := &scriptedZeek{t: t, handled: map[uint64]int{}, busy: 1, kills: 1}
+	go z.serve(l)
+	_, told := secureHost(t, "/broccoli/confirm yes\n", "steady", "ws://"+l.Addr().String(), fmt.Sprint(events))
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	require.Zero(t, z.busy, "it was never busy")
+	require.Len(t, z.handled, events, told)
 }
 
 // TestZeekScriptAndRefusal: the event that ends connections is found with a script

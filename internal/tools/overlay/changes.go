@@ -34,6 +34,11 @@ var threadMemory = []change{
 	{"threadentry(", "free(v)", "guest_start_free(v)"},
 }
 
+// What the core closes is noted in the same way on all processors.
+var closing = []change{
+	{"func Close(", "_, _, e1 := Syscall(SYS_CLOSE", "guest_closing(int32(fd))\n\t_, _, e1 := Syscall(SYS_CLOSE"},
+}
+
 var declareGuest = change{
 	"", `#include "libcgo_unix.h"`, `#include "libcgo_unix.h"
 extern uintptr guest_bounds[2];
@@ -150,6 +155,16 @@ var effects = []effect{
 		"syscall/syscall_unix.go",
 		"Takes low descriptors for sockets",
 		[]change{{"func Socket(", "socket(domain, typ, proto)", "guestHigh(socket(domain, typ, proto))"}},
+	},
+	{
+		"syscall/zsyscall_linux_amd64.go",
+		"Leaves its descriptors open in a child of fork(): what is noted when it is opened is forgotten here",
+		closing,
+	},
+	{
+		"syscall/zsyscall_linux_arm64.go",
+		"Leaves its descriptors open in a child of fork(): what is noted when it is opened is forgotten here",
+		closing,
 	},
 	{
 		"runtime/cgroup_linux.go",

@@ -41,6 +41,10 @@ func within(ctx context.Context, c *Conn, handshake func() error) (*Conn, error)
 		}
 		return c, nil
 	}
+	if c.in != nil && !c.state.ClientSide() {
+		_ = c.CloseFor(c.lateness(ctx, err))
+		c.Release()
+	}
 	_ = c.net.Close()
 	if ctx.Err() != nil && c.asking.Load() && len(c.subscription()) > 0 {
 		return nil, fmt.Errorf("handshake: no answer in time to the subscription to %.80q: most likely %s: %w",

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"io"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -57,24 +58,35 @@ func (c *Conn) Hasten() {
 
 // goodbye writes the frame that ends a connection, unless that would do harm, and
 // whatever of pongs is due. It reports whether the peer will answer by one.
-func (c *Conn) goodbye() (asked bool, err error) {
+func (c *Conn) goodbye(why error) (asked bool, err error) {
 	c.putPongs()
 	if !c.dialect.DropsOnClose {
 		asked = true
-		err = c.put(c.frameOf(nil, ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+		code := codeOf(why)
+		err = c.put(c.frameOf(nil, ws.OpClose, ws.NewCloseFrameBody(code, reasonFor(code, why))))
 	}
 	c.said = true
 	return asked && err == nil, err
 }
 
 // Close says good-bye and closes the stream; a Next that waits returns. What was
-// sent and not written is left to the journal, if there is one.
+// sent and not written is left to the journal, if there is one. What was wrong with
+// the last message, if anything, is said with it.
 //
 // It waits a little for the other side to do the same. A stream that is closed
 // while something of the peer's is unread, or under way, is reset, and then the peer
 // may drop what it has not read yet itself. One of which only our half is closed is
 // an error to Zeek, which cannot answer good-bye any more.
 func (c *Conn) Close() error {
+	if p := c.wrong.Load(); p != nil {
+		return c.CloseFor(*p)
+	}
+	return c.CloseFor(nil)
+}
+
+// CloseFor is Close, which tells the other side the reason: nil, one of the errors of
+// this package or package zeek, or an error of our own, which is not told.
+func (c *Conn) CloseFor(why error) error {
 	var err error
 	c.closing.Do(func() {
 		close(c.closed)
@@ -83,7 +95,7 @@ func (c *Conn) Close() error {
 		c.mu.Lock()
 		c.seal(false)
 		c.out = nil
-		asked, werr := c.goodbye()
+		asked, werr := c.goodbye(why)
 		c.mu.Unlock()
 		if werr == nil {
 			c.linger(asked)
@@ -109,6 +121,9 @@ func (c *Conn) linger(asked bool) {
 	}
 	if asked {
 		c.endHalf()
+	}
+	if c.wrong.Load() != nil { // frames cannot be told apart any more
+		_, _ = io.Copy(io.Discard, c.net)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/wire"
 	"romanesco/internal/protocol/zeek"
 )
@@ -56,7 +56,7 @@ type Config struct {
 	Limits    zeek.Limits
 	// Journal, if set, keeps what is sent until it is confirmed. What it holds
 	// is sent again first, with the first Send or Flush.
-	Journal *peer.Journal
+	Journal *delivery.Journal
 	// SetAside, if set, is told of an event of the Journal that the server refuses
 	// again and again, before it is forgotten. With an error it is tried again.
 	SetAside func(ev *event.Event, why error) error
@@ -71,13 +71,27 @@ type Config struct {
 	// before the client is told so: what comes from then on it may rely on.
 	BeforeAck func(*Conn)
 	// Silence is how long a peer may give no sign of life before it counts as
-	// lost; 0: for ever.
+	// lost; 0: for ever. A client of ours has to answer pings.
 	Silence time.Duration
+	// MessageTime is how long a peer may take for a message that it has begun; 0: for
+	// ever.
+	MessageTime time.Duration
+	// Budget, if set, is the memory for messages and for what becomes of them, beyond
+	// what is usual, which is shared with others.
+	Budget *wire.Budget
+	// Turn, if set, is waited for before a large message is decoded. The function that
+	// it returns is called when all that has become of the message is let go.
+	Turn func() (done func())
+	// Origins are those whose pages may be clients of ours. A browser says which one
+	// it acts for, others than browsers say none, and are welcome.
+	Origins []string
 	// Unwritten, if set, is told how many bytes wait to be written, before and
 	// after that is tried.
 	Unwritten func(bytes int)
 	// OnFailure, if set, is told of each event that the server did not take.
 	OnFailure func(*zeek.Failure)
+	// OnRefusal, if set, is called for each message that a server does not take.
+	OnRefusal func()
 	// Endpoint and Version are what the server's Ack says.
 	Endpoint, Version string
 	// Logf, when set, is told what a person debugging a connection needs.
@@ -87,14 +101,17 @@ type Config struct {
 // Conn is one connection. One goroutine may call Step or Next, and Pong, others at
 // the same time the methods that send.
 type Conn struct {
-	cfg   Config
-	net   net.Conn
-	in    *bufio.Reader
-	frame wsutil.Reader
-	state ws.State
-	dec   *zeek.Decoder
-	buf   []byte // the message that was read last
-	begun bool   // a part of it is still to be read
+	cfg    Config
+	net    net.Conn
+	in     *bufio.Reader
+	frame  wsutil.Reader
+	state  ws.State
+	dec    *zeek.Decoder
+	buf    []byte        // the message that was read last
+	begun  bool          // a part of it is still to be read
+	waited time.Duration // for the rest of it
+	whole  bool          // all of it is there
+	most   int           // bytes of it
 	// drained says that Step has said that more is to be read; ping is the payload of a
 	// ping that is to be answered.
 	drained bool
@@ -102,6 +119,10 @@ type Conn struct {
 	topic   string // of the event that was read last
 	raw     rawForm
 	subs    zeek.Subscription // of the client
+
+	memory, decoded, kept wire.Account // of Config.Budget: for buf, for what dec has, for subs
+	turn                  func()       // ends ours, nil if it is not
+	short                 error        // why dec has not got memory
 
 	arrived float64 // when the last read of the stream brought something
 
@@ -113,11 +134,11 @@ type Conn struct {
 	mu     sync.Mutex // guards what is sent, in its order
 	out    []byte
 	enc    *zeek.Encoder
-	wire   *wire.Decoder // of what SendSerial is given
-	events int           // in out, from the first byte on
-	replay peer.Replay   // of the journal
-	sent   event.Event   // for SendSerial
-	said   bool          // good-bye: nothing more may be written
+	wire   *wire.Decoder   // of what SendSerial is given
+	events int             // in out, from the first byte on
+	replay delivery.Replay // of the journal
+	sent   event.Event     // for SendSerial
+	said   bool            // good-bye: nothing more may be written
 
 	window *window // nil for a server, since not every client answers pings, and where pings do harm
 	pongs  pongs
@@ -126,8 +147,9 @@ type Conn struct {
 	gone    bool       // the other side has said good-bye, or is not there any more
 	leaving bool       // it is read only until it has
 
-	watch   peer.Watch
-	lost    atomic.Pointer[error] // why the watch has given it up
+	watch   delivery.Watch
+	lost    atomic.Pointer[error] // why we have given it up
+	wrong   atomic.Pointer[error] // what was wrong with what came
 	closed  chan struct{}
 	closing sync.Once
 	over    sync.Once
@@ -159,6 +181,10 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 		dec: zeek.NewDecoder(cfg.Limits), wire: wire.NewDecoder(wire.Limits{}),
 	}
 	c.dec.ExactTime, c.dec.Types = cfg.ExactTime, cfg.Types
+	if cfg.Budget != nil {
+		c.memory, c.decoded, c.kept = wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget), wire.NewAccount(cfg.Budget)
+		c.dec.Hold = c.holdDecoded
+	}
 	for _, name := range cfg.Requests {
 		c.names.Store(name, true)
 	}
@@ -170,11 +196,13 @@ func newConn(nc net.Conn, cfg Config, state ws.State) *Conn {
 const maxGreeting = 64 << 10
 
 // greeting is the stream during the upgrade.
-func (c *Conn) greeting() io.ReadWriter {
+func (c *Conn) greeting() io.ReadWriter { return bounded(c.net) }
+
+func bounded(nc net.Conn) io.ReadWriter {
 	return struct {
 		io.Reader
 		io.Writer
-	}{io.LimitReader(c.net, maxGreeting), c.net}
+	}{io.LimitReader(nc, maxGreeting), nc}
 }
 
 // speaks sets how events are written, once the other side is known.
@@ -233,10 +261,21 @@ func (c *Conn) asked(name string) bool {
 // WebSocket answers pings; those without a number confirm nothing.
 func (c *Conn) watchPeer() {
 	ping := func() error { return c.write(ws.OpPing, nil) }
-	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, func(err error) {
-		c.lost.CompareAndSwap(nil, &err)
+	if !c.state.ClientSide() {
+		c.watch.Answered() // it has to, by RFC 6455
+	}
+	c.watch.Run(c.net, c.cfg.Silence, c.closed, ping, c.giveUp)
+}
+
+// giveUp ends the connection for a reason that Next and the methods that send return
+// from then on.
+func (c *Conn) giveUp(why error) {
+	c.lost.CompareAndSwap(nil, &why)
+	if c.state.ClientSide() {
 		_ = c.net.Close()
-	})
+		return
+	}
+	_ = c.CloseFor(why)
 }
 
 // reason is why the connection was given up, or else err.

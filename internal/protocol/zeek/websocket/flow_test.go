@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -133,7 +133,7 @@ func sendMany(c *Conn, n int) error {
 // answers to its pings in time, and everything; an orderly end is one to it.
 func TestSlowServerIsNotOverrun(t *testing.T) {
 	const n = 2500
-	for name, j := range map[string]*peer.Journal{"plain": nil, "confirmed": peer.NewJournal(8 << 20)} {
+	for name, j := range map[string]*delivery.Journal{"plain": nil, "confirmed": delivery.NewJournal(8 << 20)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &slowZeek{handle: time.Millisecond, each: 500 * time.Millisecond}

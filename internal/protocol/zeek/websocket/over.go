@@ -9,7 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -28,13 +28,13 @@ func (e *closeError) Is(target error) bool { return target == ErrRefused }
 
 // end is what it tells of what was under way. A server that goes away, or is at
 // fault itself (Zeek's word for pongs that are late as well), says nothing about it.
-func (e *closeError) end() peer.End {
+func (e *closeError) end() delivery.End {
 	switch e.code {
 	case ws.StatusProtocolError, ws.StatusUnsupportedData, ws.StatusInvalidFramePayloadData,
 		ws.StatusPolicyViolation, ws.StatusMessageTooBig:
-		return peer.Refused
+		return delivery.Refused
 	}
-	return peer.Lost
+	return delivery.Lost
 }
 
 // tellJournal tells the journal how the connection has ended.
@@ -43,7 +43,7 @@ func (c *Conn) tellJournal(err error) {
 		return
 	}
 	c.over.Do(func() {
-		form := peer.Form{Split: split}
+		form := delivery.Form{Split: split}
 		if c.cfg.SetAside != nil {
 			form.SetAside = c.setAside
 		}
@@ -53,15 +53,15 @@ func (c *Conn) tellJournal(err error) {
 	})
 }
 
-func (c *Conn) endOf(err error) peer.End {
+func (c *Conn) endOf(err error) delivery.End {
 	var said *closeError
 	switch {
 	case errors.As(err, &said):
 		return said.end()
 	case err == io.EOF && !c.away:
-		return peer.Ended
+		return delivery.Ended
 	}
-	return peer.Lost
+	return delivery.Lost
 }
 
 // frameAt returns the sizes of the header and the payload of the frame that b

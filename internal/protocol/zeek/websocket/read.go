@@ -18,11 +18,13 @@ import (
 // reads sets where frames come from, after the upgrade.
 func (c *Conn) reads(r io.Reader) {
 	c.in = bufio.NewReaderSize(arrivals{c, r}, flushSize)
-	c.frame = wsutil.Reader{
-		Source: c.in, State: c.state,
-		MaxFrameSize: int64(c.cfg.Limits.MaxMessage), MaxMessageSize: int64(c.cfg.Limits.MaxMessage),
-		OnIntermediate: c.control,
-	}
+	c.frame = wsutil.Reader{Source: c.in, State: c.state, OnIntermediate: c.control}
+	c.readsUpTo(c.cfg.Limits.MaxMessage)
+}
+
+// readsUpTo sets how long a message may be.
+func (c *Conn) readsUpTo(bytes int) {
+	c.frame.MaxFrameSize, c.frame.MaxMessageSize = int64(bytes), int64(bytes)
 }
 
 // arrivals is the stream, of which it is noted when it was read: one read brings many
@@ -83,11 +85,17 @@ func (c *Conn) Alive() error {
 
 func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 	for {
+		if !c.begun {
+			c.letGo(ev)
+		}
 		if kind, err := c.message(); err != nil || kind != arrival.Event {
 			return kind, err
 		}
-		m, err := c.dec.Decode(c.buf, ev)
+		m, err := c.decode(ev)
 		if err != nil {
+			if c.overloaded() {
+				return arrival.None, c.readError(c.short)
+			}
 			c.cfg.Logf("skipped: %v", err)
 			if err := c.complain(err); err != nil {
 				return arrival.None, err
@@ -106,7 +114,9 @@ func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 		if ev.Time == 0 {
 			ev.Time = c.arrived
 		}
-		ev.Raw = c.raw.of(ev)
+		if c.state.ClientSide() { // who passes events on has the message
+			ev.Raw = c.raw.of(ev)
+		}
 		return arrival.Event, nil
 	}
 }
@@ -165,9 +175,6 @@ func (c *Conn) buffered() bool {
 // in the middle of that.
 func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
 	if !c.begun {
-		if cap(b) > maxKept {
-			b = nil
-		}
 		b = b[:0]
 		h, err := c.frame.NextFrame()
 		if err == nil && h.OpCode.IsControl() {
@@ -181,11 +188,28 @@ func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
 		case h.OpCode.IsControl():
 			return b, arrival.None, nil
 		}
-		c.begun = true
+		c.begun, c.waited = true, 0
+		c.whole = h.Fin && h.Length <= int64(c.in.Buffered())
+		c.most = c.cfg.Limits.MaxMessage
+		if h.Fin {
+			c.most = int(h.Length)
+		}
+	}
+	defer c.hurry()()
+	if c.leaving { // nobody takes it
+		_, err := io.Copy(io.Discard, &c.frame)
+		c.begun = false
+		if err != nil {
+			err = c.readError(err)
+		}
+		return b, arrival.None, err
 	}
 	for {
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+			var err error
+			if b, err = c.grow(b, c.most); err != nil {
+				return b, arrival.None, c.readError(err)
+			}
 		}
 		n, err := c.frame.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -201,6 +225,21 @@ func (c *Conn) frames(b []byte) ([]byte, arrival.Kind, error) {
 	}
 }
 
+// hurry ends the connection when the message at hand has been waited for too long,
+// unless what it returns is called before.
+func (c *Conn) hurry() (stop func()) {
+	if c.whole || c.cfg.MessageTime == 0 {
+		return func() {}
+	}
+	late := fmt.Errorf("%w: a message was begun %v ago and has not been ended", ErrLate, c.cfg.MessageTime)
+	from := time.Now()
+	timer := time.AfterFunc(c.cfg.MessageTime-c.waited, func() { c.giveUp(late) })
+	return func() {
+		timer.Stop()
+		c.waited += time.Since(from)
+	}
+}
+
 func (c *Conn) readError(err error) error {
 	c.gone = true
 	c.lose()
@@ -209,8 +248,13 @@ func (c *Conn) readError(err error) error {
 		return c.reason(io.EOF) // perhaps the answer to our own end
 	case errors.Is(err, ErrRefused):
 		return err
+	case errors.Is(err, ErrOverloaded):
+		c.wrong.CompareAndSwap(nil, &err)
+		return err
 	}
-	return c.reason(fmt.Errorf("reading from peer: %w", err))
+	err = fmt.Errorf("reading from peer: %w", err)
+	c.wrong.CompareAndSwap(nil, &err)
+	return c.reason(err)
 }
 
 // control handles a ping, a pong or a close.

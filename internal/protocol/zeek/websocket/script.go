@@ -12,7 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -142,7 +142,7 @@ func (c *Conn) agree() error {
 	case <-late.C:
 		if c.cfg.Confirm == ByScriptAgain {
 			c.mu.Lock()
-			return fmt.Errorf("%w: %s, which has confirmed before, does not answer for %v", peer.ErrSilent, scriptFile, wait)
+			return fmt.Errorf("%w: %s, which has confirmed before, does not answer for %v", delivery.ErrSilent, scriptFile, wait)
 		}
 		c.decide(false, "it does not answer")
 	case <-c.closed:
@@ -243,7 +243,7 @@ func (c *Conn) watchScript() {
 			continue
 		}
 		if time.Since(time.Unix(0, c.script.heard.Load())) > c.cfg.Silence {
-			err := fmt.Errorf("%w: %s has confirmed nothing for %v", peer.ErrSilent, scriptFile, c.cfg.Silence)
+			err := fmt.Errorf("%w: %s has confirmed nothing for %v", delivery.ErrSilent, scriptFile, c.cfg.Silence)
 			c.lost.CompareAndSwap(nil, &err)
 			_ = c.net.Close()
 			return

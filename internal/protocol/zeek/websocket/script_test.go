@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -62,7 +62,7 @@ func (z *scripted) run(t *testing.T, c *Conn) {
 }
 
 // asking is a client that asks for the script, with somebody who reads.
-func asking(t *testing.T, how Confirm, j *peer.Journal, server Config) (client, other *Conn, ended chan error) {
+func asking(t *testing.T, how Confirm, j *delivery.Journal, server Config) (client, other *Conn, ended chan error) {
 	t.Helper()
 	client, other = pair(t, Config{Topic: "t", Journal: j, Confirm: how, Silence: time.Minute}, server)
 	ended = make(chan error, 1)
@@ -75,7 +75,7 @@ func TestScriptConfirms(t *testing.T) {
 	for _, version := range []string{"2.7.0", "8.2.2"} {
 		var allowed atomic.Bool
 		z := &scripted{handle: func(uint64) bool { return allowed.Load() }}
-		j := peer.NewJournal(1 << 20)
+		j := delivery.NewJournal(1 << 20)
 		client, server, _ := asking(t, ByScript, j, Config{All: true, Script: true, Version: version})
 		require.Equal(t, []string{client.script.topic()}, server.Subscriptions())
 		go z.run(t, server)
@@ -97,7 +97,7 @@ func TestScriptConfirms(t *testing.T) {
 // again, too.
 func TestFewAreUnderWay(t *testing.T) {
 	const events = 2000
-	j := peer.NewJournal(8 << 20)
+	j := delivery.NewJournal(8 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 	_, _ = server.net.Close(), client.net.Close()
 	for range events {
@@ -157,7 +157,7 @@ func TestWithoutTheScript(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := peer.NewJournal(1 << 20)
+			j := delivery.NewJournal(1 << 20)
 			var told atomic.Int32
 			client, server := pair(t, Config{
 				Topic: "t", Journal: j, Confirm: c.how,
@@ -196,7 +196,7 @@ func TestWithoutTheScript(t *testing.T) {
 // TestBusyScript: a server whose script has answered before and does not answer now is
 // busy: no pong confirms, and the connection ends when it is too silent.
 func TestBusyScript(t *testing.T) {
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j, Confirm: ByScriptAgain, Silence: time.Second},
 		Config{All: true, Script: true, Version: "2.7.0"})
 	go func() { _ = client.Next(&event.Event{}) }()
@@ -206,14 +206,14 @@ func TestBusyScript(t *testing.T) {
 	}()
 	before := time.Now()
 	err := errors.Join(client.Send(&event.Event{Name: "e"}), client.Flush())
-	require.ErrorIs(t, err, peer.ErrSilent)
+	require.ErrorIs(t, err, delivery.ErrSilent)
 	require.GreaterOrEqual(t, time.Since(before), scriptWait)
 	require.Equal(t, 1, j.Pending())
 }
 
 // TestGapEndsTheConnection, and the next one sends again.
 func TestGapEndsTheConnection(t *testing.T) {
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	client, server, ended := asking(t, ByScript, j, Config{All: true, Script: true})
 	go (&scripted{missed: true}).run(t, server)
 	require.NoError(t, client.Send(&event.Event{Name: "e"}))
@@ -225,7 +225,7 @@ func TestGapEndsTheConnection(t *testing.T) {
 // TestScriptThatStopsIsNoticed: a connection whose server answers pings, and behind
 // which nobody handles anything any more.
 func TestScriptThatStopsIsNoticed(t *testing.T) {
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j, Confirm: ByScript, Silence: 300 * time.Millisecond},
 		Config{All: true, Script: true})
 	ended := make(chan error, 1)
@@ -243,7 +243,7 @@ func TestScriptThatStopsIsNoticed(t *testing.T) {
 
 // refusing takes connections, and closes them with a code at the event of that
 // name.
-func refusing(t *testing.T, j *peer.Journal, code ws.StatusCode, setAside func(*event.Event, error) error) (got []string, connections int) {
+func refusing(t *testing.T, j *delivery.Journal, code ws.StatusCode, setAside func(*event.Event, error) error) (got []string, connections int) {
 	t.Helper()
 	for ; j.Pending() > 0 && connections < 8; connections++ {
 		client, server := pair(t, Config{Topic: "t", Journal: j, SetAside: setAside}, Config{All: true})
@@ -279,7 +279,7 @@ func TestRefusedFrameIsSetAside(t *testing.T) {
 	for code, want := range map[ws.StatusCode]bool{1007: true, 1011: false, 1001: false} {
 		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
 			t.Parallel()
-			j := peer.NewJournal(1 << 20)
+			j := delivery.NewJournal(1 << 20)
 			client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 			_, _ = server.net.Close(), client.net.Close()
 			for _, name := range []string{"a", "b", "poison", "c", "d"} {

@@ -96,6 +96,14 @@ func (c *Conn) complain(err error) error {
 	if c.state.ClientSide() {
 		return nil
 	}
+	return c.Refuse(err)
+}
+
+// Refuse tells a client that its message was not taken, and why.
+func (c *Conn) Refuse(err error) error {
+	if c.cfg.OnRefusal != nil {
+		c.cfg.OnRefusal()
+	}
 	f := zeek.Failure{Code: "deserialization_failed", Context: fmt.Sprintf("input contained invalid data -> %v", err)}
 	message := f.AppendTo(nil)
 	return c.write(c.opOf(message), message)

@@ -20,7 +20,7 @@ import (
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -391,7 +391,7 @@ func TestServerRefuses(t *testing.T) {
 // TestConfirm: what the server has read is confirmed; what it has not, the next
 // connection sends again, before anything new.
 func TestConfirm(t *testing.T) {
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 	send(t, client, &event.Event{Name: "one"})
 	require.Equal(t, 1, j.Pending())
@@ -418,7 +418,7 @@ func TestConfirm(t *testing.T) {
 // TestSentAgainBitByBit: what is left of a connection is not a part of the next
 // one's handshake, and little of it goes until the server confirms that.
 func TestSentAgainBitByBit(t *testing.T) {
-	j := peer.NewJournal(8 << 20)
+	j := delivery.NewJournal(8 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 	_ = server.net.Close()
 	_ = client.net.Close()
@@ -449,7 +449,7 @@ func TestSentAgainBitByBit(t *testing.T) {
 
 // TestReceiptIsSafe: the pong comes after what the server has to make safe.
 func TestReceiptIsSafe(t *testing.T) {
-	j := peer.NewJournal(1 << 20)
+	j := delivery.NewJournal(1 << 20)
 	client, server := pair(t, Config{Topic: "t", Journal: j}, Config{All: true})
 	send(t, client, &event.Event{Name: "one"})
 	go func() { _ = client.Next(&event.Event{}) }()
@@ -531,11 +531,11 @@ func TestGoneServer(t *testing.T) {
 	// And then no more.
 	select {
 	case err := <-ended:
-		require.ErrorIs(t, err, peer.ErrSilent)
+		require.ErrorIs(t, err, delivery.ErrSilent)
 	case <-time.After(60 * time.Second):
 		t.Fatal("nobody has noticed")
 	}
-	require.ErrorIs(t, client.write(ws.OpPing, nil), peer.ErrSilent)
+	require.ErrorIs(t, client.write(ws.OpPing, nil), delivery.ErrSilent)
 }
 
 // TestCloseDoesNotWait for a peer that reads nothing, nor for one that never

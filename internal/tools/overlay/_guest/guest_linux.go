@@ -118,7 +118,8 @@ const (
 	guestCopy     = 1030 // F_DUPFD_CLOEXEC
 	guestSetsig   = 10   // F_SETSIG
 	guestGetsig   = 11   // F_GETSIG
-	guestMark     = 64   // DESCRIPTOR_MARK of capi/descriptor.h
+	guestSetowner = 15   // F_SETOWN_EX
+	guestGetowner = 16   // F_GETOWN_EX
 )
 
 // guestReserve maps memory that nothing is put into before it is touched, not even
@@ -208,12 +209,66 @@ func guestHigh(fd int32) int32 {
 		return fd
 	}
 	closefd(fd)
-	fcntl(high, guestSetsig, guestMark) // for a child to know it by
+	guestMark(high)
+	guestOpened(high)
 	return high
 }
 
 //go:linkname guest_syscall_high syscall.guest_high
 func guest_syscall_high(fd int32) int32 { return guestHigh(fd) }
+
+// guestOwner is struct f_owner_ex.
+type guestOwner struct{ kind, id int32 }
+
+// The mark of our descriptors is that of descriptor_mark() in capi/descriptor.c: what
+// no host has any use for, a signal for nobody.
+const guestSignal64 = 64
+
+var guestNobody = guestOwner{kind: 2} // F_OWNER_PGRP
+
+func guestMark(fd int32) {
+	fcntl(fd, guestSetsig, guestSignal64)
+	guestFcntl(fd, guestSetowner, &guestNobody)
+}
+
+func guestMarked(fd int32) bool {
+	sig, _ := fcntl(fd, guestGetsig, 0)
+	var owner guestOwner
+	return sig == guestSignal64 && guestFcntl(fd, guestGetowner, &owner) && owner == guestNobody
+}
+
+func guestFcntl(fd int32, cmd uintptr, owner *guestOwner) bool {
+	_, _, errno := linux.Syscall6(guestCall(72, 25) /* fcntl */, uintptr(fd), cmd, uintptr(unsafe.Pointer(owner)), 0, 0, 0)
+	return errno == 0
+}
+
+// _cgo_guest_opened is romanesco_opened of gcc_guest_linux.c.
+//
+//go:linkname _cgo_guest_opened _cgo_guest_opened
+var _cgo_guest_opened unsafe.Pointer
+
+// guestBit returns where it is noted that we have opened a descriptor.
+func guestBit(fd int32) (word *uint32, bit uint32) {
+	words := (*[1 << 20]uint32)(_cgo_guest_opened)
+	if fd < 0 || uint32(fd)/32 >= words[0] {
+		return nil, 0
+	}
+	return &words[1+uint32(fd)/32], 1 << (uint32(fd) % 32)
+}
+
+// guestOpened notes a descriptor for children, which close it.
+func guestOpened(fd int32) {
+	if word, bit := guestBit(fd); word != nil {
+		atomic.Or(word, bit)
+	}
+}
+
+//go:linkname guest_syscall_closing syscall.guest_closing
+func guest_syscall_closing(fd int32) {
+	if word, bit := guestBit(fd); word != nil {
+		atomic.And(word, ^bit)
+	}
+}
 
 // guestAgain is guestRefused for what no memory is asked for, but a descriptor.
 func guestAgain(errno uintptr, try uint32) bool {
@@ -266,8 +321,10 @@ func guestInode(fd int32) (id [3]uint64) {
 	_, _, errno := linux.Syscall6(guestCall(5, 80) /* fstat */, uintptr(fd), uintptr(unsafe.Pointer(&stat)), 0, 0, 0, 0)
 	if errno == 0 {
 		both := *(*[2]uint64)(unsafe.Pointer(&stat))
-		mark, _ := fcntl(fd, guestGetsig, 0)
-		id = [3]uint64{both[0], both[1], uint64(mark)}
+		id = [3]uint64{both[0], both[1]}
+		if guestMarked(fd) {
+			id[2] = 1
+		}
 	}
 	return id
 }
@@ -300,8 +357,10 @@ func guestPollLost() {
 	guestPollLock.Store(0)
 }
 
-// guestPollAdd registers a descriptor, with a new epoll if the host has closed ours.
+// guestPollAdd registers a descriptor, which may be a copy that nobody has told us of,
+// with a new epoll if the host has closed ours.
 func guestPollAdd(fd int32, ev *linux.EpollEvent) uintptr {
+	guestOpened(fd)
 	errno := linux.EpollCtl(epfd, linux.EPOLL_CTL_ADD, fd, ev)
 	if errno != 0 && !guestPollOurs() {
 		guestPollLost()

@@ -28,6 +28,11 @@ extern int _cgo_try_pthread_create(pthread_t *, const pthread_attr_t *, void *(*
 /* Arguments, environment, auxiliary vector, each with its end, as a new process finds them. */
 uintptr_t x_cgo_guest_args[64];
 
+/* The numbers below that the runtime has opened something under, as the bits of what
+ * follows the first word, which says how many words that are. For a child to close. */
+#define OPENED_WORDS 160
+uint32_t romanesco_opened[1 + OPENED_WORDS] = {OPENED_WORDS};
+
 static char program[] = "libbroccoli-core";
 static char gogc[64], godebug[1024];
 static unsigned char random_bytes[16];

@@ -1,4 +1,4 @@
-package peer
+package delivery
 
 import (
 	"crypto/tls"
@@ -12,15 +12,15 @@ import (
 // receiptPoll is how often the kernel is asked.
 const receiptPoll = 20 * time.Millisecond
 
-// kernelReceipts confirms what the peer's kernel has acknowledged, until the
-// connection is closed.
+// KernelReceipts confirms what the peer's kernel has acknowledged, until the
+// connection is closed. written returns the last batch that was written to it.
 //
 // A Bro cannot be asked by PING: Bro 2.5.5 answers, but releases the memory of
 // the PING twice, which ends it (RemoteSerializer::ProcessPingMsg). What its
 // kernel has is not lost with the network; it is lost when Bro itself dies
 // before it has read it.
-func (c *Conn) kernelReceipts() {
-	raw := rawConn(c.net)
+func (j *Journal) KernelReceipts(nc net.Conn, closed <-chan struct{}, written func() (batch uint32)) {
+	raw := rawConn(nc)
 	if raw == nil {
 		return
 	}
@@ -28,13 +28,11 @@ func (c *Conn) kernelReceipts() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.closed:
+		case <-closed:
 			return
 		case <-tick.C:
 		}
-		c.mu.Lock()
-		written := c.written
-		c.mu.Unlock()
+		batch := written()
 		unacknowledged := -1
 		err := raw.Control(func(fd uintptr) {
 			if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {
@@ -45,11 +43,12 @@ func (c *Conn) kernelReceipts() {
 			return
 		}
 		if unacknowledged == 0 {
-			c.cfg.Journal.Confirm(written)
+			j.Confirm(batch)
 		}
 	}
 }
 
+// rawConn returns the socket below a connection, nil if it has none.
 func rawConn(nc net.Conn) syscall.RawConn {
 	if secured, ok := nc.(*tls.Conn); ok {
 		nc = secured.NetConn()

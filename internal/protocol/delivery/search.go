@@ -1,4 +1,4 @@
-package peer
+package delivery
 
 // What ends one connection after another is searched for like this. When two in
 // a row have ended with the same batch at the head of the journal, written and
@@ -9,7 +9,7 @@ package peer
 //
 // An end counts only if the peer has made it while that event alone was under
 // way, on a connection on which the peer has just answered: to a PING without
-// events, or to the event before. A Bro may not be asked (see kernelReceipts); it
+// events, or to the event before. A Bro may not be asked (see KernelReceipts); it
 // has answered the handshake. A peer that is killed at some moment or other is so
 // within the one round trip of the same event three times or more in a row only
 // if it lives no longer than that.

@@ -1,4 +1,4 @@
-package peer
+package delivery
 
 import (
 	"sync"
@@ -41,7 +41,7 @@ func (r *Replay) Done() bool { return r.journal == nil }
 // is held but while a receipt is waited for, so that others can say something;
 // somebody is to read those receipts.
 func (r *Replay) Run(lock sync.Locker, closed <-chan struct{}, write func(behind uint32) (last uint32, bytes int, err error)) error {
-	for window := batchSize; !r.Done(); {
+	for window := BatchSize; !r.Done(); {
 		if err := r.some(window, write); err != nil {
 			return err
 		}

@@ -1,4 +1,8 @@
-package peer
+// Package delivery is what both protocols need so that what was sent arrives, or it is
+// known that it has not: the journal of what waits for a receipt, how it is sent again,
+// the search for what ends connections, and the watch for a peer that is gone. It
+// imports no protocol.
+package delivery
 
 import (
 	"math"
@@ -14,7 +18,7 @@ import (
 //
 // A confirmation is the answer to a PING behind each batch of events: a
 // Romanesco answers after it has processed what came before. libbroccoli does
-// not answer at all. For a Bro, see kernelReceipts.
+// not answer at all. For a Bro, see KernelReceipts.
 //
 // What ends one connection after another is found, and set aside: see Over.
 type Journal struct {
@@ -33,6 +37,9 @@ type Journal struct {
 	marked  uint64
 	search  search
 }
+
+// BatchSize is from how many bytes on events are confirmed together.
+const BatchSize = 16 << 10
 
 // batch is the encoded messages of events that are confirmed together.
 type batch struct {
@@ -77,7 +84,7 @@ func (j *Journal) crowded(events int64) bool {
 func (j *Journal) Connected() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.window.Store(min(batchSize, j.max))
+	j.window.Store(min(BatchSize, j.max))
 	j.advanced.Store(false)
 	j.last = 0
 	j.most.Store(0)
@@ -141,7 +148,7 @@ func (j *Journal) Again(dst []byte, number uint32, ping func([]byte, uint32) []b
 	defer j.mu.Unlock()
 	from, events := 1+j.index(number), 0
 	j.search.alone = 0
-	for i := from; i < len(j.batches) && len(dst) < batchSize && !j.crowded(int64(events)); i++ {
+	for i := from; i < len(j.batches) && len(dst) < BatchSize && !j.crowded(int64(events)); i++ {
 		b := &j.batches[i]
 		alone := b.single && !j.search.given
 		if alone && i > from {

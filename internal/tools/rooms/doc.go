@@ -1,0 +1,3 @@
+// Package rooms checks that packages import what docs/architecture.md says, and
+// nothing else.
+package rooms

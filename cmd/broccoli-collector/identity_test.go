@@ -19,6 +19,7 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/zeek/websocket"
 	"romanesco/internal/secure"
 	"romanesco/internal/test/certs"
 )
@@ -219,6 +220,26 @@ func TestNamesThatMayConnect(t *testing.T) {
 			require.Contains(t, said, "-tls-names")
 		}
 	}
+}
+
+// TestClientsAreCalledByTheirCertificates: WebSocket clients, too.
+func TestClientsAreCalledByTheirCertificates(t *testing.T) {
+	n := newTestNetwork(t)
+	dir := t.TempDir()
+	c := launchIn(t, dir, append(n.args(), "-listen", "", "-tls-listen", "127.0.0.1:0", "-zeek-tls-listen", "127.0.0.1:0")...)
+	addr := strings.Fields(c.passed[strings.Index(c.passed, "served at "):])[2]
+	journal := delivery.NewJournal(1 << 20)
+	client, err := websocket.Open(t.Context(), n.dialAs(t, addr, "another", "a.example.org"),
+		websocket.Config{Host: addr, Topic: "t", Journal: journal})
+	require.NoError(t, err)
+	go func() { _ = client.Next(new(event.Event)) }()
+	require.NoError(t, client.Send(numbered("exec", 7)))
+	require.NoError(t, client.Flush())
+	<-journal.Room()
+	_ = client.Close()
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Equal(t, map[int]string{7: "a.example.org"}, hostsOf(t, logOf(t, dir, "events")))
 }
 
 // TestNamesOfADestination: a peer of the right address with another name is asked for

@@ -92,7 +92,6 @@ type logs struct {
 	comm      *commlog.Log
 	metrics   net.Listener // nil without -metrics
 	clients   func() *metrics.Clients
-	hup       chan os.Signal
 	every     time.Duration // how often to sync
 }
 

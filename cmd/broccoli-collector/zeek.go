@@ -170,8 +170,8 @@ func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, 
 	z.hub = &hub.Hub{
 		Version: "broccoli-collector-" + version, ExactTime: o.exactTime, Types: types, Logf: saying(slog.Default(), slog.LevelInfo),
 		MaxClients: o.maxClients, Origins: o.origins, Silence: o.silence, MessageTime: clientMessageTime,
-		Receive: func(ctx context.Context, from string, alive func()) hub.Receiver {
-			return &clientLog{z.log(log, false).Batch(ctx, eventlog.Peer{Addr: from}, alive), names}
+		Receive: func(ctx context.Context, from hub.Client) hub.Receiver {
+			return &clientLog{z.log(log, false).Batch(ctx, eventlog.Peer{Addr: from.Addr, Host: from.Host}, from.Alive), names}
 		},
 	}
 	if err := z.listen(o, s); err != nil {

@@ -204,7 +204,7 @@ func TestTurnedAwayOverTLS(t *testing.T) {
 	require.NoError(t, err)
 	cert, err := tls.X509KeyPair(pem, pem)
 	require.NoError(t, err)
-	h := &Hub{MaxClients: 0, Receive: func(context.Context, string, func()) Receiver { return page{&notebook{}} }, Logf: t.Logf}
+	h := &Hub{MaxClients: 0, Receive: func(context.Context, Client) Receiver { return page{&notebook{}} }, Logf: t.Logf}
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

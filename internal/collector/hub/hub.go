@@ -6,6 +6,7 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
+	"romanesco/internal/secure"
 )
 
 // handshakeTime is how long a client may take until the connection is up.
@@ -44,6 +46,16 @@ type Receiver interface {
 	Settle() error
 }
 
+// Client is who has connected.
+type Client struct {
+	Addr string
+	// Host is the name in the certificate that it has shown, if that was verified and
+	// has one.
+	Host string
+	// Alive is to be called now and then while the client has to wait.
+	Alive func()
+}
+
 // Hub serves clients. Its fields are set before the first use.
 type Hub struct {
 	// Version is what clients are told of us, behind the Zeek that we are like.
@@ -51,9 +63,9 @@ type Hub struct {
 	// ExactTime and Types are those of package zeek.
 	ExactTime bool
 	Types     *zeek.Types
-	// Receive makes what takes the events of a client, by its address. It may have
-	// the client wait as long as ctx lives, and calls alive meanwhile.
-	Receive func(ctx context.Context, from string, alive func()) Receiver
+	// Receive makes what takes the events of a client. It may have the client wait as
+	// long as ctx lives.
+	Receive func(ctx context.Context, from Client) Receiver
 	// MaxClients is how many clients there may be at a time.
 	MaxClients int
 	// Origins, Silence and MessageTime are those of websocket.Config.
@@ -154,7 +166,6 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	h.Memory.Limit()
 	from := nc.RemoteAddr().String()
 	var c *client // once it has subscribed
-	taker := h.Receive(ctx, from, func() { _ = c.conn.Alive() })
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
@@ -177,6 +188,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 		return err
 	}
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
+	taker := h.Receive(ctx, Client{from, host(nc), func() { _ = conn.Alive() }})
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup
@@ -187,6 +199,19 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	err = errors.Join(h.receive(c, taker), h.fail(taker.Settle()))
 	end = err
 	return h.ended(ctx, c, err)
+}
+
+// host returns the name in the certificate that the client has shown.
+func host(nc net.Conn) string {
+	secured, ok := nc.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	shown := secured.ConnectionState().PeerCertificates
+	if len(shown) == 0 {
+		return ""
+	}
+	return secure.Identity(shown[0])
 }
 
 // errUnfinished is why a connection ends that we have not come to the end of: by a

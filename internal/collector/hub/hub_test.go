@@ -81,7 +81,7 @@ func serving(t *testing.T, n *notebook, set ...func(*Hub)) (*Hub, string, func()
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	h := &Hub{Version: "1.2.3", MaxClients: 16, Receive: func(context.Context, string, func()) Receiver { return page{n} }, Logf: t.Logf}
+	h := &Hub{Version: "1.2.3", MaxClients: 16, Receive: func(context.Context, Client) Receiver { return page{n} }, Logf: t.Logf}
 	for _, f := range set {
 		f(h)
 	}
@@ -194,7 +194,7 @@ func (c *hurried) Read(b []byte) (int, error) {
 
 // TestAckIsKept: who has been told that it has subscribed misses nothing.
 func TestAckIsKept(t *testing.T) {
-	h := &Hub{Receive: func(context.Context, string, func()) Receiver { return page{&notebook{}} }, Logf: t.Logf}
+	h := &Hub{Receive: func(context.Context, Client) Receiver { return page{&notebook{}} }, Logf: t.Logf}
 	h.init()
 	near, far := net.Pipe() // what is written is read by then
 	done := make(chan error, 1)
@@ -385,7 +385,7 @@ func (l *later) Settle() error                    { return nil }
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {
 	near, far := net.Pipe()
 	l := &later{written: make(chan int, 1)}
-	h := &Hub{Version: "8.0.0", Receive: func(context.Context, string, func()) Receiver { return l }, Logf: t.Logf}
+	h := &Hub{Version: "8.0.0", Receive: func(context.Context, Client) Receiver { return l }, Logf: t.Logf}
 	h.init()
 	go func() { _ = h.handle(t.Context(), far) }()
 	client := &started{Conn: near}

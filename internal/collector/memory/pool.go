@@ -20,6 +20,9 @@ type Pool struct {
 	Incoming, Outgoing *wire.Budget
 	// Hold says that the runtime is to be told of it: see Limit.
 	Hold bool
+	// Line is how long a line may become, 0 for any length: of what is longer a part is
+	// left out.
+	Line int
 
 	size int64
 	turn sync.Mutex // held by who has a large event
@@ -54,10 +57,13 @@ var (
 // ForLine takes the memory for an event as a line, which done gives back. held is what
 // the event itself has of Incoming, as far as that is known.
 func (p *Pool) ForLine(ev *event.Event, held int) (done func(), err error) {
+	line := LineSize(ev)
+	if p.Line > 0 {
+		line = min(line, p.Line)
+	}
 	// A line grows by copying, and may be copied once more behind a heading; what is
 	// sent on is made beside it.
-	const copies = 3
-	need := copies * LineSize(ev)
+	need := 2*line + eventSize(ev)
 	switch {
 	case int64(need+held) > p.Incoming.Max():
 		return nil, fmt.Errorf("it takes %d bytes to write: %w", need, ErrTooLarge)

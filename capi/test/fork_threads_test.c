@@ -19,6 +19,16 @@
 #include "forked.h"
 #include "handlers.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* A child that is forked beside other threads waits for ever for the lock of what ASan holds
+ * back of freed memory, if one of these had it. */
+__attribute__((visibility("default"))) const char *
+__asan_default_options(void)
+{
+    return "quarantine_size_mb=0:thread_local_quarantine_size_kb=0";
+}
+#endif
+
 #define LOOKERS 8
 
 static struct {

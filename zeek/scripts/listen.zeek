@@ -18,8 +18,11 @@ export {
 redef exit_only_after_terminate = T;
 
 # From 8.1 on a Zeek by itself has no backend, and its WebSocket server takes nobody.
-@if ( Version::at_least("8.1.0") && Cluster::backend == Cluster::CLUSTER_BACKEND_NONE )
+# In two: Zeek before 7.1 knows no Cluster::backend, and reads the whole of a condition.
+@if ( Version::at_least("8.1.0") )
+@if ( Cluster::backend == Cluster::CLUSTER_BACKEND_NONE )
 @load frameworks/cluster/backend/broker
+@endif
 @endif
 
 @if ( Version::at_least("8.0.0") )

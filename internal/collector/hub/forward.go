@@ -55,6 +55,7 @@ type Forwarder struct {
 	queue   *queue.Queue[message] // events in the form of the wire
 	journal *delivery.Journal
 
+	zoned       string      // what was told last of times: Run alone has it
 	scripted    atomic.Bool // a script of Zeek has confirmed on the last connection
 	taken, lost atomic.Uint64
 	handed      atomic.Uint64 // of those taken, how many have left the queue
@@ -180,7 +181,7 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 	return websocket.Open(ctx, nc, websocket.Config{
 		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,
 		Journal: f.journal, Silence: f.Silence,
-		Confirm: f.confirm(), OnConfirm: f.tellConfirm, SetAside: f.setAside,
+		Confirm: f.confirm(), OnConfirm: f.tellConfirm, OnZone: f.tellZone, SetAside: f.setAside,
 		OnFailure: func(why *zeek.Failure) {
 			f.dropped.Add(1)
 			f.Logf("Zeek at %s did not take an event: %.200q", f.Addr, why.Error())
@@ -205,6 +206,14 @@ func (f *Forwarder) tellConfirm(script bool, why string) {
 	}
 	f.Logf("Zeek at %s: its script does not confirm: %s; pongs do, which say that events are read, not that they are handled "+
 		"(load confirm.zeek where they are handled, or give -zeek-confirm ping)", f.Addr, why)
+}
+
+// tellZone tells what becomes of times, once.
+func (f *Forwarder) tellZone(why string) {
+	if f.zoned != why {
+		f.zoned = why
+		f.Logf("Zeek at %s: %s", f.Addr, why)
+	}
 }
 
 // setAside takes an event that Zeek refuses again and again.

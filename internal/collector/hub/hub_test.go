@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -334,6 +335,33 @@ func TestForwardAsItIsSet(t *testing.T) {
 	require.NoError(t, c.Next(&event.Event{}))
 	require.Contains(t, string(c.Message()), `"2005-09-13T16:05:47.250"`)
 	_ = nc.Close()
+}
+
+// TestForwardTellsOfZone: that a Zeek has times in a zone that nobody has said is
+// told, and not with every connection again.
+func TestForwardTellsOfZone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	f := NewForwarder(l.Addr().String(), "fwd")
+	var told atomic.Int64
+	f.Retry, f.Logf = time.Millisecond, func(format string, args ...any) {
+		if strings.Contains(fmt.Sprintf(format, args...), "in its own time zone") {
+			told.Add(1)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = f.Run(ctx) }()
+	for range 3 {
+		nc, err := l.Accept()
+		require.NoError(t, err)
+		_, err = websocket.Accept(t.Context(), nc, websocket.Config{Version: "2.8.0-dev"})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return told.Load() == 1 }, enough, time.Millisecond)
+		_ = nc.Close()
+	}
+	require.EqualValues(t, 1, told.Load())
 }
 
 // TestForwardTellsOfRefusals: Zeek's errors are counted.

@@ -6,7 +6,7 @@ import (
 )
 
 // Dialect is what the versions of Zeek do differently. The zero value is what
-// all of them read, but for what Broker up to 2.7 wants.
+// all of them read, but for what Broker wants.
 type Dialect struct {
 	// UnescapesTwice: backslashes are taken off strings twice, so that each
 	// has to be written as four.
@@ -14,8 +14,9 @@ type Dialect struct {
 	// DropsOnClose: a close frame ends what was sent before it and is not yet
 	// handled; the end of the stream does not.
 	DropsOnClose bool
-	// MinFrame is how large a frame has to be: Broker up to 2.7 closes the
-	// connection when it sees the first part of a smaller one before the rest.
+	// MinFrame is how large a frame has to be: Broker closes the connection when
+	// it sees the first part of a smaller one before the rest. Its CAF is the same
+	// there from Zeek 6.1 to 7.1.
 	MinFrame int
 	// Binary: a text frame that is no UTF-8 ends the connection, a binary frame
 	// is taken as it is. Broker is the other way round: it takes any bytes in a
@@ -52,10 +53,11 @@ func DialectOf(version string) Dialect {
 	minor, _, _ := strings.Cut(rest, ".")
 	n, err := strconv.Atoi(minor)
 	switch _, bad := strconv.ParseUint(major, 10, 16); {
-	case major == "2" && err == nil && n <= 7:
-		return Dialect{DropsOnClose: true, LocalTime: true, UnescapesTwice: true, MinFrame: GreetingMinFrame}
 	case major == "2" || major == "6":
-		return Dialect{DropsOnClose: true, LocalTime: true}
+		return Dialect{
+			DropsOnClose: true, LocalTime: true, MinFrame: GreetingMinFrame,
+			UnescapesTwice: major == "2" && err == nil && n <= 7,
+		}
 	case major == "7":
 		return Dialect{Binary: true, LocalTime: true}
 	case bad != nil:

@@ -15,11 +15,11 @@ import (
 
 // TestDialects: which version is which.
 func TestDialects(t *testing.T) {
-	broker := Dialect{DropsOnClose: true, LocalTime: true}
+	broker := Dialect{DropsOnClose: true, LocalTime: true, MinFrame: GreetingMinFrame}
 	old := broker
-	old.UnescapesTwice, old.MinFrame = true, GreetingMinFrame
+	old.UnescapesTwice = true
 	for version, want := range map[string]Dialect{
-		"2.3.1": old, "2.7.0": old, "2.8.0-dev.97": broker, "6.2.0": broker,
+		"2.3.1": old, "2.7.0": old, "2.8.0-dev": broker, "2.8.0-dev.97": broker, "6.2.0": broker,
 		"7.2.0": {Binary: true, LocalTime: true}, "7.2.2-dev.1": {Binary: true, LocalTime: true},
 		"8.0.0": Current, "8.2.2": Current, "9.0.0-dev.12": Current, "10.1.0": Current, Likeness + "-broccoli-collector-1.0": Current,
 		"0.1.0": Current, "": {}, "unknown": {},

@@ -16,6 +16,7 @@ import (
 // TestRecorded: Zeek makes of every kind of value what is recorded, and of a long text
 // what it was.
 func TestRecorded(t *testing.T) {
+	since(t, 8, 0, "times in UTC, \\u and metadata, which the recording has")
 	EachBackend(t, func(t *testing.T, z *Zeek) {
 		const topic = "romanesco/recorded"
 		from := z.client(t, websocket.Config{Subscribe: []string{topic}})

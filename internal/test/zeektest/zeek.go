@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,16 +38,38 @@ var (
 )
 
 // backends are the ways in which the nodes of a Zeek reach each other, each with what
-// a Zeek by itself loads to have it.
+// a Zeek by itself loads to have it since 8.1. Before, it always has broker.
 var backends = map[string][]string{
 	"broker": {"frameworks/cluster/backend/broker"},
 	"zeromq": {"frameworks/cluster/backend/zeromq", "Cluster::Backend::ZeroMQ::run_proxy_thread=T"},
+}
+
+// is reports whether the program is a Zeek of that version or of a later one.
+func is(t *testing.T, major, minor int) bool {
+	t.Helper()
+	out, err := exec.Command(program, "--version").CombinedOutput()
+	require.NoError(t, err)
+	var has [2]int
+	_, err = fmt.Sscanf(regexp.MustCompile(`\d+\.\d+`).FindString(string(out)), "%d.%d", &has[0], &has[1])
+	require.NoError(t, err, "%s", out)
+	return slices.Compare(has[:], []int{major, minor}) >= 0
+}
+
+// since skips a test of what Zeeks before that version have not.
+func since(t *testing.T, major, minor int, what string) {
+	t.Helper()
+	if program != "" && !is(t, major, minor) {
+		t.Skipf("%s: since Zeek %d.%d", what, major, minor)
+	}
 }
 
 // EachBackend runs a test with a Zeek that has loaded the package, with each backend.
 func EachBackend(t *testing.T, f func(t *testing.T, z *Zeek), args ...string) {
 	t.Helper()
 	for name := range backends {
+		if name != "broker" && program != "" && !is(t, 8, 1) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) { f(t, Start(t, name, args...)) })
 	}
 }
@@ -73,7 +96,10 @@ func Start(t *testing.T, backend string, args ...string) *Zeek {
 	require.NoError(t, l.Close())
 	_, port, err := net.SplitHostPort(z.Addr)
 	require.NoError(t, err)
-	z.args = append([]string{"-b"}, backends[backend]...) // without what it knows of traffic
+	z.args = []string{"-b"} // without what it knows of traffic
+	if is(t, 8, 1) {
+		z.args = append(z.args, backends[backend]...)
+	}
 	z.args = append(z.args, Absolute(t, "zeek/scripts"), Absolute(t, "zeek/scripts/listen.zeek"))
 	z.args = append(append(z.args, args...), "SSHDSensor::listen_port="+port+"/tcp")
 	z.start(t)
@@ -162,10 +188,24 @@ func (z *Zeek) log(t *testing.T, name string) (lines []map[string]string) {
 	return lines
 }
 
+// awaits waits until one of its logs has so many lines, for half a minute at the most.
+func (z *Zeek) awaits(t *testing.T, name string, lines int) {
+	t.Helper()
+	for range 300 {
+		if len(z.log(t, name)) >= lines {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // complaints returns what Zeek has found wrong.
 func (z *Zeek) complaints(t *testing.T) (found []string) {
 	t.Helper()
 	for _, line := range z.log(t, "reporter") {
+		if line["message"] == "received termination signal" { // until 7.0 it is told here
+			continue
+		}
 		found = append(found, line["level"]+": "+line["message"])
 	}
 	for _, line := range z.log(t, "cluster") {

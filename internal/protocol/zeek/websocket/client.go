@@ -99,12 +99,16 @@ const tooMany = "a Zeek takes 100 clients, and closes those beyond: then let sen
 
 // tellOfZone says what becomes of times.
 func (c *Conn) tellOfZone(version string) {
+	tell := c.cfg.OnZone
+	if tell == nil {
+		tell = func(why string) { c.cfg.Logf("%s", why) }
+	}
 	switch local := c.dialect.LocalTime; {
 	case local && c.cfg.Zone == nil:
-		c.cfg.Logf("Zeek before 8.0, as %s is, reads and writes times in its own time zone: "+
-			"unless that is UTC, give it as zeek_time_zone, or use zeek_exact_time", version)
+		tell("Zeek before 8.0, as " + version + " is, reads and writes times in its own time zone: " +
+			"unless that is UTC, give it as zeek_time_zone, or use zeek_exact_time")
 	case !local && c.cfg.Zone != nil:
-		c.cfg.Logf("this Zeek has times in UTC: zeek_time_zone %s is not used", c.cfg.Zone)
+		tell("this Zeek has times in UTC: zeek_time_zone " + c.cfg.Zone.String() + " is not used")
 	}
 }
 

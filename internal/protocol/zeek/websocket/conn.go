@@ -50,6 +50,9 @@ type Config struct {
 	Application string
 	// Zone is the time zone of a Zeek that has times in its own, if that is known.
 	Zone *time.Location
+	// OnZone, if set, is told instead of Logf what becomes of times that are not
+	// in UTC, or of the Zone that is not needed.
+	OnZone func(why string)
 	// ExactTime and Types are those of zeek.Encoder and zeek.Decoder.
 	ExactTime bool
 	Types     *zeek.Types

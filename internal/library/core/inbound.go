@@ -13,9 +13,9 @@ import (
 const (
 	// chunkSize is by how much memory grows for events that wait.
 	chunkSize = 256 << 10
-	// settleTime is how long a host may take nothing of what waits, once the
+	// drainTime is how long a host may take nothing of what waits, once the
 	// connection is lost for good, before that is dropped.
-	settleTime = 10 * time.Second
+	drainTime = 10 * time.Second
 )
 
 // inbound holds the events that the host has no room for in its ring: a Zeek ends
@@ -216,14 +216,14 @@ func (c *conn) publishReceived() {
 	atomic.StoreUint32(c.link.received(), uint32(c.inbound.waiting.Load()+c.inbound.buffered.Load()))
 }
 
-// settle waits, once the connection is lost for good, until the host has what was
+// drain waits, once the connection is lost for good, until the host has what was
 // received, as long as it takes some of it.
-func (c *conn) settle(r *run) {
+func (c *conn) drain(r *run) {
 	if c.inbound == nil {
 		return
 	}
 	left, since := c.inbound.waiting.Load(), time.Now()
-	for left > 0 && time.Since(since) < settleTime {
+	for left > 0 && time.Since(since) < drainTime {
 		select {
 		case <-c.ending:
 			return

@@ -62,7 +62,7 @@ func romanesco_connect(l *C.struct_link, cfg *C.struct_link_config) (result C.in
 			result = C.LINK_REFUSED
 		}
 	}()
-	settle()
+	behave()
 	switch err := connect(l, v, settingsOf(cfg), cfg.anew != 0); {
 	case err == nil:
 		return C.LINK_CONNECTED
@@ -127,7 +127,7 @@ func closeLink(l *C.struct_link, timeout time.Duration) (written bool) {
 	return c.(*conn).close(timeout)
 }
 
-// settle makes the runtime a good guest; it runs once.
+// behave makes the runtime a good guest; it runs once.
 //
 // The heap stays near what is in use: the host is the one who is to have the
 // memory. An operator who has set GOGC keeps his setting. More than a few
@@ -136,7 +136,7 @@ func closeLink(l *C.struct_link, timeout time.Duration) (written bool) {
 // The threads are started here, while that is possible: a host may give up the
 // right to start any once it is connected, and a runtime that cannot start one
 // when it wants to ends the process.
-var settle = sync.OnceFunc(func() {
+var behave = sync.OnceFunc(func() {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(50)
 	}

@@ -127,7 +127,7 @@ func (c *conn) supervise(p connection) {
 			c.explain(err)
 			c.tellLoss(err, fruitless > 1)
 			if !c.set.reconnect {
-				c.settle(r)
+				c.drain(r)
 			}
 			c.link.down(c.set.reconnect)
 			c.signal() // who waits is to see the loss

@@ -84,7 +84,7 @@ func (c *conn) closeSpool() {
 // thread there; the host may not allow new ones, and then the runtime ends the process.
 var disk = make(chan struct{}, diskMax)
 
-// One less than the threads that settle() has started to spare.
+// One less than the threads that behave() has started to spare.
 const diskMax = spareThreads - 1
 
 func onDisk(do func() error) error {

@@ -127,7 +127,7 @@ func (l *Log) Append(b *Batch) error {
 	if l.opt.Sync == 0 {
 		return l.sync()
 	}
-	l.settleIn(l.opt.Sync)
+	l.tidyIn(l.opt.Sync)
 	return nil
 }
 
@@ -267,7 +267,7 @@ func (l *Log) Confirm(index uint64) {
 		l.truncate()
 	}
 	if index == l.last {
-		l.settleIn(tidyAfter)
+		l.tidyIn(tidyAfter)
 	}
 }
 
@@ -287,8 +287,8 @@ func (l *Log) truncate() {
 	l.budget = 0
 }
 
-// settleIn has the log settled after that time, if not before.
-func (l *Log) settleIn(d time.Duration) {
+// tidyIn has the log tidied after that time, if not before.
+func (l *Log) tidyIn(d time.Duration) {
 	due := time.Now().Add(d)
 	if l.timer != nil && !due.Before(l.due) {
 		return
@@ -297,11 +297,11 @@ func (l *Log) settleIn(d time.Duration) {
 		l.timer.Stop()
 	}
 	l.due = due
-	l.timer = time.AfterFunc(d, l.settle)
+	l.timer = time.AfterFunc(d, l.tidy)
 }
 
-// settle removes all when all is confirmed, and syncs it otherwise.
-func (l *Log) settle() {
+// tidy removes all when all is confirmed, and syncs it otherwise.
+func (l *Log) tidy() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = nil

@@ -289,20 +289,7 @@ func TestReloadOfCertificates(t *testing.T) {
 
 // TestReloadTellsTheServiceManager when it begins and when it is done.
 func TestReloadTellsTheServiceManager(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	require.NoError(t, err)
-	defer l.Close()
-	require.NoError(t, l.SetReadDeadline(time.Now().Add(deadline)))
-	told := func() string {
-		b := make([]byte, 100)
-		n, err := l.Read(b)
-		require.NoError(t, err)
-		return string(b[:n])
-	}
-	cmd := exec.Command(program, "-listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
-	c := launch(t, cmd)
+	c, told := managed(t)
 	require.Equal(t, "READY=1", told())
 	c.reload(t)
 	require.Regexp(t, `^RELOADING=1\nMONOTONIC_USEC=\d+\n$`, told())

@@ -200,25 +200,30 @@ func TestCheckOfAddresses(t *testing.T) {
 	}
 }
 
-// TestServiceManager is told when peers can connect, that it lives, and that it ends.
-func TestServiceManager(t *testing.T) {
+// managed starts the program under a service manager, which told reads from.
+func managed(t *testing.T, env ...string) (c *collector, told func() string) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	require.NoError(t, err)
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(deadline)))
-	told := func() string {
+	cmd := exec.Command(program, "-listen", "127.0.0.1:0")
+	cmd.Env = append(append(os.Environ(), "NOTIFY_SOCKET="+socket), env...)
+	return launch(t, cmd), func() string {
 		b := make([]byte, 100)
 		n, err := l.Read(b)
 		require.NoError(t, err)
 		return string(b[:n])
 	}
-	cmd := exec.Command(program, "-listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000")
-	c := launch(t, cmd)
+}
+
+// TestServiceManager is told when peers can connect, that it lives, and that it ends.
+func TestServiceManager(t *testing.T) {
+	c, told := managed(t, "WATCHDOG_USEC=200000")
 	require.Equal(t, "READY=1", told())
 	require.Equal(t, "WATCHDOG=1", told())
-	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
 	state := told()
 	for state == "WATCHDOG=1" {
 		state = told()

@@ -54,8 +54,15 @@ func endFrame(b []byte, start int, op ws.OpCode, state ws.State) []byte {
 // holdsFrame reports whether b begins with a whole frame that is the last of its
 // message.
 func holdsFrame(b []byte) bool {
-	if len(b) < 2 || b[0]&0x80 == 0 {
-		return false
+	_, _, whole := frameAt(b)
+	return whole && b[0]&0x80 != 0
+}
+
+// frameAt returns the sizes of the header and the payload of the frame that b
+// begins with; false: it is not whole.
+func frameAt(b []byte) (header, payload int, ok bool) {
+	if len(b) < 2 {
+		return 0, 0, false
 	}
 	header, size := 2, uint64(b[1]&0x7f)
 	switch {
@@ -63,11 +70,16 @@ func holdsFrame(b []byte) bool {
 		header, size = 4, uint64(binary.BigEndian.Uint16(b[2:]))
 	case size == 127 && len(b) >= 10:
 		header, size = 10, binary.BigEndian.Uint64(b[2:])
+	case size >= 126:
+		return 0, 0, false
 	}
 	if b[1]&0x80 != 0 {
 		header += 4
 	}
-	return len(b) >= header && uint64(len(b)-header) >= size
+	if len(b) < header || size > uint64(len(b)-header) {
+		return 0, 0, false
+	}
+	return header, int(size), true
 }
 
 // pad makes the JSON that was begun at start fill a frame of at least size bytes.

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -62,30 +61,6 @@ func (c *Conn) endOf(err error) delivery.End {
 		return delivery.Ended
 	}
 	return delivery.Lost
-}
-
-// frameAt returns the sizes of the header and the payload of the frame that b
-// begins with; false: it is not whole.
-func frameAt(b []byte) (header, payload int, ok bool) {
-	if len(b) < 2 {
-		return 0, 0, false
-	}
-	header, size := 2, uint64(b[1]&0x7f)
-	switch {
-	case size == 126 && len(b) >= 4:
-		header, size = 4, uint64(binary.BigEndian.Uint16(b[2:]))
-	case size == 127 && len(b) >= 10:
-		header, size = 10, binary.BigEndian.Uint64(b[2:])
-	case size >= 126:
-		return 0, 0, false
-	}
-	if b[1]&0x80 != 0 {
-		header += 4
-	}
-	if len(b) < header || size > uint64(len(b)-header) {
-		return 0, 0, false
-	}
-	return header, int(size), true
 }
 
 // split cuts a batch into the frames of its events; nil: it is damaged.

@@ -77,6 +77,7 @@ struct bro_conn {
     struct attachment *attachments;
     int link_type;                   /* of packets */
     uint64_t stalled_at;             /* where the ring was when a flush ran out of time */
+    int confirms;                    /* the peer's receipt counts, not the kernel's */
     char peer_class[LINK_CLASS_MAX]; /* what bro_conn_get_peer_class() has returned */
     struct errors errors;
 

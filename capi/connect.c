@@ -198,6 +198,7 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
 
     if (!tls_config(&cfg, why) || !zeek_config(bc->says, &cfg, why))
         return LINK_REFUSED;
+    __atomic_store_n(&bc->confirms, (int)cfg.confirm, __ATOMIC_RELAXED);
     if (bc->spool) {
         snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
                  bc->class_name ? bc->class_name : "");

@@ -199,26 +199,31 @@ nothing_waits(struct link **links, int n)
 #define LOOK_MS 200
 
 static void
-wait_for(struct errand *e)
+wait_for(struct errand *e, unsigned generation)
 {
     static const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
-    unsigned generation = process_generation();
 
     while (!__atomic_load_n(&e->done, __ATOMIC_SEQ_CST) && process_is(generation))
         syscall(SYS_futex, &e->done, FUTEX_WAIT_PRIVATE, FALSE, &look, NULL, 0);
 }
 
-/* No signal handler runs meanwhile: it may call exit(), which has errands too. */
+/* What a signal handler has forked in the middle of a connect is to make a connection of its own. */
+#define FORKED (-1)
+
+/* No signal handler runs meanwhile: it may call exit(), which has errands too. One that
+ * waits runs as this returns, and may fork(), as it may have done before: generation is of
+ * the process that has the errand. */
 static int
-hand_over_undisturbed(struct errand *e)
+hand_over_undisturbed(struct errand *e, unsigned *generation)
 {
     sigset_t all, before;
     int failed;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    *generation = process_generation();
     pthread_mutex_lock(&couriers.lock);
-    failed = hand_over(e);
+    failed = e->cfg && e->links[0]->generation != *generation ? FORKED : hand_over(e);
     pthread_mutex_unlock(&couriers.lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;
@@ -229,15 +234,18 @@ static int
 run(struct errand *e)
 {
     int held = cancel_hold();
+    unsigned generation;
     int failed = 0;
 
     if (load_if_others_cannot(e->error, LINK_ERROR_MAX)) {
-        failed = hand_over_undisturbed(e);
+        failed = hand_over_undisturbed(e, &generation);
         if (!failed)
-            wait_for(e);
+            wait_for(e, generation);
     }
     cancel_release(held);
-    if (failed)
+    if (failed == FORKED)
+        snprintf(e->error, LINK_ERROR_MAX, "the process was forked while it was connecting");
+    else if (failed)
         snprintf(e->error, LINK_ERROR_MAX, "cannot start a thread: %s", strerror(failed));
     return e->result;
 }

@@ -131,10 +131,30 @@ leave(BroConn *bc)
     pthread_mutex_unlock(&bc->turn);
 }
 
-/* How many handles are ended in order when there is no memory to note more. */
+/* How many handles are ended in order whether there is memory or not. */
 #define FEW 64
 static BroConn *few_handles[FEW];
 static struct link *few_links[FEW];
+
+/* Room to note the connections. A signal handler may call exit() in the middle of malloc():
+ * only many ask for memory. */
+static void
+make_room(struct closing *c)
+{
+    if (c->most > FEW) {
+        c->handles = calloc((size_t)c->most, sizeof *c->handles);
+        c->links = calloc((size_t)c->most, sizeof *c->links);
+        if (c->handles && c->links)
+            return;
+        free(c->handles);
+        free(c->links);
+        LOG_LATER(BRO_LOG_WARNING, "exit(): no memory to end more than %d of %d connections", FEW,
+                  c->most);
+        c->most = FEW;
+    }
+    c->handles = few_handles;
+    c->links = few_links;
+}
 
 static void
 without(struct closing *c)
@@ -143,19 +163,6 @@ without(struct closing *c)
         return;
     free(c->handles);
     free(c->links);
-}
-
-static void
-with_few(struct closing *c)
-{
-    without(c);
-    if (c->most > FEW) {
-        LOG_LATER(BRO_LOG_WARNING, "exit(): no memory to end more than %d of %d connections", FEW,
-                  c->most);
-        c->most = FEW;
-    }
-    c->handles = few_handles;
-    c->links = few_links;
 }
 
 void
@@ -170,10 +177,7 @@ exit_close_all(void)
     fork_look();
     held = cancel_hold();
     c.most = stop_all(deadline);
-    c.handles = calloc((size_t)c.most + 1, sizeof *c.handles);
-    c.links = calloc((size_t)c.most + 1, sizeof *c.links);
-    if (!c.handles || !c.links)
-        with_few(&c);
+    make_room(&c);
     take_all_turns(&c, deadline);
     left = deadline - now_ms();
     if (c.n && !core_close(c.links, c.n, left > 0 ? (uint32_t)left : 0))

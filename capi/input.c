@@ -57,6 +57,20 @@ quiet(BroConn *bc)
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
 }
 
+/* Something has come in that the core has not signaled, since it was not quiet yet, and that
+ * is left for the next call. */
+static void
+signal_again(BroConn *bc)
+{
+    static const uint64_t one = 1;
+
+    if (__atomic_exchange_n(&bc->link->host_signaled, 1, __ATOMIC_SEQ_CST))
+        return;
+    if (bc->to_host >= 0 && descriptor_seems(bc->to_host, &bc->to_host_id) &&
+        write(bc->to_host, &one, sizeof one) < 0)
+        LOG_LATER(BRO_LOG_DEBUG, "cannot signal the descriptor: %s", strerror(errno));
+}
+
 /* The core may have found the ring full before the last record was released. */
 static void
 tell_of_room(BroConn *bc)
@@ -167,8 +181,11 @@ run_handlers(BroConn *bc, struct link *l, int held)
             quieted = TRUE;
             continue;
         }
-        if (some && (bc->flags & BRO_CFLAG_YIELD))
+        if (some && (bc->flags & BRO_CFLAG_YIELD)) {
+            if (quieted)
+                signal_again(bc);
             break;
+        }
         some = TRUE;
         bc->from = l;
         bc->current = rec;

@@ -1,5 +1,6 @@
 #include "link.h"
 
+#include "process.h"
 #include "ring.h"
 #include "spool.h"
 
@@ -27,6 +28,7 @@ link_new(size_t out_bytes, struct spool *spool)
 
     if (l == MAP_FAILED)
         return NULL;
+    l->generation = process_generation();
     l->in.size = LINK_RING_BYTES;
     l->in.data = (unsigned char *)(l + 1);
     l->own_out.size = own;

@@ -225,12 +225,27 @@ bro_event_queue_length_max(BroConn *bc)
     return bc ? (int)bc->queue_events : (int)LINK_QUEUE_MAX;
 }
 
+/* Whether something is with the peer, or under way, that it has not confirmed. A spool keeps it
+ * safe. */
+static int
+unconfirmed(BroConn *bc)
+{
+    int some;
+
+    pthread_mutex_lock(&bc->lock);
+    some = __atomic_load_n(&bc->confirms, __ATOMIC_RELAXED) && !bc->spool && bc->link &&
+           __atomic_load_n(&bc->link->written, __ATOMIC_SEQ_CST) < bc->link->out->head;
+    pthread_mutex_unlock(&bc->lock);
+    return some;
+}
+
 /**
  * Waits until all that was accepted is with the kernel, so that it arrives
  * although the process ends by _exit() or exec(). For at most a second, and only
  * while the connection is up; a peer that has not read in that time is not waited
- * for again before it does. With /broccoli/confirm it waits until the peer has
- * confirmed it. Returns how many events are still queued.
+ * for again before it does. Returns how many events are still queued. With
+ * /broccoli/confirm it waits until the peer has confirmed it, and 0 says that it
+ * has: 1 may stand for any number that are under way.
  */
 BRO_API int
 bro_event_queue_flush(BroConn *bc)
@@ -241,6 +256,8 @@ bro_event_queue_flush(BroConn *bc)
     if (bc && fork_owns(bc))
         conn_flush(bc, FLUSH_TIMEOUT_MS);
     n = bro_event_queue_length(bc);
+    if (bc && fork_owns(bc) && n == 0)
+        n = unconfirmed(bc);
     if (bc)
         log_hand_over(bc);
     return n;

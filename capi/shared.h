@@ -171,6 +171,7 @@ struct link {
     struct link_ring in;      /* from core to host */
     struct link_spool *spool; /* or NULL */
 
+    uint32_t generation;    /* of the process that has made it: see process.h */
     uint32_t state;         /* enum link_state; changed by link_move() alone */
     uint32_t core_asleep;   /* the core waits for to_core; the producer wakes it */
     uint32_t host_signaled; /* to_host is, or is about to be, readable */

@@ -609,8 +609,9 @@ int bro_event_queue_length_max(BroConn *bc);
  * Waits until all that was accepted is with the kernel, so that it arrives
  * although the process ends by _exit() or exec(). For at most a second, and only
  * while the connection is up; a peer that has not read in that time is not waited
- * for again before it does. With /broccoli/confirm it waits until the peer has
- * confirmed it. Returns how many events are still queued.
+ * for again before it does. Returns how many events are still queued. With
+ * /broccoli/confirm it waits until the peer has confirmed it, and 0 says that it
+ * has: 1 may stand for any number that are under way.
  */
 int bro_event_queue_flush(BroConn *bc);
 

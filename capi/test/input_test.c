@@ -204,6 +204,23 @@ __wrap_read(int fd, void *buf, size_t n)
     return __real_read(fd, buf, n);
 }
 
+/* What comes in then, and is left for the next call, keeps the descriptor readable. */
+static void
+test_yield_quiet(void)
+{
+    BroConn *bc = quieted = pretend(BRO_CFLAG_YIELD);
+
+    bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
+    arrives_named(bc, "a", 0);
+    before_quiet = event_comes;
+    CHECK(bro_conn_process_input(bc));
+    CHECK(!before_quiet && trail_is("0 "));
+    CHECK(readable(bro_conn_get_fd(bc)));
+    CHECK(bro_conn_process_input(bc) && trail_is("1 "));
+    CHECK(!readable(bro_conn_get_fd(bc)));
+    bro_conn_delete(bc);
+}
+
 static void
 peer_leaves(BroConn *bc)
 {
@@ -519,6 +536,7 @@ main(int argc, char **argv)
     test_dispatch();
     test_adopt();
     test_yield();
+    test_yield_quiet();
     test_quiet();
     test_quiet_end();
     test_quiet_loss();

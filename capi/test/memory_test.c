@@ -321,7 +321,7 @@ exit_without(long grants)
     refused = 0;
     exit_close_all();
     granted = -1;
-    CHECK(refused == 1);
+    CHECK(refused == (LEFT > 0)); /* a few ask for none */
     CHECK(in_state(LINK_CLOSED) == ENDED && in_state(LINK_CLOSING) == LEFT);
     for (i = 0; i < ENDED + LEFT; i++)
         bro_conn_delete(ending[i]);

@@ -177,6 +177,27 @@ test_flush_stalled(void)
     bro_conn_delete(bc);
 }
 
+/* With confirm, 0 says that the peer has confirmed all: not that it is off the ring. */
+static void
+test_flush_confirms(void)
+{
+    BroConn *bc = pretend(0);
+    BroEvent *ev = bro_event_new("a");
+
+    bc->confirms = TRUE;
+    core_wrote(bc->link, bc->link->out->head);
+    CHECK(bro_event_queue_flush(bc) == 0);
+    CHECK(bro_event_send(bc, ev));
+    CHECK(core_takes(bc, 1) == 1 && bro_event_queue_length(bc) == 0);
+    CHECK(bro_event_queue_flush(bc) == 1);
+    bc->link->state = LINK_DOWN;
+    CHECK(bro_event_queue_flush(bc) == 1);
+    core_wrote(bc->link, bc->link->out->head);
+    CHECK(bro_event_queue_flush(bc) == 0);
+    bro_event_free(ev);
+    bro_conn_delete(bc);
+}
+
 /* --- exit() ---------------------------------------------------------------------------------- */
 
 static BroConn *at_exit[2];
@@ -231,6 +252,7 @@ main(void)
     test_connect_keeps();
     test_flush_waits();
     test_flush_stalled();
+    test_flush_confirms();
     test_exit();
     return check_done();
 }

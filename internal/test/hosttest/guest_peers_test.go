@@ -75,6 +75,8 @@ func stateGuests() []guest {
 			program: "clientloop", args: "PROXY 1000", conf: "/broccoli/confirm yes\n",
 			prints: `accepted (1000)\ndelete 1\n`, arrives: map[string]string{"tick": "$1"}, twice: true,
 		},
+		{name: "handlerfork early", program: "handlerfork", args: "P1 300", prints: `status 0\n`, arrives: map[string]string{"child": "3"}},
+		{name: "handlerfork late", program: "handlerfork", args: "P1 1500", prints: `status 0\n`, arrives: map[string]string{"child": "3"}},
 		{program: "exitstalled", args: "STALLED 10", prints: `(\d+ events accepted\n){10}exit took .* s, in time, status 0\n`},
 		{program: "flushes", args: "STALLED", prints: `in time, queue not empty\n`},
 		{name: "leave by cancellation", program: "leave", args: "SENDER cancel", prints: left},

@@ -1,0 +1,1 @@
+../../../capi/shared.h

@@ -102,7 +102,7 @@ func refusal(t *testing.T, addr, origin string) (*http.Response, string) {
 func TestSilentStrangersLeaveClientsIn(t *testing.T) {
 	t.Parallel()
 	c, addr := startZeek(t, "-zeek-max-clients", "4")
-	for range 4 {
+	for range 4 + 40 { // which are beyond what is waited for at a time
 		nc, err := net.Dial("tcp", addr)
 		require.NoError(t, err)
 		defer nc.Close()
@@ -171,6 +171,9 @@ func TestClientsLearnWhy(t *testing.T) {
 		require.NoError(t, ws.WriteHeader(&b, h))
 		return b.Bytes()
 	}
+	closeFrame := func(code ws.StatusCode, reason string) []byte {
+		return ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))))
+	}
 	for _, w := range []struct {
 		what   string
 		first  bool // before the subscription
@@ -178,7 +181,22 @@ func TestClientsLearnWhy(t *testing.T) {
 		code   ws.StatusCode
 		reason string
 	}{
-		{"good-bye", false, ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))), 1000, ""},
+		{"good-bye", false, closeFrame(1000, ""), 1000, ""},
+		{"good-bye of an application", false, closeFrame(3000, "bye"), 1000, ""},
+		{"good-bye at last", false, closeFrame(4999, ""), 1000, ""},
+		{"good-bye at first", true, closeFrame(1000, ""), 1000, ""},
+		{"good-bye without a code", false, ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(nil))), 1000, ""},
+		{"a complaint", false, closeFrame(1003, "x"), 1003, ""},
+		{"later", false, closeFrame(1013, "x"), 1013, ""},
+		{"half a code", false, ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame([]byte("x")))), 1002, "close frame"},
+		{"no code yet", false, closeFrame(999, ""), 1002, "(999)"},
+		{"a code without a meaning", false, closeFrame(1004, ""), 1002, "(1004)"},
+		{"the code of no code", false, closeFrame(1005, ""), 1002, "(1005)"},
+		{"the code of no close frame", false, closeFrame(1006, ""), 1002, "(1006)"},
+		{"a code that there is not", false, closeFrame(1016, ""), 1002, "(1016)"},
+		{"no code any more", true, closeFrame(5000, ""), 1002, "(5000)"},
+		{"no UTF-8", false, closeFrame(1000, "\xff\xfe"), 1007, "not UTF-8"},
+		{"negative length", false, append([]byte{0x81, 0xff, 0x80}, make([]byte, 11)...), 1002, "most significant bit"},
 		{"no mask", false, header(ws.Header{Fin: true, OpCode: ws.OpText, Length: 0}), 1002, "must be masked"},
 		{"reserved bits", false, header(ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpText, Masked: true, Length: 20_000}), 1002, "rsv bits"},
 		{"too large", false, append(header(ws.Header{Fin: true, OpCode: ws.OpText, Masked: true, Length: 17 << 20}), make([]byte, 1<<20)...), 1009, "too large"},

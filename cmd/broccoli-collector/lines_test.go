@@ -264,6 +264,14 @@ func TestMessagesForPrograms(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(said), &v))
 	require.Equal(t, "ERROR", v.Level)
 	require.Contains(t, v.Msg, "-max-peers: at least 1")
+	for _, wrong := range [][]string{
+		{"-bogus", "-messages", "json"}, {"-max-memory", "1", "-messages", "json"}, {"-messages=json", "-config", "/nowhere"},
+		{"check", "-messages", "text", "-bogus", "--messages=json"}, {"-bogus", "--messages", "json", "-messages-level", "ERROR"},
+	} {
+		code, _, said := ran(t, wrong...)
+		require.Equal(t, statusUsage, code)
+		require.NoError(t, json.Unmarshal([]byte(said), new(map[string]any)), "%q: %s", wrong, said)
+	}
 	for _, wrong := range [][]string{{"-messages", "xml"}, {"-messages-level", "some"}} {
 		code, out, said := ran(t, append([]string{"check"}, wrong...)...)
 		require.Equal(t, 2, code, "%s%s", out, said)

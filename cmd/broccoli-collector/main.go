@@ -64,6 +64,9 @@ func once(err error) string {
 
 func run(s *signals, args []string) error {
 	o, err := parse(args)
+	if err != nil {
+		o.messages.find(args)
+	}
 	slog.SetDefault(o.messages.logger(os.Stderr))
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -30,6 +30,21 @@ func (o *messageOptions) check() error {
 	return nil
 }
 
+// find takes the form from arguments of which some are wrong, wherever it is among
+// them: a program that reads messages is to understand what is said of those too.
+func (o *messageOptions) find(args []string) {
+	for i, arg := range args {
+		name, form, given := strings.Cut(arg, "=")
+		if name != "-messages" && name != "--messages" {
+			continue
+		}
+		if !given && i+1 < len(args) {
+			form = args[i+1]
+		}
+		o.form = form
+	}
+}
+
 // logger returns what writes messages. Whatever a peer has put into them, each stays
 // on its line and does nothing to a terminal.
 func (o *messageOptions) logger(to io.Writer) *slog.Logger {

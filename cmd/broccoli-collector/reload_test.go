@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -285,6 +287,49 @@ func TestReloadOfCertificates(t *testing.T) {
 	require.Contains(t, eventLines(t, dir, 1)[0], `"host":"sensor1"`, "who was connected has stayed")
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
+}
+
+// TestReloadOfTheLeastVersion counts for the Zeek of -zeek-forward too, from the next
+// connection on.
+func TestReloadOfTheLeastVersion(t *testing.T) {
+	n := newTestNetwork(t)
+	cert, err := tls.LoadX509KeyPair(n.host, n.host)
+	require.NoError(t, err)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12})
+	require.NoError(t, err)
+	defer l.Close()
+	handshakes := make(chan error)
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			err = nc.(*tls.Conn).Handshake()
+			_ = nc.Close()
+			select {
+			case handshakes <- err:
+			case <-t.Context().Done():
+			}
+		}
+	}()
+	handshake := func() error {
+		select {
+		case err := <-handshakes:
+			return err
+		case <-time.After(deadline):
+			return errors.New("it does not connect")
+		}
+	}
+	config := written(t, "collector.conf", "tls-min-version 1.2\n")
+	c := start(t, "-config", config, "-ca-cert", n.ca, "-zeek-forward", "wss://"+l.Addr().String())
+	require.NoError(t, handshake())
+	rewrite(t, config, "tls-min-version 1.3\n")
+	require.Contains(t, c.reload(t), "reloaded: ")
+	for range 2 { // one is told late, and one waits: they may have begun before
+		_ = handshake()
+	}
+	require.ErrorContains(t, handshake(), "version")
 }
 
 // TestReloadTellsTheServiceManager when it begins and when it is done.

@@ -210,7 +210,7 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 		name = ""
 	}
 	z.sources = append(z.sources, tlsSource{src, true})
-	z.forwarder.TLS = src.Client(name)
+	z.forwarder.TLS = func() *tls.Config { return src.Client(name) } // a reload may change it
 	return nil
 }
 

@@ -20,8 +20,8 @@ type Gate struct {
 	What string
 	// Max is how many may be open at a time.
 	Max int
-	// Goodbye, if set, tells a connection that it is turned away, in a bounded time.
-	// It does not close it.
+	// Goodbye, if set, tells a connection that it is turned away, in a bounded time,
+	// and ends when the connection is closed. It does not close it itself.
 	Goodbye func(nc net.Conn)
 	Logf    func(format string, args ...any)
 
@@ -30,17 +30,12 @@ type Gate struct {
 	Open atomic.Int64
 
 	away    atomic.Uint64
-	leaving atomic.Int64 // are being told goodbye
+	leaving leaving
 	crowd   crowd
 }
 
-const (
-	// pause is between two attempts while the system lets nobody in.
-	pause = 100 * time.Millisecond
-	// mostLeaving is how many are told goodbye at a time: more are turned away
-	// without, so that they cost neither descriptors nor goroutines.
-	mostLeaving = 32
-)
+// pause is between two attempts while the system lets nobody in.
+const pause = 100 * time.Millisecond
 
 // TurnedAway returns how many connections have been.
 func (g *Gate) TurnedAway() uint64 { return g.away.Load() }
@@ -113,13 +108,13 @@ func (g *Gate) guard(nc net.Conn, f func()) {
 func (g *Gate) turnAway(wg *sync.WaitGroup, nc net.Conn) {
 	g.away.Add(1)
 	g.crowd.turnAway(g, nc.RemoteAddr())
-	if g.Goodbye == nil || g.leaving.Load() >= mostLeaving {
+	if g.Goodbye == nil {
 		_ = nc.Close()
 		return
 	}
-	g.leaving.Add(1)
+	g.leaving.join(nc)
 	wg.Go(func() {
-		defer g.leaving.Add(-1)
+		defer g.leaving.leave(nc)
 		g.guard(nc, func() { g.Goodbye(nc) })
 		_ = nc.Close()
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -122,28 +123,42 @@ func TestGateIsFull(t *testing.T) {
 	require.Regexp(t, `there is room for guests again: 2\d were turned away since \d\d:\d\d:\d\d\n$`, said())
 }
 
-// TestGoodbye: those that are turned away are told so, not all of them at a time, and
-// a silent one keeps nobody out.
+func (l *leaving) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
+// TestGoodbye: each one that is turned away is told so. Not all of them may stay to
+// listen: the first ones give way, and those that are silent keep nobody out.
 func TestGoodbye(t *testing.T) {
-	stay := make(chan struct{})
+	var saying atomic.Int64
 	g := &Gate{Goodbye: func(nc net.Conn) {
+		saying.Add(1)
+		defer saying.Add(-1)
 		_, _ = io.WriteString(nc, "full")
-		<-stay
+		_, _ = io.Copy(io.Discard, nc)
 	}}
 	addr, _ := serve(t, g, same)
-	told := 0
-	for range mostLeaving + 5 {
-		b := make([]byte, 4)
-		if n, _ := io.ReadFull(dial(t, addr), b); n == 4 {
-			told++
-		}
+	const beyond = 5
+	var all []net.Conn
+	for range mostLeaving + beyond {
+		nc, b := dial(t, addr), make([]byte, 4)
+		_, err := io.ReadFull(nc, b)
+		require.NoError(t, err)
+		require.Equal(t, "full", string(b))
+		all = append(all, nc)
 	}
-	require.Equal(t, mostLeaving, told)
-	require.EqualValues(t, mostLeaving, g.leaving.Load())
-	close(stay)
-	require.Eventually(t, func() bool { return g.leaving.Load() == 0 }, patience, time.Millisecond)
-	b, _ := io.ReadAll(dial(t, addr))
-	require.Equal(t, "full", string(b))
+	for _, nc := range all[:beyond] {
+		_, err := nc.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+	}
+	require.Equal(t, mostLeaving, g.leaving.count())
+	require.Eventually(t, func() bool { return saying.Load() == mostLeaving }, patience, time.Millisecond)
+	for _, nc := range all {
+		require.NoError(t, nc.Close())
+	}
+	require.Eventually(t, func() bool { return g.leaving.count() == 0 }, patience, time.Millisecond)
 }
 
 // TestPanicEndsOneConnection, and says where it was.

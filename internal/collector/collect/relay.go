@@ -91,12 +91,8 @@ func (r *relay) join(s *session) (names []string, why string) {
 	return slices.Concat(a.own, names), ""
 }
 
-// requested reports whether the peer has been asked for an event.
-func (r *relay) requested(s *session, name string) bool {
-	a := s.role.Load().audience
-	if a == nil {
-		return false
-	}
+// requested reports whether a peer of an audience has been asked for an event.
+func (r *relay) requested(s *session, a *audience, name string) bool {
 	if a.has[name] {
 		return true
 	}

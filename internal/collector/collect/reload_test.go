@@ -217,3 +217,31 @@ func TestChangeBetweenJudgingAndAdding(t *testing.T) {
 	require.Empty(t, c.relay.foreign)
 	require.Empty(t, may[0].foreign)
 }
+
+// TestChangeInTheMiddleOfAnEvent: a peer that becomes a stranger while its event is
+// judged is not dropped.
+func TestChangeInTheMiddleOfAnEvent(t *testing.T) {
+	c := New(Config{Destinations: anyone(t, "event_0"), Catalog: catalog.Builtin()})
+	a := &audience{has: map[string]bool{"event_0": true}}
+	asked, stranger := &role{&c.cfg.Destinations[0], a}, new(role)
+	s := asking(c, "192.0.2.1:1")
+	s.role.Store(stranger)
+	var wg sync.WaitGroup
+	over := make(chan struct{})
+	wg.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				s.role.Store(asked)
+				s.role.Store(stranger)
+			}
+		}
+	})
+	for range 1 << 20 {
+		s.accepts("event_0")
+	}
+	close(over)
+	wg.Wait()
+}

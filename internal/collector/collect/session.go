@@ -303,7 +303,8 @@ const maxIgnored = 50
 // accepts reports whether the peer has been asked for events of that name. Who
 // sends others is out of date, or means no good.
 func (s *session) accepts(name string) bool {
-	if s.c.relay.requested(s, name) && s.role.Load().dest.AcceptInput {
+	ro := s.role.Load() // once: a reload may make it no destination in between
+	if ro.audience != nil && s.c.relay.requested(s, ro.audience, name) && ro.dest.AcceptInput {
 		return true
 	}
 	s.count.Ignored()

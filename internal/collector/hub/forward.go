@@ -32,9 +32,10 @@ const (
 // Forwarder sends events to a Zeek, over one connection after another: what one
 // did not deliver, the next does.
 type Forwarder struct {
-	// Addr is the Zeek's host:port, TLS how to connect, if not in the clear.
+	// Addr is the Zeek's host:port.
 	Addr string
-	TLS  *tls.Config
+	// TLS, if set, returns how the next connection is secured.
+	TLS func() *tls.Config
 	// Application and Zone are those of websocket.Config.
 	Application string
 	Zone        *time.Location
@@ -176,7 +177,7 @@ func (f *Forwarder) open(ctx context.Context) (*websocket.Conn, error) {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
 	if f.TLS != nil {
-		nc = tls.Client(nc, f.TLS)
+		nc = tls.Client(nc, f.TLS())
 	}
 	return websocket.Open(ctx, nc, websocket.Config{
 		Host: f.Addr, Application: f.Application, Zone: f.Zone, Topic: f.Topic, ExactTime: f.ExactTime, Types: f.Types,

@@ -147,11 +147,31 @@ func (f *File) cutBack() error {
 	if !f.torn {
 		return nil
 	}
-	if err := f.open.file.Truncate(f.size); err != nil {
+	if err := f.truncate(); err != nil {
 		return fmt.Errorf("cutting log %s back to its whole lines: %w", f.path(), f.mendable(err))
 	}
 	f.torn = false
 	return nil
+}
+
+// truncate shortens the file to its whole lines, also while it is closed. Whatever
+// someone else has put in its place then, or left shorter, is not torn by us.
+func (f *File) truncate() error {
+	if f.open != nil {
+		return f.open.file.Truncate(f.size)
+	}
+	there, err := f.dir.root.Lstat(f.name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !there.Mode().IsRegular() || there.Size() <= f.size {
+		return err
+	}
+	file, err := f.dir.root.OpenFile(f.name(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Truncate(f.size), file.Close())
 }
 
 // mendable adds to an error what can be done.
@@ -200,10 +220,8 @@ func (f *File) Rotate() (h *Handle, moved bool, err error) {
 	if !f.ours {
 		return nil, false, nil
 	}
-	if f.open != nil {
-		if err := f.cutBack(); err != nil {
-			return nil, false, err
-		}
+	if err := f.cutBack(); err != nil {
+		return nil, false, err
 	}
 	there, err := f.dir.root.Lstat(f.name())
 	gone := errors.Is(err, fs.ErrNotExist)

@@ -52,3 +52,32 @@ func TestTornLineIsCutBack(t *testing.T) {
 	require.EqualValues(t, len("one\ntwo\nthree\n"), info.Size())
 	require.NoError(t, h.Close())
 }
+
+// TestTornLineOfAClosedFileIsCutBack before the file is put away. One that is gone is
+// none of it.
+func TestTornLineOfAClosedFileIsCutBack(t *testing.T) {
+	d, path, _ := open(t)
+	f := d.File("e")
+	tear := func() {
+		_, err := f.open.file.WriteString("half a li")
+		require.NoError(t, err)
+		f.torn = true
+		require.NoError(t, f.Retire().Close())
+	}
+	add(t, f, "one\n")
+	tear()
+	rotate(t, f)
+	names := ls(t, path)
+	require.Len(t, names, 1)
+	require.Equal(t, "one\n", read(t, path+"/"+names[0]))
+
+	add(t, f, "two\n")
+	tear()
+	require.NoError(t, os.Rename(path+"/e.log", path+"/moved"))
+	_, moved, err := f.Rotate()
+	require.NoError(t, err)
+	require.False(t, moved)
+	require.NoFileExists(t, path+"/e.log")
+	add(t, f, "three\n")
+	require.Equal(t, "three\n", read(t, path+"/e.log"))
+}

@@ -29,12 +29,15 @@ var ErrLate = errors.New("too late")
 // RFC 6455, section 7.4.1, and for what it may try again the registry of IANA.
 func codeOf(why error) ws.StatusCode {
 	var protocol ws.ProtocolError
+	var said *closeError
 	switch {
 	case why == nil || errors.Is(why, io.EOF):
 		return ws.StatusNormalClosure
 	case errors.Is(why, ErrGoingAway):
 		return ws.StatusGoingAway
-	case errors.As(why, &protocol):
+	case errors.As(why, &said): // it gets its own word back
+		return said.code
+	case errors.As(why, &protocol), errors.Is(why, ws.ErrHeaderLengthMSB):
 		return ws.StatusProtocolError
 	case errors.Is(why, zeek.ErrMalformed):
 		return ws.StatusInvalidFramePayloadData
@@ -57,8 +60,9 @@ const maxReason = 123
 // reasonFor returns what to say beside the status. Errors of our own are nobody
 // else's business.
 func reasonFor(code ws.StatusCode, why error) string {
+	var said *closeError
 	switch {
-	case code == ws.StatusNormalClosure:
+	case code == ws.StatusNormalClosure || errors.As(why, &said):
 		return ""
 	case code == ws.StatusInternalServerError && !errors.Is(why, delivery.ErrSilent):
 		return "internal error"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -34,6 +35,40 @@ func (e *closeError) end() delivery.End {
 		return delivery.Refused
 	}
 	return delivery.Lost
+}
+
+// saidByServer returns what a server's close frame means, whose code may be any.
+func (c *Conn) saidByServer(payload []byte) error {
+	code, reason := ws.ParseCloseFrameData(payload)
+	c.away = code == ws.StatusGoingAway
+	if len(payload) == 0 || code == ws.StatusNormalClosure || code == ws.StatusGoingAway {
+		return errClosed
+	}
+	return &closeError{code, reason}
+}
+
+// saidByClient returns what a client's close frame means. Codes of an application say
+// no more to us than a plain good-bye does.
+func saidByClient(payload []byte) error {
+	code, reason := ws.ParseCloseFrameData(payload)
+	switch {
+	case len(payload) == 0:
+		return errClosed
+	case !mayBeSaid(code):
+		return ws.ProtocolError(fmt.Sprintf("a close frame without a code that may be in one (%d)", code))
+	case !utf8.ValidString(reason):
+		return fmt.Errorf("%w: the reason in a close frame is not UTF-8", zeek.ErrMalformed)
+	case code == ws.StatusNormalClosure || code == ws.StatusGoingAway || code >= ws.StatusRangeApplication.Min:
+		return errClosed
+	}
+	return &closeError{code, reason}
+}
+
+// mayBeSaid reports whether a code may be in a close frame: RFC 6455, section 7.4, and
+// the registry of IANA, which has three more than package ws.
+func mayBeSaid(code ws.StatusCode) bool {
+	return code.IsProtocolDefined() && !code.IsProtocolReserved() || code >= 1012 && code <= 1014 ||
+		code.IsApplicationSpec() || code.IsPrivateSpec()
 }
 
 // tellJournal tells the journal how the connection has ended.

@@ -281,11 +281,9 @@ func (c *Conn) control(h ws.Header, r io.Reader) error {
 		}
 		return nil
 	default:
-		code, reason := ws.ParseCloseFrameData(payload)
-		c.away = code == ws.StatusGoingAway
-		if len(payload) == 0 || code == ws.StatusNormalClosure || code == ws.StatusGoingAway {
-			return errClosed
+		if c.state.ClientSide() {
+			return c.saidByServer(payload)
 		}
-		return &closeError{code, reason}
+		return saidByClient(payload)
 	}
 }

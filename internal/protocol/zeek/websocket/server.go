@@ -48,7 +48,7 @@ func (c *Conn) welcome() error {
 	c.readsUpTo(maxSubscription)
 	if err := c.firstMessage(); err != nil {
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+			err = fmt.Errorf("none came: %w", err)
 		}
 		return fmt.Errorf("subscription: %w", err)
 	}

@@ -207,7 +207,7 @@ wait_for(struct errand *e, unsigned generation)
         syscall(SYS_futex, &e->done, FUTEX_WAIT_PRIVATE, FALSE, &look, NULL, 0);
 }
 
-/* What a signal handler has forked in the middle of a connect is to make a connection of its own. */
+/* A child that was forked in the middle of a connect is to make a connection of its own. */
 #define FORKED (-1)
 
 /* No signal handler runs meanwhile: it may call exit(), which has errands too. One that

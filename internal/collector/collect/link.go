@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -20,8 +21,11 @@ type links struct {
 type link struct {
 	// dest is what the peer is to us: a reload may change what it is asked for.
 	dest   atomic.Pointer[Destination]
-	cancel context.CancelFunc // nil if it does not run
+	cancel context.CancelCauseFunc // nil if it does not run
 }
+
+// errGone is why a link ends that is none any more.
+var errGone = errors.New("it is no destination any more")
 
 // linkKey is all that a connection is made with: if something of it changes, another
 // connection is made.
@@ -76,7 +80,7 @@ func (ls *links) update(all []Destination) (start func(connect connector)) {
 		ls.start(connect)
 		for k, l := range gone {
 			if next[k] == nil && l.cancel != nil {
-				l.cancel()
+				l.cancel(errGone)
 			}
 		}
 	}
@@ -92,7 +96,7 @@ func (ls *links) start(connect connector) {
 			continue
 		}
 		var ctx context.Context
-		ctx, l.cancel = context.WithCancel(ls.ctx)
+		ctx, l.cancel = context.WithCancelCause(ls.ctx)
 		ls.active++
 		go func() {
 			defer ls.ended(l)
@@ -107,7 +111,7 @@ func (ls *links) start(connect connector) {
 func (ls *links) ended(l *link) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.cancel()
+	l.cancel(nil)
 	l.cancel = nil
 	ls.done()
 }

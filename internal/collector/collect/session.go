@@ -29,6 +29,7 @@ import (
 // session is the connection of one peer.
 type session struct {
 	c       *Collector
+	ctx     context.Context // that it is to end with
 	nc      net.Conn
 	from    string
 	name    string // that the peer's certificate has, if there is one
@@ -62,7 +63,7 @@ func (s *session) host() netip.Addr {
 // handle speaks with one peer, which we have connected to if there is a link, until
 // it or ctx ends.
 func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error) {
-	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), link: l, extra: map[string]bool{}}
+	s := &session{c: c, ctx: ctx, nc: nc, from: nc.RemoteAddr().String(), link: l, extra: map[string]bool{}}
 	_, s.secured = nc.(*tls.Conn)
 	if l != nil {
 		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
@@ -324,9 +325,18 @@ func (s *session) alive() {
 	}
 }
 
-func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }
+func (s *session) flush() error { return s.failed(s.batch.Flush()) }
 
-func (s *session) settle() error { return s.c.fail(s.batch.Settle()) }
+func (s *session) settle() error { return s.failed(s.batch.Settle()) }
+
+// failed takes note of an error of the log. For a destination that is gone the log has
+// only stopped waiting; if it has failed, others will find that.
+func (s *session) failed(err error) error {
+	if errors.Is(context.Cause(s.ctx), errGone) {
+		return err
+	}
+	return s.c.fail(err)
+}
 
 // send writes what is in the queue until the connection ends.
 func (s *session) send() {

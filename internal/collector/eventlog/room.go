@@ -19,13 +19,14 @@ const (
 // room is where those wait who have found no room on the disk. One of them at a time
 // tries again.
 type room struct {
-	// held is told why they have begun to wait, and nil when the last of them goes on.
+	// held is told why they have begun to wait, and nil when one goes on behind whom
+	// nobody waits.
 	held func(why error)
 	turn chan struct{} // has a value while somebody tries
 
 	mu      sync.Mutex
 	waiting int
-	why     error // while somebody waits
+	why     error // from when somebody waits until held is told nil
 }
 
 func newRoom(held func(why error)) *room {
@@ -90,7 +91,7 @@ func (r *room) enter(why error) {
 	}
 }
 
-// leave takes note that one goes on. Who gives up leaves the disk as full as it was.
+// leave takes note that one waits no more. Who gives up leaves the disk as full as it was.
 func (r *room) leave(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,9 +102,24 @@ func (r *room) leave(err error) {
 	r.held(nil)
 }
 
+// found takes note that there was room for one who has not waited: perhaps again, after
+// all who waited have given up.
+func (r *room) found() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting > 0 || r.why == nil {
+		return
+	}
+	r.why = nil
+	r.held(nil)
+}
+
 // full returns why somebody waits, or nil.
 func (r *room) full() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.waiting == 0 {
+		return nil
+	}
 	return r.why
 }

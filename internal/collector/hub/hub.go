@@ -298,7 +298,7 @@ func (h *Hub) takeLarge(c *client, taker Receiver, ev *event.Event) error {
 	done, err := h.Memory.ForLine(ev, c.conn.Held())
 	if errors.Is(err, memory.ErrTooLarge) {
 		h.Logf("event %.80q is skipped: %v", ev.Name, err)
-		return c.conn.Refuse(err)
+		return c.conn.Refuse(ev, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", websocket.ErrOverloaded, err)

@@ -51,6 +51,7 @@ type session struct {
 	to      []*session         // whom the event at hand goes to
 	conn    *peer.Conn
 	pings   atomic.Bool           // it asks whether we live
+	saying  atomic.Bool           // it is being told that
 	cut     atomic.Pointer[error] // why we have ended it
 }
 
@@ -318,11 +319,16 @@ func (s *session) accepts(name string) bool {
 	return false
 }
 
-// alive tells a peer that would ask, and is held back, that we live.
+// alive tells a peer that would ask, and is held back, that we live. It does not wait for
+// that: a peer that reads nothing is not to hold up all who wait.
 func (s *session) alive() {
-	if s.pings.Load() {
-		_ = s.conn.Alive() // who reads will find what is wrong
+	if !s.pings.Load() || !s.saying.CompareAndSwap(false, true) {
+		return
 	}
+	go func() {
+		defer s.saying.Store(false)
+		_ = s.conn.Alive() // who reads will find what is wrong
+	}()
 }
 
 func (s *session) flush() error { return s.failed(s.batch.Flush()) }

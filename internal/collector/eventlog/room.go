@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"romanesco/internal/collector/logfile"
@@ -34,7 +33,8 @@ func newRoom(held func(why error)) *room {
 }
 
 // await tries until there is room, or returns the error that is not for want of it.
-// When ctx ends it gives up, with the last error. alive is called meanwhile.
+// When ctx ends it gives up, with the last error. alive, which is not to wait, is called
+// meanwhile.
 func (r *room) await(ctx context.Context, why error, try func() error, alive func()) error {
 	r.enter(why)
 	err := r.retry(ctx, why, try, alive)
@@ -45,14 +45,13 @@ func (r *room) await(ctx context.Context, why error, try func() error, alive fun
 func (r *room) retry(ctx context.Context, err error, try func() error, alive func()) error {
 	live := time.NewTicker(aliveEvery)
 	defer live.Stop()
-	say := aside(alive)
 	turn, next := r.turn, (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return err
 		case <-live.C:
-			say()
+			alive()
 			continue
 		case turn <- struct{}{}:
 			defer func() { <-r.turn }()
@@ -63,21 +62,6 @@ func (r *room) retry(ctx context.Context, err error, try func() error, alive fun
 			return err
 		}
 		next = time.After(roomPause)
-	}
-}
-
-// aside returns what calls f elsewhere, unless it is being called: a peer that reads
-// nothing may hold it up, and is not to hold up all who wait.
-func aside(f func()) func() {
-	var busy atomic.Bool
-	return func() {
-		if !busy.CompareAndSwap(false, true) {
-			return
-		}
-		go func() {
-			defer busy.Store(false)
-			f()
-		}()
 	}
 }
 

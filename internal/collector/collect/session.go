@@ -41,11 +41,13 @@ type session struct {
 	// role is what the peer is to us, from when we have met.
 	role  atomic.Pointer[role]
 	batch eventlog.Batch
-	// extra is what this one is asked for beyond its audience, and later what it is
-	// to be asked for when it is up: the lock of the relay guards all three.
+	// extra is what this one is asked for beyond its audience; told are the names of the
+	// audiences that it has been asked for, up whether it can be asked for more and asking
+	// whether somebody does. The lock of the relay guards all of them.
 	extra   map[string]bool
-	later   []string
+	told    []map[string]bool
 	up      bool
+	asking  bool
 	ignored map[string]bool    // names that were not asked for and that a line is about
 	queue   *queue.Queue[item] // of what goes to the peer, nil if nothing is forwarded
 	to      []*session         // whom the event at hand goes to

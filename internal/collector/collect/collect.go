@@ -215,14 +215,11 @@ func (c *Collector) connect(ctx context.Context, l *link) error {
 		if err != nil {
 			c.cfg.Messages.Warn(fmt.Sprintf("%s: %v", d.name(), err), "destination", d.String(), "address", d.address(), "error", err)
 		}
-		if d.Retry <= 0 {
-			c.cfg.Messages.Warn(fmt.Sprintf("%s: not connecting again, there is no $retry", d.name()), "destination", d.String(), "address", d.address())
+		if !l.pause(ctx) {
+			if ctx.Err() == nil {
+				c.cfg.Messages.Warn(fmt.Sprintf("%s: not connecting again, there is no $retry", d.name()), "destination", d.String(), "address", d.address())
+			}
 			return c.Failure()
-		}
-		select {
-		case <-ctx.Done():
-			return c.Failure()
-		case <-time.After(d.Retry):
 		}
 	}
 }

@@ -2,8 +2,10 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // links are the connections that we make: one for each destination that wants it.
@@ -19,9 +21,54 @@ type links struct {
 // link is a destination that we connect to, again and again if it has a retry.
 type link struct {
 	// dest is what the peer is to us: a reload may change what it is asked for.
-	dest   atomic.Pointer[Destination]
-	cancel context.CancelFunc // nil if it does not run
+	dest atomic.Pointer[Destination]
+	// changed has a value when dest has been stored anew.
+	changed chan struct{}
+	cancel  context.CancelCauseFunc // nil if it does not run
 }
+
+func newLink() *link { return &link{changed: make(chan struct{}, 1)} }
+
+// becomes has the link be to d.
+func (l *link) becomes(d *Destination) {
+	l.dest.Store(d)
+	select {
+	case l.changed <- struct{}{}:
+	default: // who waits looks at dest anyway
+	}
+}
+
+// hasChanged reports whether there was a change since it was asked last.
+func (l *link) hasChanged() bool {
+	select {
+	case <-l.changed:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits until it is time to connect again, which a change may make sooner or later.
+// It returns false when ctx ends, or there is no retry.
+func (l *link) pause(ctx context.Context) bool {
+	l.hasChanged() // what it has become is looked at here
+	for from := time.Now(); ; {
+		d := l.dest.Load()
+		if d.Retry <= 0 {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Until(from.Add(d.Retry))):
+			return true
+		case <-l.changed:
+		}
+	}
+}
+
+// errGone is why a link ends that is none any more.
+var errGone = errors.New("it is no destination any more")
 
 // linkKey is all that a connection is made with: if something of it changes, another
 // connection is made.
@@ -63,9 +110,9 @@ func (ls *links) update(all []Destination) (start func(connect connector)) {
 		}
 		l := ls.all[k]
 		if l == nil {
-			l = new(link)
+			l = newLink()
 		}
-		l.dest.Store(d)
+		l.becomes(d)
 		next[k] = l
 	}
 	gone := ls.all
@@ -76,7 +123,7 @@ func (ls *links) update(all []Destination) (start func(connect connector)) {
 		ls.start(connect)
 		for k, l := range gone {
 			if next[k] == nil && l.cancel != nil {
-				l.cancel()
+				l.cancel(errGone)
 			}
 		}
 	}
@@ -92,10 +139,10 @@ func (ls *links) start(connect connector) {
 			continue
 		}
 		var ctx context.Context
-		ctx, l.cancel = context.WithCancel(ls.ctx)
+		ctx, l.cancel = context.WithCancelCause(ls.ctx)
 		ls.active++
 		go func() {
-			defer ls.ended(l)
+			defer ls.ended(l, connect)
 			if connect(ctx, l) != nil {
 				ls.end()
 			}
@@ -103,12 +150,16 @@ func (ls *links) start(connect connector) {
 	}
 }
 
-// ended has a later start begin anew with a link.
-func (ls *links) ended(l *link) {
+// ended has a later start begin anew with a link: at once if there was a change that it
+// has not looked at.
+func (ls *links) ended(l *link, connect connector) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.cancel()
+	l.cancel(nil)
 	l.cancel = nil
+	if l.hasChanged() {
+		ls.start(connect)
+	}
 	ls.done()
 }
 

@@ -21,7 +21,7 @@ func (s *session) addLarge(ev *event.Event, add func()) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	defer s.c.pool.Turn()()
+	defer s.c.pool.Turn(s.ctx, s.alive)()
 	done, err := s.c.pool.ForLine(ev, 0)
 	if errors.Is(err, memory.ErrTooLarge) {
 		s.count.Skipped()

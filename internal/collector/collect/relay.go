@@ -79,6 +79,7 @@ func (r *relay) join(s *session) (names []string, why string) {
 	if a == nil {
 		return nil, why
 	}
+	s.told = append(s.told, a.has)
 	if s.queue == nil {
 		return a.own, ""
 	}
@@ -202,7 +203,9 @@ func (r *relay) spread(s *session, name string, may []*audience) {
 func (s *session) ask(name string) {
 	if len(s.extra) < maxExtra && !s.extra[name] {
 		s.extra[name] = true
-		s.put(item{request: name})
+		if !s.wasTold(name) {
+			s.put(item{request: name})
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"romanesco/internal/collector/catalog"
 	"romanesco/internal/collector/commlog"
@@ -68,31 +69,16 @@ func (r *relay) recast(s *session, v *view) recast {
 	before := s.role.Load()
 	now, why := v.role(s)
 	s.role.Store(now)
+	if s.queue != nil && now.audience != nil {
+		now.audience.members[s] = true
+	}
+	more := r.askAll(s)
 	for name := range s.extra {
 		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
 			delete(s.extra, name)
 		}
 	}
-	more := r.assign(s, before, now)
-	s.askAll(more)
-	return recast{s, before, now, why, len(more)}
-}
-
-// assign puts a peer into its audience, and returns what it was not asked for in the
-// one before.
-func (r *relay) assign(s *session, before, now *role) (more []string) {
-	if now.audience == nil {
-		return nil
-	}
-	if s.queue != nil {
-		now.audience.members[s] = true
-	}
-	for _, name := range now.audience.own {
-		if before.audience == nil || !before.audience.has[name] {
-			more = append(more, name)
-		}
-	}
-	return more
+	return recast{s, before, now, why, more}
 }
 
 // wantAnew takes note again of all that peers have asked for: some of it may be known
@@ -123,38 +109,94 @@ func (r *relay) wantAnew(v *view) {
 	}
 }
 
-// askAll asks the peer for events that it has not been asked for. The lock of the
-// relay is held.
-func (s *session) askAll(names []string) {
+// askAll asks the peer for what its audience is asked for and it has not been, and returns
+// how many names that are. One goroutine at a time does: the peer may take nothing, and
+// then it is found out what to ask for when it has. The lock of the relay is held.
+func (r *relay) askAll(s *session) (more int) {
+	names := s.untold()
 	switch {
 	case len(names) == 0:
 	case s.queue != nil:
+		s.tell()
 		for _, name := range names {
 			s.put(item{request: name})
 		}
-	case !s.up:
-		s.later = append(s.later, names...)
-	default:
-		go s.request(names)
+	case s.up && !s.asking:
+		s.tell()
+		s.asking = true
+		go r.request(s, names)
 	}
+	return len(names)
 }
 
 // request asks the peer, which may not take it: then who receives says so.
-func (s *session) request(names []string) {
-	if len(names) == 0 {
-		return
+func (r *relay) request(s *session, names []string) {
+	for ; len(names) > 0; names = r.rest(s) {
+		if err := errors.Join(s.conn.Request(names), s.conn.Flush()); err != nil {
+			_ = s.conn.Close()
+			return
+		}
 	}
-	if err := errors.Join(s.conn.Request(names), s.conn.Flush()); err != nil {
-		_ = s.conn.Close()
+}
+
+// rest returns what the peer is to be asked for now. With nothing, nobody asks any more.
+func (r *relay) rest(s *session) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := s.untold()
+	if s.asking = len(names) > 0; s.asking {
+		s.tell()
 	}
+	return names
 }
 
 // opened asks for what has come up while the connection was being opened.
 func (r *relay) opened(s *session) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	s.up = true
-	names := s.later
-	s.later = nil
-	r.mu.Unlock()
-	s.request(names)
+	r.askAll(s)
+}
+
+// untold returns what the audience is asked for and the peer has not been.
+func (s *session) untold() (names []string) {
+	a := s.role.Load().audience
+	if a == nil {
+		return nil
+	}
+	for _, name := range a.own {
+		if !s.wasTold(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (s *session) wasTold(name string) bool {
+	return slices.ContainsFunc(s.told, func(has map[string]bool) bool { return has[name] })
+}
+
+// tell takes note that the peer is asked for all that the audience is: the protocol cannot
+// take it back. The names are those of the audience, of which peers have the same, and
+// what is among them is not kept twice.
+func (s *session) tell() {
+	a := s.role.Load().audience
+	if a == nil {
+		return
+	}
+	s.told = slices.DeleteFunc(s.told, func(has map[string]bool) bool { return within(has, a.has) })
+	s.told = append(s.told, a.has)
+}
+
+// within reports whether all names are among others.
+func within(names, others map[string]bool) bool {
+	if len(names) > len(others) {
+		return false
+	}
+	for name := range names {
+		if !others[name] {
+			return false
+		}
+	}
+	return true
 }

@@ -29,6 +29,7 @@ import (
 // session is the connection of one peer.
 type session struct {
 	c       *Collector
+	ctx     context.Context // that it is to end with
 	nc      net.Conn
 	from    string
 	name    string // that the peer's certificate has, if there is one
@@ -40,16 +41,19 @@ type session struct {
 	// role is what the peer is to us, from when we have met.
 	role  atomic.Pointer[role]
 	batch eventlog.Batch
-	// extra is what this one is asked for beyond its audience, and later what it is
-	// to be asked for when it is up: the lock of the relay guards all three.
+	// extra is what this one is asked for beyond its audience; told are the names of the
+	// audiences that it has been asked for, up whether it can be asked for more and asking
+	// whether somebody does. The lock of the relay guards all of them.
 	extra   map[string]bool
-	later   []string
+	told    []map[string]bool
 	up      bool
+	asking  bool
 	ignored map[string]bool    // names that were not asked for and that a line is about
 	queue   *queue.Queue[item] // of what goes to the peer, nil if nothing is forwarded
 	to      []*session         // whom the event at hand goes to
 	conn    *peer.Conn
 	pings   atomic.Bool           // it asks whether we live
+	saying  atomic.Bool           // it is being told that
 	cut     atomic.Pointer[error] // why we have ended it
 }
 
@@ -62,7 +66,7 @@ func (s *session) host() netip.Addr {
 // handle speaks with one peer, which we have connected to if there is a link, until
 // it or ctx ends.
 func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error) {
-	s := &session{c: c, nc: nc, from: nc.RemoteAddr().String(), link: l, extra: map[string]bool{}}
+	s := &session{c: c, ctx: ctx, nc: nc, from: nc.RemoteAddr().String(), link: l, extra: map[string]bool{}}
 	_, s.secured = nc.(*tls.Conn)
 	if l != nil {
 		s.note = c.cfg.Comm.Connected(nc.RemoteAddr())
@@ -318,16 +322,30 @@ func (s *session) accepts(name string) bool {
 	return false
 }
 
-// alive tells a peer that would ask, and is held back, that we live.
+// alive tells a peer that would ask, and is held back, that we live. It does not wait for
+// that: a peer that reads nothing is not to hold up all who wait.
 func (s *session) alive() {
-	if s.pings.Load() {
-		_ = s.conn.Alive() // who reads will find what is wrong
+	if !s.pings.Load() || !s.saying.CompareAndSwap(false, true) {
+		return
 	}
+	go func() {
+		defer s.saying.Store(false)
+		_ = s.conn.Alive() // who reads will find what is wrong
+	}()
 }
 
-func (s *session) flush() error { return s.c.fail(s.batch.Flush()) }
+func (s *session) flush() error { return s.failed(s.batch.Flush()) }
 
-func (s *session) settle() error { return s.c.fail(s.batch.Settle()) }
+func (s *session) settle() error { return s.failed(s.batch.Settle()) }
+
+// failed takes note of an error of the log. For a destination that is gone the log has
+// only stopped waiting; if it has failed, others will find that.
+func (s *session) failed(err error) error {
+	if errors.Is(context.Cause(s.ctx), errGone) {
+		return err
+	}
+	return s.c.fail(err)
+}
 
 // send writes what is in the queue until the connection ends.
 func (s *session) send() {

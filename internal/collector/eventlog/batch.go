@@ -197,7 +197,10 @@ func (b *fileBatch) writeOrWait() (retired bool, err error) {
 		retired, err = b.write()
 		return err
 	}
-	if err = try(); logfile.NoRoom(err) {
+	switch err = try(); {
+	case err == nil:
+		b.log.room.found()
+	case logfile.NoRoom(err):
 		b.log.trouble()
 		err = b.log.room.await(b.ctx, err, try, b.alive)
 	}

@@ -16,7 +16,8 @@ import (
 // Log is where events go.
 type Log interface {
 	// Batch returns what takes the events of one peer. As long as ctx lives, it waits
-	// where the disk is full, and calls alive, if that is set, elsewhere and now and then.
+	// where the disk is full, and calls alive, if that is set, now and then: that is not
+	// to wait.
 	Batch(ctx context.Context, peer Peer, alive func()) Batch
 }
 

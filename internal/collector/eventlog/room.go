@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"romanesco/internal/collector/logfile"
@@ -19,13 +18,14 @@ const (
 // room is where those wait who have found no room on the disk. One of them at a time
 // tries again.
 type room struct {
-	// held is told why they have begun to wait, and nil when the last of them goes on.
+	// held is told why they have begun to wait, and nil when one goes on behind whom
+	// nobody waits.
 	held func(why error)
 	turn chan struct{} // has a value while somebody tries
 
 	mu      sync.Mutex
 	waiting int
-	why     error // while somebody waits
+	why     error // from when somebody waits until held is told nil
 }
 
 func newRoom(held func(why error)) *room {
@@ -33,7 +33,8 @@ func newRoom(held func(why error)) *room {
 }
 
 // await tries until there is room, or returns the error that is not for want of it.
-// When ctx ends it gives up, with the last error. alive is called meanwhile.
+// When ctx ends it gives up, with the last error. alive, which is not to wait, is called
+// meanwhile.
 func (r *room) await(ctx context.Context, why error, try func() error, alive func()) error {
 	r.enter(why)
 	err := r.retry(ctx, why, try, alive)
@@ -44,14 +45,13 @@ func (r *room) await(ctx context.Context, why error, try func() error, alive fun
 func (r *room) retry(ctx context.Context, err error, try func() error, alive func()) error {
 	live := time.NewTicker(aliveEvery)
 	defer live.Stop()
-	say := aside(alive)
 	turn, next := r.turn, (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return err
 		case <-live.C:
-			say()
+			alive()
 			continue
 		case turn <- struct{}{}:
 			defer func() { <-r.turn }()
@@ -65,21 +65,6 @@ func (r *room) retry(ctx context.Context, err error, try func() error, alive fun
 	}
 }
 
-// aside returns what calls f elsewhere, unless it is being called: a peer that reads
-// nothing may hold it up, and is not to hold up all who wait.
-func aside(f func()) func() {
-	var busy atomic.Bool
-	return func() {
-		if !busy.CompareAndSwap(false, true) {
-			return
-		}
-		go func() {
-			defer busy.Store(false)
-			f()
-		}()
-	}
-}
-
 func (r *room) enter(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +75,7 @@ func (r *room) enter(why error) {
 	}
 }
 
-// leave takes note that one goes on. Who gives up leaves the disk as full as it was.
+// leave takes note that one waits no more. Who gives up leaves the disk as full as it was.
 func (r *room) leave(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,9 +86,24 @@ func (r *room) leave(err error) {
 	r.held(nil)
 }
 
+// found takes note that there was room for one who has not waited: perhaps again, after
+// all who waited have given up.
+func (r *room) found() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting > 0 || r.why == nil {
+		return
+	}
+	r.why = nil
+	r.held(nil)
+}
+
 // full returns why somebody waits, or nil.
 func (r *room) full() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.waiting == 0 {
+		return nil
+	}
 	return r.why
 }

@@ -67,3 +67,22 @@ func TestGivingUp(t *testing.T) {
 		require.Equal(t, unix.EIO, r.await(t.Context(), errFull, func() error { return unix.EIO }, func() {}))
 	})
 }
+
+// TestAllGiveUp: then nobody waits, and it is said that there is room by the next who
+// finds some.
+func TestAllGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []error
+		r := newRoom(func(why error) { said = append(said, why) })
+		for range 2 {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			require.Equal(t, errFull, r.await(ctx, errFull, func() error { return errFull }, func() {}))
+			require.NoError(t, r.full())
+		}
+		require.Equal(t, []error{errFull}, said, "once")
+		r.found()
+		r.found()
+		require.Equal(t, []error{errFull, nil}, said)
+	})
+}

@@ -52,7 +52,7 @@ type Client struct {
 	// Host is the name in the certificate that it has shown, if that was verified and
 	// has one.
 	Host string
-	// Alive is to be called now and then while the client has to wait.
+	// Alive is to be called now and then while the client has to wait. It does not wait.
 	Alive func()
 }
 
@@ -166,13 +166,15 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	h.Memory.Limit()
 	from := nc.RemoteAddr().String()
 	var c *client // once it has subscribed
+	var conn *websocket.Conn
+	alive := func() { _ = conn.Alive() }
 	open, cancel := context.WithTimeout(ctx, handshakeTime)
 	conn, err := websocket.Accept(open, nc, websocket.Config{
 		All: true, ExactTime: h.ExactTime, Types: h.Types,
 		Endpoint: h.endpoint, Version: zeek.Likeness + "-" + h.Version,
 		Origins: h.Origins, Silence: h.Silence, MessageTime: h.MessageTime,
 		OnRefusal: func() { h.refused.Add(1) },
-		Budget:    h.Memory.Incoming, Turn: h.Memory.Turn,
+		Budget:    h.Memory.Incoming, Turn: func() func() { return h.Memory.Turn(ctx, alive) },
 		BeforeAck: func(conn *websocket.Conn) {
 			c = h.newClient(conn)
 			h.add(c)
@@ -188,7 +190,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 		return err
 	}
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
-	taker := h.Receive(ctx, Client{from, host(nc), func() { _ = conn.Alive() }})
+	taker := h.Receive(ctx, Client{from, host(nc), alive})
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup
@@ -298,7 +300,7 @@ func (h *Hub) takeLarge(c *client, taker Receiver, ev *event.Event) error {
 	done, err := h.Memory.ForLine(ev, c.conn.Held())
 	if errors.Is(err, memory.ErrTooLarge) {
 		h.Logf("event %.80q is skipped: %v", ev.Name, err)
-		return c.conn.Refuse(err)
+		return c.conn.Refuse(ev, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", websocket.ErrOverloaded, err)

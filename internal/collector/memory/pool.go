@@ -3,11 +3,13 @@
 package memory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/wire"
@@ -25,7 +27,7 @@ type Pool struct {
 	Line int
 
 	size int64
-	turn sync.Mutex // held by who has a large event
+	turn chan struct{} // has a value while somebody has a large event
 
 	mu      sync.Mutex
 	waiting map[Waiting]bool
@@ -37,15 +39,30 @@ type Pool struct {
 func New(bytes int64) *Pool {
 	return &Pool{
 		Incoming: wire.NewBudget(bytes / 2), Outgoing: wire.NewBudget(bytes / 4),
-		size: bytes, waiting: map[Waiting]bool{},
+		size: bytes, turn: make(chan struct{}, 1), waiting: map[Waiting]bool{},
 	}
 }
 
+// aliveEvery is how often those who wait say that they live.
+const aliveEvery = 2 * time.Second
+
 // Turn waits until no other large event is there, so that the memory for one is needed
-// once.
-func (p *Pool) Turn() (done func()) {
-	p.turn.Lock()
-	return p.turn.Unlock
+// once. It calls alive, which is not to wait, now and then: the other one may be held up
+// by a full disk. When ctx ends it waits no longer: what has come is still to be taken,
+// within the bounds of the memory, before the connection ends.
+func (p *Pool) Turn(ctx context.Context, alive func()) (done func()) {
+	live := time.NewTicker(aliveEvery)
+	defer live.Stop()
+	for {
+		select {
+		case p.turn <- struct{}{}:
+			return func() { <-p.turn }
+		case <-ctx.Done():
+			return func() {}
+		case <-live.C:
+			alive()
+		}
+	}
 }
 
 // Why an event cannot be written.

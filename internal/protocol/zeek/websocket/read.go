@@ -97,7 +97,7 @@ func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 				return arrival.None, c.readError(c.short)
 			}
 			c.cfg.Logf("skipped: %v", err)
-			if err := c.complain(err); err != nil {
+			if err := c.complain(ev, err); err != nil {
 				return arrival.None, err
 			}
 			continue

@@ -203,7 +203,7 @@ func (c *Conn) refuseScript(m zeek.Message, ev *event.Event) (bool, error) {
 	if m.Event == nil || c.cfg.Script || ev.Name != helloEvent {
 		return false, nil
 	}
-	return true, c.complain(errors.New("pongs confirm here"))
+	return true, c.complain(ev, errors.New("pongs confirm here"))
 }
 
 // scriptSays takes an event of the script's.

@@ -92,15 +92,18 @@ func (c *Conn) opOf(message []byte) ws.OpCode {
 
 // complain tells a client what was wrong with its message. Zeek's own words are
 // much the same.
-func (c *Conn) complain(err error) error {
+func (c *Conn) complain(ev *event.Event, err error) error {
 	if c.state.ClientSide() {
 		return nil
 	}
-	return c.Refuse(err)
+	return c.Refuse(ev, err)
 }
 
-// Refuse tells a client that its message was not taken, and why.
-func (c *Conn) Refuse(err error) error {
+// Refuse tells a client that the message which Step has read last was not taken, and
+// why. It lets go of the message and of ev first: a client that reads nothing is to
+// keep no turn from others.
+func (c *Conn) Refuse(ev *event.Event, err error) error {
+	c.letGo(ev)
 	if c.cfg.OnRefusal != nil {
 		c.cfg.OnRefusal()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"romanesco/internal/event"
 	"romanesco/internal/protocol/zeek"
 )
 
@@ -57,7 +58,7 @@ func (c *Conn) welcome() error {
 		err = fmt.Errorf("%w: subscription to more than %d topics", zeek.ErrLimit, maxSubscriptions)
 	}
 	if err != nil {
-		_ = c.complain(fmt.Errorf("first message must contain a filter: %w", err))
+		_ = c.complain(new(event.Event), fmt.Errorf("first message must contain a filter: %w", err))
 		return err
 	}
 	if !c.kept.Hold(len(c.buf)) { // the topics

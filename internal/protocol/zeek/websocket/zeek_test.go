@@ -70,11 +70,11 @@ func TestBytesThatAreNoUTF8(t *testing.T) {
 // TestComplaintsAreUTF8, or else in a binary frame.
 func TestComplaintsAreUTF8(t *testing.T) {
 	client, server := pair(t, Config{Topic: "t"}, Config{All: true})
-	require.NoError(t, client.complain(nil))
-	require.NoError(t, server.complain(fmt.Errorf("event \xff")))
+	require.NoError(t, client.complain(new(event.Event), nil))
+	require.NoError(t, server.complain(new(event.Event), fmt.Errorf("event \xff")))
 	op, _ := frameOf(t, client)
 	require.Equal(t, ws.OpBinary, op)
-	require.NoError(t, server.complain(fmt.Errorf("event e")))
+	require.NoError(t, server.complain(new(event.Event), fmt.Errorf("event e")))
 	op, _ = frameOf(t, client)
 	require.Equal(t, ws.OpText, op)
 }

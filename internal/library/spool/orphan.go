@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"romanesco/internal/descriptor"
 	"romanesco/internal/library/ring"
 )
 
@@ -29,7 +30,7 @@ type Orphan struct {
 	Ring *ring.Ring
 	Tail uint64
 
-	lock *os.File
+	lock *descriptor.File
 	file *mapping
 }
 
@@ -106,7 +107,7 @@ func adopt(folder, peer, class string, locking func(fd uintptr), logf func(strin
 		_ = lock.Close()
 		return nil, err
 	}
-	o.lock = lock
+	o.lock = descriptor.Keep(lock)
 	return o, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/descriptor"
 	"romanesco/internal/event"
 )
 
@@ -25,7 +26,7 @@ const maxBytes = 8 << 20
 // a program may give up the right to that, or its root.
 type File struct {
 	mu     sync.Mutex
-	folder *os.File
+	folder *descriptor.File
 	name   string
 	max    int64
 }
@@ -37,7 +38,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("file of refused events: %w", err)
 	}
-	return &File{folder: folder, name: filepath.Base(path), max: maxBytes}, nil
+	return &File{folder: descriptor.Keep(folder), name: filepath.Base(path), max: maxBytes}, nil
 }
 
 // Add writes one line, and returns when it is on the disk.
@@ -47,7 +48,8 @@ func (f *File) Add(peer string, why error, ev *event.Event) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.add(line(peer, why, ev)); err != nil {
+	err := f.folder.Use(func(folder *os.File) error { return f.add(int(folder.Fd()), line(peer, why, ev)) })
+	if err != nil {
 		return fmt.Errorf("file of refused events %s: %w", f.name, err)
 	}
 	return nil
@@ -61,15 +63,15 @@ func line(peer string, why error, ev *event.Event) []byte {
 	return append(b, "}\n"...)
 }
 
-func (f *File) add(line []byte) error {
-	out, err := f.open()
+func (f *File) add(folder int, line []byte) error {
+	out, err := f.open(folder)
 	if err != nil {
 		return err
 	}
 	st, err := out.Stat()
 	if err == nil && st.Size() > 0 && st.Size()+int64(len(line)) > f.max {
 		_ = out.Close()
-		if out, err = f.anew(); err != nil {
+		if out, err = f.anew(folder); err != nil {
 			return err
 		}
 	}
@@ -78,9 +80,9 @@ func (f *File) add(line []byte) error {
 }
 
 // open opens the file: events may hold passwords, so that it is for its owner alone.
-func (f *File) open() (*os.File, error) {
+func (f *File) open(folder int) (*os.File, error) {
 	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Openat(int(f.folder.Fd()), f.name, flags, 0o600)
+	fd, err := unix.Openat(folder, f.name, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +90,11 @@ func (f *File) open() (*os.File, error) {
 }
 
 // anew puts the file aside, and begins another one.
-func (f *File) anew() (*os.File, error) {
-	folder := int(f.folder.Fd())
+func (f *File) anew(folder int) (*os.File, error) {
 	if err := unix.Renameat(folder, f.name, folder, f.name+".1"); err != nil {
 		return nil, err
 	}
-	return f.open()
+	return f.open(folder)
 }
 
 // Close closes what Open has opened.

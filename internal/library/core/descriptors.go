@@ -6,55 +6,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"romanesco/internal/descriptor"
 )
-
-// A host may close descriptors that it knows nothing of, ours among them, and be
-// given their numbers for files of its own. What we have then is not ours to read,
-// to write or to close.
-
-var errForeign = errors.New("the host has closed the library's descriptors")
-
-// identity is what a descriptor refers to. All eventfds and timerfds have one inode;
-// ours have a mark besides, that of capi/descriptor.c.
-type identity struct {
-	fd       int
-	dev, ino uint64
-	mark     mark
-}
-
-// mark is which signal would tell of a descriptor, and whom.
-type mark struct {
-	signal int
-	owner  struct{ kind, id int32 } // struct f_owner_ex
-}
-
-func identify(fd int) identity {
-	id := identity{fd: fd}
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil {
-		id.dev, id.ino = st.Dev, st.Ino
-		if st.Mode&unix.S_IFMT != unix.S_IFSOCK { // each of these has an inode of its own
-			id.mark = markOf(fd)
-		}
-	}
-	return id
-}
-
-func markOf(fd int) (m mark) {
-	m.signal, _ = unix.FcntlInt(uintptr(fd), unix.F_GETSIG, 0)
-	_, _, _ = unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETOWN_EX, uintptr(unsafe.Pointer(&m.owner)))
-	return m
-}
-
-// ours reports whether the descriptor may still be what it was; it is quick, and
-// sees all but another eventfd of ours in the place of one.
-func (id identity) ours() bool { return identify(id.fd) == id && id.ino != 0 }
 
 // eventfdNumber tells eventfds apart, which all have one inode; "" where nobody says.
 func eventfdNumber(fd int) string {
@@ -71,23 +30,16 @@ func eventfdNumber(fd int) string {
 	return strings.TrimSpace(number)
 }
 
-// abandoned keeps what must never be closed: its number may be the host's.
-var abandoned struct {
-	sync.Mutex
-	list []any
-}
-
+// abandon has nobody wait for what must never be closed.
 func abandon(x interface{ SetDeadline(t time.Time) error }) {
 	_ = x.SetDeadline(time.Unix(1, 0)) // who waits is to see it
-	abandoned.Lock()
-	defer abandoned.Unlock()
-	abandoned.list = append(abandoned.list, x)
+	descriptor.Abandon(x)
 }
 
 // bell is an eventfd that the host shares with us.
 type bell struct {
 	*os.File
-	id      identity
+	id      descriptor.Identity
 	foreign atomic.Bool
 }
 
@@ -97,22 +49,14 @@ func newBell(fd int, name string) (*bell, error) {
 		return nil, err
 	}
 	b := &bell{File: f}
-	err = control(f, func(fd uintptr) { b.id = identify(int(fd)) })
+	err = descriptor.Control(f, func(fd uintptr) { b.id = descriptor.Identify(int(fd)) })
 	return b, err
-}
-
-func control(f *os.File, do func(fd uintptr)) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Control(do)
 }
 
 // is reports whether the bell still is the eventfd of that number.
 func (b *bell) is(number string) bool {
-	now := eventfdNumber(b.id.fd)
-	return b.id.ours() && (now == number || now == "" || number == "")
+	now := eventfdNumber(b.id.FD)
+	return b.id.Ours() && (now == number || now == "" || number == "")
 }
 
 // SetReadDeadline wakes who reads; there may be no bell yet.
@@ -127,8 +71,8 @@ func (b *bell) Read(p []byte) (int, error) {
 	if b == nil {
 		return 0, os.ErrInvalid
 	}
-	if b.foreign.Load() || !b.id.ours() {
-		return 0, errForeign
+	if b.foreign.Load() || !b.id.Ours() {
+		return 0, descriptor.ErrForeign
 	}
 	return b.File.Read(p)
 }
@@ -137,17 +81,17 @@ func (b *bell) Write(p []byte) (int, error) {
 	if b == nil {
 		return 0, os.ErrInvalid
 	}
-	if b.foreign.Load() || !b.id.ours() {
-		return 0, errForeign
+	if b.foreign.Load() || !b.id.Ours() {
+		return 0, descriptor.ErrForeign
 	}
 	return b.File.Write(p)
 }
 
 func (b *bell) Close() error {
-	if b.foreign.Load() || !b.id.ours() {
+	if b.foreign.Load() || !b.id.Ours() {
 		b.foreign.Store(true)
 		abandon(b.File)
-		return errForeign
+		return descriptor.ErrForeign
 	}
 	return b.File.Close()
 }
@@ -163,7 +107,7 @@ func untilWatch() time.Duration {
 
 // watch ends the connection when its descriptors are not its own any more.
 func (c *conn) watch(r *run, toCore, toHost *bell) {
-	core, host := eventfdNumber(toCore.id.fd), eventfdNumber(toHost.id.fd)
+	core, host := eventfdNumber(toCore.id.FD), eventfdNumber(toHost.id.FD)
 	next := time.NewTimer(untilWatch())
 	defer next.Stop()
 	for {
@@ -174,7 +118,7 @@ func (c *conn) watch(r *run, toCore, toHost *bell) {
 			next.Reset(untilWatch())
 		}
 		s := c.sock.Load()
-		if toCore.is(core) && toHost.is(host) && (s == nil || s.gone.Load() || s.id.ours()) {
+		if toCore.is(core) && toHost.is(host) && (s == nil || s.gone.Load() || s.id.Ours()) {
 			continue
 		}
 		c.disown(s)
@@ -183,65 +127,79 @@ func (c *conn) watch(r *run, toCore, toHost *bell) {
 }
 
 // disowned reports whether the host has closed our descriptors.
-func (c *conn) disowned() bool { return c.foreign.Load() || !c.toCore.id.ours() }
+func (c *conn) disowned() bool { return c.foreign.Load() || !c.toCore.id.Ours() }
+
+// note ends the connection if a file that it keeps open is not its own any more.
+func (c *conn) note(err error) {
+	if errors.Is(err, descriptor.ErrForeign) && !c.foreign.Load() {
+		c.disown(c.sock.Load())
+	}
+}
 
 func (c *conn) disown(s *socket) {
 	c.toCore.foreign.Store(true)
 	c.toHost.foreign.Store(true)
-	if s != nil && !s.id.ours() {
+	if s != nil && !s.id.Ours() {
 		s.foreign.Store(true)
-		abandon(s.TCPConn)
+		abandon(s.stream)
 	}
 	c.foreign.Store(true)
-	c.link.refuse(errForeign)
+	c.link.refuse(descriptor.ErrForeign)
 	if p := c.current.Load(); p != nil {
-		p.end(errForeign)
+		p.end(descriptor.ErrForeign)
 	}
 	c.end()
+}
+
+// stream is a connection by TCP, or by a socket of the machine.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
 }
 
 // socket is a connection that ends when it is closed, whoever has a copy of it:
 // of children that are made with clone() we are not told.
 type socket struct {
-	*net.TCPConn
-	id      identity
+	stream
+	id      descriptor.Identity
 	gone    atomic.Bool // we have closed it
 	foreign atomic.Bool
 	late    atomic.Bool // there is no time to linger
 }
 
-func newSocket(tcp *net.TCPConn) *socket {
-	s := &socket{TCPConn: tcp}
-	if raw, err := tcp.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { s.id = identify(int(fd)) })
+func newSocket(nc stream) *socket {
+	s := &socket{stream: nc}
+	if raw, err := nc.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { s.id = descriptor.Identify(int(fd)) })
 	}
 	return s
 }
 
 func (s *socket) Read(p []byte) (int, error) {
-	if s.foreign.Load() || !s.gone.Load() && !s.id.ours() {
-		return 0, errForeign
+	if s.foreign.Load() || !s.gone.Load() && !s.id.Ours() {
+		return 0, descriptor.ErrForeign
 	}
-	return s.TCPConn.Read(p)
+	return s.stream.Read(p)
 }
 
 func (s *socket) Write(p []byte) (int, error) {
-	if s.foreign.Load() || !s.gone.Load() && !s.id.ours() {
-		return 0, errForeign
+	if s.foreign.Load() || !s.gone.Load() && !s.id.Ours() {
+		return 0, descriptor.ErrForeign
 	}
-	return s.TCPConn.Write(p)
+	return s.stream.Write(p)
 }
 
 func (s *socket) Close() error {
 	if s.gone.Swap(true) {
-		return s.TCPConn.Close() // which says that it is closed
+		return s.stream.Close() // which says that it is closed
 	}
-	if s.foreign.Load() || !s.id.ours() {
+	if s.foreign.Load() || !s.id.Ours() {
 		s.foreign.Store(true)
-		abandon(s.TCPConn)
-		return errForeign
+		abandon(s.stream)
+		return descriptor.ErrForeign
 	}
 	_ = s.CloseWrite()
 	s.linger()
-	return s.TCPConn.Close()
+	return s.stream.Close()
 }

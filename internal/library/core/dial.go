@@ -58,7 +58,7 @@ func (c *conn) stream(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
 	c.own(nc)
-	return c.lasting(nc), nil
+	return c.lasting(nc.(*net.TCPConn)), nil
 }
 
 // given is a copy of the host's socket.
@@ -73,7 +73,12 @@ func (c *conn) given() (net.Conn, error) {
 		return nil, fmt.Errorf("using socket %d: %w", c.set.socket, err)
 	}
 	c.own(nc)
-	return c.lasting(nc), nil
+	s, ok := nc.(stream)
+	if !ok {
+		_ = nc.Close()
+		return nil, fmt.Errorf("using socket %d: it is no stream", c.set.socket)
+	}
+	return c.lasting(s), nil
 }
 
 // own publishes the socket of a connection.
@@ -85,14 +90,10 @@ func (c *conn) own(nc net.Conn) {
 	}
 }
 
-// lasting watches over a TCP connection from its beginning to its very end.
-func (c *conn) lasting(nc net.Conn) net.Conn {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nc
-	}
-	delivery.KeepAlive(tcp, c.set.silence)
-	s := newSocket(tcp)
+// lasting watches over a connection from its beginning to its very end.
+func (c *conn) lasting(nc stream) net.Conn {
+	delivery.KeepAlive(nc, c.set.silence)
+	s := newSocket(nc)
 	c.sock.Store(s)
 	return s
 }

@@ -26,6 +26,7 @@ func (c *conn) openRefused() (err error) {
 // setAside takes an event that the peer refuses again and again.
 func (c *conn) setAside(ev *event.Event, why error) error {
 	if err := onDisk(func() error { return c.refused.Add(c.set.peer, why, ev) }); err != nil {
+		c.note(err)
 		c.warnf("event %s is refused again and again (%v), and kept: %v", ev.Name, why, err)
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/descriptor"
 	"romanesco/internal/library/spool"
 )
 
@@ -163,6 +164,9 @@ func (p *spooler) batch(t *translator) (bool, error) {
 		return false, nil
 	}
 	if t.batch.Size() > 0 && !p.store(&t.batch) {
+		if c.foreign.Load() {
+			return false, descriptor.ErrForeign
+		}
 		return false, nil
 	}
 	c.link.out.Release(pos)
@@ -174,11 +178,15 @@ func (p *spooler) batch(t *translator) (bool, error) {
 }
 
 // store puts a batch into the log. When that cannot be written it offers the
-// batch to a session as it is, and tries again. It reports false at the end.
+// batch to a session as it is, and tries again. It reports false at the end, and when
+// the log is not ours any more.
 func (p *spooler) store(b *spool.Batch) bool {
 	var whole *spool.Batch // a copy, since this one is used again
 	for {
 		err := onDisk(func() error { return p.own.Append(b) })
+		if p.conn.note(err); errors.Is(err, descriptor.ErrForeign) {
+			return false
+		}
 		p.tell(err)
 		if err == nil {
 			return true

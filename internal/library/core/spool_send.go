@@ -134,7 +134,7 @@ func (p *spooler) adopt() bool {
 		return p.orphan != nil
 	}
 	dir := filepath.Dir(p.conn.set.spool.folder)
-	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.conn.link.ownAdopted, p.conn.warnf)
+	o, err := spool.Adopt(dir, p.conn.set.peer, p.conn.set.class, p.inUse, p.conn.link.ownAdopted, p.conn.warnf)
 	if err != nil {
 		p.conn.warnf("%v", err)
 	}
@@ -152,6 +152,16 @@ func (p *spooler) adopt() bool {
 	p.mu.Unlock()
 	p.conn.infof("spool: adopted %d bytes that a process has left", o.Unread())
 	return true
+}
+
+// inUse reports whether a connection of this process has the folder of that name.
+func (p *spooler) inUse(name string) bool {
+	used := filepath.Base(p.conn.set.spool.folder) == name // which may not be among the links yet
+	links.Range(func(_, c any) bool {
+		used = used || filepath.Base(c.(*conn).set.spool.folder) == name
+		return !used
+	})
+	return used
 }
 
 // finish puts what the orphan's process had accepted into its log.

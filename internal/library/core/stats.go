@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"romanesco/internal/descriptor"
 )
 
 // stats counts what the link does not, and tells all of it from time to time.
@@ -15,7 +17,7 @@ type stats struct {
 	connects, sent, received atomic.Uint64
 	setAside                 atomic.Uint64 // of those sent
 
-	file *os.File // nil: there is none, or it cannot be opened
+	file *descriptor.File // nil: there is none, or it cannot be opened
 	stop chan struct{}
 	over sync.WaitGroup
 }
@@ -69,9 +71,9 @@ func (c *conn) openStats() {
 		return
 	}
 	if c.stats.file != nil {
-		_ = c.stats.file.Close()
+		c.note(c.stats.file.Close())
 	}
-	c.stats.file = f
+	c.stats.file = descriptor.Keep(f)
 }
 
 func (c *conn) tell() {
@@ -89,7 +91,11 @@ func (c *conn) writeStats() error {
 	}
 	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, os.Getpid(), c.set.peer, c.counters())
 	// One write: several processes append to the file.
-	if _, err := c.stats.file.WriteString(line); err != nil {
+	err := c.stats.file.Use(func(f *os.File) error {
+		_, err := f.WriteString(line)
+		return err
+	})
+	if c.note(err); err != nil {
 		c.warnf("stats_file: %v", err)
 	}
 	return nil

@@ -80,7 +80,7 @@ func TestRingOfOrphan(t *testing.T) {
 			}
 			c.change(m.header, r)
 			m.close()
-			o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+			o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 			require.NoError(t, err)
 			require.NotNil(t, o)
 			got := 0
@@ -119,7 +119,7 @@ func TestRingIsTakenOnce(t *testing.T) {
 	b := batchOf("two of three", 2)
 	b.Tail = 48
 	require.NoError(t, l.Append(b))
-	o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+	o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.Equal(t, uint64(48), o.Tail)
 	require.NoError(t, o.Close())
@@ -138,14 +138,14 @@ func TestOrphanIsKeptForItsRing(t *testing.T) {
 	r := m.ring()
 	require.True(t, r.Put(record) && r.Publish())
 	for range 2 {
-		o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+		o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 		require.NoError(t, err)
 		require.NotNil(t, o)
 		require.NotNil(t, o.Ring)
 		require.NoError(t, o.Close())
 	}
 	r.Release(r.Head())
-	o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+	o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.NoError(t, o.Close())
 	require.NoDirExists(t, path)

@@ -51,7 +51,7 @@ func FuzzAdopt(f *testing.F) {
 		if at > 1 {
 			require.NoError(t, os.WriteFile(filepath.Join(path, "log", fmt.Sprintf("%020d", at)), second, 0o600))
 		}
-		o, err := Adopt(dir, "p", "c", func(uintptr) {}, t.Logf)
+		o, err := Adopt(dir, "p", "c", none, func(uintptr) {}, t.Logf)
 		require.NoError(t, err)
 		if o == nil {
 			return // refused, with a reason

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidwall/wal"
+
+	"romanesco/internal/descriptor"
 )
 
 // ErrFull says that the spool directory has no room for a batch as configured.
@@ -40,13 +42,13 @@ type Log struct {
 	opt    Options
 
 	mu       sync.Mutex
-	wal      *wal.Log // nil after a failure that has not been mended
-	last     uint64   // batch that was appended
-	next     uint64   // batch to be read
-	lost     uint64   // batches
-	budget   int64    // bytes to append until the directory is measured again
-	starts   []uint64 // batches with which segments begin, about; for truncating
-	fresh    int      // bytes since the last of these
+	wal      *segmentLog // nil after a failure that has not been mended
+	last     uint64      // batch that was appended
+	next     uint64      // batch to be read
+	lost     uint64      // batches
+	budget   int64       // bytes to append until the directory is measured again
+	starts   []uint64    // batches with which segments begin, about; for truncating
+	fresh    int         // bytes since the last of these
 	unsynced bool
 	kept     bool // batch next is there, and cannot be read
 	timer    *time.Timer
@@ -90,7 +92,7 @@ func (l *Log) open() (report, error) {
 	if r.lost > 0 || r.torn > 0 {
 		l.opt.Logf("spool %s: damaged: %d batches are lost, %d bytes at the end are dropped", l.folder, r.lost, r.torn)
 	}
-	w, err := wal.Open(l.dir(), &o)
+	w, err := openSegmentLog(l.dir(), &o)
 	if err != nil {
 		return r, fmt.Errorf("opening the log: %w", err)
 	}
@@ -140,6 +142,9 @@ func (l *Log) write() error {
 		if err = l.wal.Write(n, l.buf); err == nil {
 			l.last = n
 			return nil
+		}
+		if errors.Is(err, descriptor.ErrForeign) {
+			return err // so may the lock be, and another process at the folder
 		}
 		_ = l.wal.Close()
 		l.wal = nil
@@ -392,6 +397,9 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	var err error
+	if l.wal != nil && l.wal.file.Check() != nil {
+		return l.wal.Close() // so may the lock be: the folder is left to whoever adopts it
+	}
 	if l.header.Confirmed() == l.last {
 		err = os.RemoveAll(l.dir()) // before the library syncs it once more
 	} else if l.unsynced {

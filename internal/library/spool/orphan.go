@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"romanesco/internal/descriptor"
 	"romanesco/internal/library/ring"
 )
 
@@ -29,15 +30,16 @@ type Orphan struct {
 	Ring *ring.Ring
 	Tail uint64
 
-	lock *os.File
+	lock *descriptor.File
 	file *mapping
 }
 
 // Adopt locks and opens the first orphan in dir that holds events for that
 // peer from that class; nil when there is none. Folders of other users are
-// left alone. It tells locking of each descriptor that it is about to lock: who
+// left alone, and so are those in use here, by the names of the folders: the host may
+// have closed their locks. It tells locking of each descriptor that it is about to lock: who
 // has a copy of one, as a child has, keeps the orphan locked.
-func Adopt(dir, peer, class string, locking func(fd uintptr), logf func(string, ...any)) (*Orphan, error) {
+func Adopt(dir, peer, class string, inUse func(name string) bool, locking func(fd uintptr), logf func(string, ...any)) (*Orphan, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for orphans: %w", err)
@@ -47,7 +49,7 @@ func Adopt(dir, peer, class string, locking func(fd uintptr), logf func(string, 
 		if strings.HasPrefix(e.Name(), unfinished) && ours(folder) {
 			removeOld(folder)
 		}
-		if !strings.HasPrefix(e.Name(), complete) || !ours(folder) {
+		if !strings.HasPrefix(e.Name(), complete) || inUse(e.Name()) || !ours(folder) {
 			continue
 		}
 		o, err := adopt(folder, peer, class, locking, logf)
@@ -106,7 +108,7 @@ func adopt(folder, peer, class string, locking func(fd uintptr), logf func(strin
 		_ = lock.Close()
 		return nil, err
 	}
-	o.lock = lock
+	o.lock = descriptor.Keep(lock)
 	return o, nil
 }
 

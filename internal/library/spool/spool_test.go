@@ -356,14 +356,14 @@ func TestAdopt(t *testing.T) {
 	m.close()
 
 	for _, other := range [][2]string{{"peer:2", "sensor"}, {"peer:1", ""}, {"peer:1", "sensors"}} {
-		o, err := Adopt(dir, other[0], other[1], func(uintptr) {}, t.Logf)
+		o, err := Adopt(dir, other[0], other[1], none, func(uintptr) {}, t.Logf)
 		require.NoError(t, err)
 		require.Nil(t, o, other)
 	}
-	o, err := Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
+	o, err := Adopt(dir, "peer:1", "sensor", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.NotNil(t, o)
-	second, err := Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
+	second, err := Adopt(dir, "peer:1", "sensor", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.Nil(t, second, "it is locked")
 	texts, _ := contents(t, o.Log)
@@ -371,7 +371,7 @@ func TestAdopt(t *testing.T) {
 	o.Confirm(2)
 	require.NoError(t, o.Close())
 
-	o, err = Adopt(dir, "peer:1", "sensor", func(uintptr) {}, t.Logf)
+	o, err = Adopt(dir, "peer:1", "sensor", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.NotNil(t, o, "not all of it was confirmed")
 	texts, last := contents(t, o.Log)
@@ -379,6 +379,22 @@ func TestAdopt(t *testing.T) {
 	o.Confirm(last)
 	require.NoError(t, o.Close())
 	require.NoDirExists(t, path)
+}
+
+// none is in use.
+func none(string) bool { return false }
+
+// TestFolderInUse: it is not adopted, even when the host has closed its lock.
+func TestFolderInUse(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Base(folder(t, dir, "peer:1", ""))
+	o, err := Adopt(dir, "peer:1", "", func(name string) bool { return name == own }, func(uintptr) {}, t.Logf)
+	require.NoError(t, err)
+	require.Nil(t, o)
+	o, err = Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
+	require.NoError(t, err)
+	require.NotNil(t, o)
+	require.NoError(t, o.Close())
 }
 
 // TestOneAdopts: many look for the same orphans at once, and each is one's.
@@ -400,7 +416,7 @@ func TestOneAdopts(t *testing.T) {
 	for range parents {
 		all.Go(func() {
 			for {
-				o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+				o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 				if err != nil || o == nil {
 					return
 				}
@@ -465,7 +481,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, nil, 0o600))
 			}
 			require.NoError(t, spoil(path))
-			o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+			o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 			require.NoError(t, err)
 			if name == "no folder" {
 				require.Nil(t, o)
@@ -509,7 +525,7 @@ func TestLeftOversAreRemoved(t *testing.T) {
 	require.NoError(t, os.Chtimes(old, long, long))
 	fresh, err := os.MkdirTemp(dir, unfinished)
 	require.NoError(t, err)
-	o, err := Adopt(dir, "peer:1", "", func(uintptr) {}, t.Logf)
+	o, err := Adopt(dir, "peer:1", "", none, func(uintptr) {}, t.Logf)
 	require.NoError(t, err)
 	require.Nil(t, o)
 	require.NoDirExists(t, path)

@@ -3,6 +3,8 @@ package hosttest
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -157,10 +159,68 @@ func TestClosedDescriptors(t *testing.T) {
 				if args == nil && file == "eventfd" {
 					written = "(0|1)"
 				}
-				require.Regexp(t, "^child 0\nalive 0\nclosed 0\nwritten "+written+"\nagain 1\n$", string(out))
+				require.Regexp(t, "^low 1\nchild 0\nalive 0\nclosed 0\nwritten "+written+"\nagain 1\n$", string(out))
 			})
 		}
 	}
+}
+
+// TestClosedFiles: nor does such a host lose what it has put in the place of the files
+// that the core keeps open, or of a socket that it was given.
+func TestClosedFiles(t *testing.T) {
+	t.Parallel()
+	addr, stop := collector(t, "tick")
+	defer stop()
+	dir := t.TempDir()
+	for _, c := range []struct{ name, addr, conf, low string }{
+		{"spool", addr, "/broccoli/spool_dir " + t.TempDir(), "2"}, // with the lock
+		{"spool, synced", addr, "/broccoli/spool_dir " + t.TempDir() + "\n/broccoli/spool_sync 0", "2"},
+		{"stats", addr, "/broccoli/stats_interval 1\n/broccoli/stats_file " + dir + "/stats", "1"},
+		{"refused", addr, "/broccoli/confirm yes\n/broccoli/refused_file " + dir + "/refused", "1"},
+		{"given socket of the machine", relay(t, addr), "", "1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf := filepath.Join(t.TempDir(), "broccoli.conf")
+			require.NoError(t, os.WriteFile(conf, []byte(c.conf+"\n"), 0o600))
+			for _, args := range [][]string{nil, {"idle"}} {
+				file := filepath.Join(t.TempDir(), "file")
+				cmd := run(t, "closing", append([]string{c.addr, file}, args...)...)
+				cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+				out, err := cmd.Output()
+				require.NoError(t, err, "%s", out)
+				require.Regexp(t, "^low "+c.low+"\nchild 0\nalive 0\nclosed 0\nwritten (0|8)\nagain 1\n$", string(out))
+			}
+		})
+	}
+}
+
+// relay listens on a socket of the machine, and connects each peer with addr.
+func relay(t *testing.T, addr string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", addr)
+			if err != nil {
+				_ = from.Close()
+				return
+			}
+			for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+				go func() {
+					_, _ = io.Copy(way[0], way[1])
+					_ = way[0].Close()
+				}()
+			}
+		}
+	}()
+	return path
 }
 
 // TestClosedWaker: nothing is written to an eventfd of the host that has got the number

@@ -157,6 +157,11 @@ var effects = []effect{
 		[]change{{"func Socket(", "socket(domain, typ, proto)", "guestHigh(socket(domain, typ, proto))"}},
 	},
 	{
+		"internal/poll/fd_unix.go",
+		"Takes a low descriptor for a copy of the host's socket",
+		[]change{{"func DupCloseOnExec(", "unix.Fcntl(fd, syscall.F_DUPFD_CLOEXEC, 0)", "syscall.GuestCopy(fd)"}},
+	},
+	{
 		"syscall/zsyscall_linux_amd64.go",
 		"Leaves its descriptors open in a child of fork(): what is noted when it is opened is forgotten here",
 		closing,

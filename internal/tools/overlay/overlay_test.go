@@ -88,7 +88,7 @@ func TestCompiles(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, run("", dir))
 	for _, arch := range []string{"amd64", "arm64"} {
-		cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "runtime", "syscall")
+		cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "runtime", "syscall", "internal/poll")
 		cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
 		out, err := cmd.CombinedOutput()
 		assert.NoError(t, err, "for %s: %s", arch, out)

@@ -4,6 +4,7 @@
  *
  *   closing ADDRESS FILE [idle]
  *
+ * An ADDRESS with a slash is that of a socket of the machine, which the library is given.
  * FILE is a path, or "eventfd" or "timerfd" for one of these, which have one inode with
  * ours, or "signal" for a timerfd that would send SIGRTMAX, as ours. Nothing of ours may
  * be read from it, be written to it, or close it, in a child neither.
@@ -15,13 +16,38 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Where the core's are: the front's own, of which there are two, are low. */
-#define FIRST 1000
-#define LAST 1100
+/* The front's own descriptors, of which there are a few, are low; the core's begin at HIGH. */
+#define LOW 3
+#define LOW_END 50
+#define HIGH 1000
+#define HIGH_END 1100
+
+static int
+next(int n)
+{
+    return n + 1 == LOW_END ? HIGH : n + 1;
+}
+
+static BroConn *
+new_conn(const char *address, int flags)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!strchr(address, '/'))
+        return bro_conn_new_str(address, flags);
+    strncpy(at.sun_path, address, sizeof at.sun_path - 1);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) < 0)
+        return NULL;
+    return bro_conn_new_socket(fd, BRO_CFLAG_NONE);
+}
 
 static void
 send_some(BroConn *bc)
@@ -83,12 +109,23 @@ written(const char *file, int fd)
     return (long)held - (strcmp(file, "eventfd") == 0 ? HELD : 1);
 }
 
+/* How many are where the host may use select(), the host's own among them. */
+static int
+low(void)
+{
+    int n, open = 0;
+
+    for (n = LOW; n < HIGH; n++)
+        open += fcntl(n, F_GETFD) >= 0;
+    return open;
+}
+
 static int
 closed(void)
 {
     int n, lost = 0;
 
-    for (n = FIRST; n < LAST; n++)
+    for (n = LOW; n < HIGH_END; n = next(n))
         lost += fcntl(n, F_GETFD) < 0;
     return lost;
 }
@@ -110,20 +147,22 @@ int
 main(int argc, char **argv)
 {
     BroConn *bc;
-    int n, file;
+    int n, file, before;
 
     if (argc < 3)
         return 2;
     bro_init(NULL);
-    bc = bro_conn_new_str(argv[1], BRO_CFLAG_RECONNECT);
+    bc = new_conn(argv[1], BRO_CFLAG_RECONNECT);
+    before = low();
     if (!bro_conn_connect(bc))
         return 3;
     usleep(300000); /* what the core opens and closes while it starts is its own */
+    printf("low %d\n", low() - before);
     closefrom(3);
     n = new_file(argv[2]);
-    file = fcntl(n, F_DUPFD_CLOEXEC, FIRST / 2);
+    file = fcntl(n, F_DUPFD_CLOEXEC, HIGH / 2);
     close(n);
-    for (n = FIRST; n < LAST; n++)
+    for (n = LOW; n < HIGH_END; n = next(n))
         dup2(file, n);
     printf("child %d\n", closed_in_child());
     fflush(stdout);
@@ -135,7 +174,7 @@ main(int argc, char **argv)
     send_some(bc);
     bro_conn_delete(bc);
     printf("closed %d\nwritten %ld\n", closed(), written(argv[2], file));
-    bc = bro_conn_new_str(argv[1], BRO_CFLAG_NONE);
+    bc = new_conn(argv[1], BRO_CFLAG_NONE);
     for (n = 0; n < 100 && !bro_conn_connect(bc); n++)
         usleep(100000); /* until the runtime has noticed, too */
     printf("again %d\n", bro_conn_alive(bc));

@@ -20,3 +20,19 @@ func guestHigh(fd int, err error) (int, error) {
 	}
 	return fd, err
 }
+
+// GuestCopy makes a copy of a descriptor of the host, for internal/poll. It has no mark,
+// which would be one of the host's, too.
+func GuestCopy(fd int) (int, error) {
+	high, err := fcntl(fd, F_DUPFD_CLOEXEC, 1024)
+	if err != nil {
+		var limit Rlimit
+		if Getrlimit(RLIMIT_NOFILE, &limit) == nil {
+			high, err = fcntl(fd, F_DUPFD_CLOEXEC, int(limit.Cur-limit.Cur/4))
+		}
+	}
+	if err != nil {
+		high, err = fcntl(fd, F_DUPFD_CLOEXEC, 0)
+	}
+	return high, err
+}

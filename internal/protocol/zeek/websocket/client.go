@@ -137,7 +137,7 @@ func upgradeError(err error) error {
 	case errors.As(err, &status):
 		return fmt.Errorf("%w: it answers with HTTP status %d; is it Zeek's WebSocket port?", ErrRefused, int(status))
 	case isClosed(err):
-		return fmt.Errorf("%w: it closed the connection; %s; or is it not Zeek's WebSocket port, or not with or without TLS as here?",
+		return fmt.Errorf("%w: it closed the connection; %s; or is it not Zeek's WebSocket port, not with or without TLS as here, or does it want a certificate of ours?",
 			ErrRefused, tooMany)
 	}
 	return fmt.Errorf("WebSocket upgrade (is it Zeek's WebSocket port?): %w", err)

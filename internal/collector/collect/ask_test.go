@@ -35,7 +35,7 @@ func TestReloadsAndWhoReadsNothing(t *testing.T) {
 		require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
 		hello := (&wire.Version{Protocol: wire.ProtocolVersion, DataFormat: wire.DataFormatVersion}).AppendTo(nil)
 		r := wire.NewReader(nc, wire.Limits{})
-		go nc.Write(wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(hello)))
+		go func() { _, _ = nc.Write(wire.PhaseDone{}.AppendTo((&wire.Caps{}).AppendTo(hello))) }()
 		require.Equal(t, []string{"one"}, requestOf(t, r))
 		for kind := wire.MsgRequest; kind != wire.MsgPhaseDone; {
 			var err error

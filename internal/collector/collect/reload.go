@@ -72,13 +72,27 @@ func (r *relay) recast(s *session, v *view) recast {
 	if s.queue != nil && now.audience != nil {
 		now.audience.members[s] = true
 	}
-	more := r.askAll(s)
+	r.askAll(s)
 	for name := range s.extra {
 		if now.audience == nil || now.audience.has[name] || !now.audience.match(name) {
 			delete(s.extra, name)
 		}
 	}
-	return recast{s, before, now, why, more}
+	return recast{s, before, now, why, now.audience.beyond(before.audience)}
+}
+
+// beyond returns how many events of the catalogue those are asked for beyond others. Either
+// may be nil.
+func (a *audience) beyond(others *audience) (more int) {
+	if a == nil {
+		return 0
+	}
+	for _, name := range a.own {
+		if others == nil || !others.has[name] {
+			more++
+		}
+	}
+	return more
 }
 
 // wantAnew takes note again of all that peers have asked for: some of it may be known
@@ -109,10 +123,10 @@ func (r *relay) wantAnew(v *view) {
 	}
 }
 
-// askAll asks the peer for what its audience is asked for and it has not been, and returns
-// how many names that are. One goroutine at a time does: the peer may take nothing, and
-// then it is found out what to ask for when it has. The lock of the relay is held.
-func (r *relay) askAll(s *session) (more int) {
+// askAll asks the peer for what its audience is asked for and it has never been. One
+// goroutine at a time does: the peer may take nothing, and then it is found out what to
+// ask for when it has. The lock of the relay is held.
+func (r *relay) askAll(s *session) {
 	names := s.untold()
 	switch {
 	case len(names) == 0:
@@ -126,7 +140,6 @@ func (r *relay) askAll(s *session) (more int) {
 		s.asking = true
 		go r.request(s, names)
 	}
-	return len(names)
 }
 
 // request asks the peer, which may not take it: then who receives says so.

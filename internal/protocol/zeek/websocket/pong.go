@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
@@ -19,10 +20,13 @@ type pongs struct {
 // the oldest questions get no answer of their own, as RFC 6455 allows.
 const mostPongs = 16
 
-// put adds an answer, and reports whether somebody is to be found who writes it.
+// put adds an answer, and reports whether somebody is to be found who writes it. One answer
+// is for all questions that are the same: signs of life are not to displace a receipt,
+// when a peer that was held back has asked for many.
 func (p *pongs) put(payload []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.waiting = slices.DeleteFunc(p.waiting, func(other []byte) bool { return bytes.Equal(other, payload) })
 	if len(p.waiting) == mostPongs {
 		p.waiting = slices.Delete(p.waiting, 0, 1)
 	}

@@ -51,6 +51,7 @@ func TestNoRetryAnyMore(t *testing.T) {
 	require.NoError(t, opened(t, accept(t, l), peer.Config{}).Close())
 	require.Eventually(t, func() bool { return c.gate.Open.Load() == 0 }, patience, time.Millisecond)
 	c.Change(catalog.Builtin(), retrying(t, at.Port(), 0))
+	require.NoError(t, l.Close()) // a change begins anew with a link that has just ended
 	require.Eventually(t, func() bool {
 		c.links.mu.Lock()
 		defer c.links.mu.Unlock()

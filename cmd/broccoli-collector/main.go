@@ -101,36 +101,43 @@ func (p *plan) tls() (*secure.Source, error) {
 }
 
 // listen opens what is to be listened on.
-func (p *plan) listen(secured *secure.Source, comm *commlog.Log) ([]net.Listener, error) {
-	var listeners []net.Listener
+func (p *plan) listen(secured *secure.Source, comm *commlog.Log) (listeners []net.Listener, err error) {
 	events := len(p.known.Select(p.asks))
-	open := func(addr, how string) (net.Listener, error) {
-		l, err := net.Listen(network(addr), addr)
-		if err != nil {
-			for _, other := range listeners {
-				_ = other.Close()
-			}
-			return nil, fmt.Errorf("listening on %s: %w", addr, err)
-		}
-		slog.Info(fmt.Sprintf("listening on %s for %d events%s", l.Addr(), events, how), "address", l.Addr().String(), "tls", how != "", "events", events)
-		comm.Listening(l.Addr(), how != "")
-		return l, nil
+	tell := func(at net.Addr, how string) {
+		slog.Info(fmt.Sprintf("listening on %s for %d events%s", at, events, how), "address", at.String(), "tls", how != "", "events", events)
+		comm.Listening(at, how != "")
 	}
 	for _, addr := range p.clear {
-		l, err := open(addr, "")
-		if err != nil {
+		if err := listenOn(&listeners, addr, nil, tell); err != nil {
 			return nil, err
 		}
-		listeners = append(listeners, l)
 	}
 	for _, addr := range p.secured {
-		l, err := open(addr, " (TLS)")
-		if err != nil {
+		if err := listenOn(&listeners, addr, secured.Server(), tell); err != nil {
 			return nil, err
 		}
-		listeners = append(listeners, tls.NewListener(l, secured.Server()))
 	}
 	return listeners, nil
+}
+
+// listenOn adds what listens on an address, over TLS if cfg is set, or closes all there
+// are. tell says that it does.
+func listenOn(listeners *[]net.Listener, addr string, cfg *tls.Config, tell func(at net.Addr, how string)) error {
+	l, err := net.Listen(network(addr), addr)
+	if err != nil {
+		for _, other := range *listeners {
+			_ = other.Close()
+		}
+		return fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	if cfg == nil {
+		tell(l.Addr(), "")
+	} else {
+		tell(l.Addr(), " (TLS)")
+		l = tls.NewListener(l, cfg)
+	}
+	*listeners = append(*listeners, l)
+	return nil
 }
 
 // network keeps 0.0.0.0 to IPv4; to package net it is every address there is.

@@ -215,25 +215,12 @@ func (z *zeekPeers) forward(o *zeekOptions, types *zeek.Types, s secure.Settings
 }
 
 func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
-	open := func(addr string, cfg *tls.Config) error {
-		l, err := net.Listen(network(addr), addr)
-		if err != nil {
-			return fmt.Errorf("listening on %s for WebSocket clients: %w", addr, err)
-		}
-		how := ""
-		if cfg != nil {
-			how = " (TLS)"
-		}
-		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", l.Addr(), how), "address", l.Addr().String(), "tls", cfg != nil)
-		if cfg != nil {
-			l = tls.NewListener(l, cfg)
-		}
-		z.listeners = append(z.listeners, l)
-		return nil
+	tell := func(at net.Addr, how string) {
+		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", at, how), "address", at.String(), "tls", how != "")
 	}
 	if o.listen != "" {
-		if err := open(o.listen, nil); err != nil {
-			return err
+		if err := listenOn(&z.listeners, o.listen, nil, tell); err != nil {
+			return fmt.Errorf("for WebSocket clients: %w", err)
 		}
 	}
 	if o.secureListen == "" {
@@ -244,7 +231,10 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
 	}
 	z.sources = append(z.sources, tlsSource{src, false})
-	return open(o.secureListen, src.Server())
+	if err := listenOn(&z.listeners, o.secureListen, src.Server(), tell); err != nil {
+		return fmt.Errorf("for WebSocket clients: %w", err)
+	}
+	return nil
 }
 
 func (z *zeekPeers) close() {

@@ -58,7 +58,7 @@ func TestMemoryOfTheProgram(t *testing.T) {
 			for range peers { // who ask for all of it, and read nothing
 				opened(t, dialFrom(t, "127.0.0.1", c.addr), peer.Config{Requests: []string{"sensor_sshd_exec"}})
 			}
-			// One of which most is cut off its line, two more, and many values.
+			// One that is too large to be written, two that are not, and many values.
 			var b []byte
 			for _, v := range []event.Value{
 				{Type: event.String, Bytes: bytes.Repeat([]byte{1}, 15<<20)},

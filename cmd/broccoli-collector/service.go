@@ -64,10 +64,8 @@ func (p *plan) start(s *signals, args []string) (err error) {
 func (r *service) open(p *plan, s *signals) (err error) {
 	stream := eventlog.NewStream(os.Stdout, p.line)
 	stream.MaxLine = int(p.opts.logs.line)
-	limits := p.opts.limits
-	limits.Line = stream.MaxLine
 	cfg := collect.Config{
-		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: limits,
+		Catalog: p.known, Destinations: p.destinations, Forward: p.forward, Limits: p.opts.limits,
 		HoldMemory: os.Getenv("GOMEMLIMIT") == "", Log: stream, Messages: slog.Default(),
 	}
 	src, err := p.tls()

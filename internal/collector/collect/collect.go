@@ -62,14 +62,10 @@ type Limits struct {
 	Memory int64
 	// Queue is how many bytes may wait for a peer that takes them too slowly.
 	Queue int
-	// Line is how long a line of Log may become.
-	Line int
 }
 
 // DefaultLimits returns the limits that a Collector has if it is given none.
-func DefaultLimits() Limits {
-	return Limits{Peers: 10_000, Memory: 1 << 30, Queue: 16 << 20, Line: eventlog.DefaultMaxLine}
-}
+func DefaultLimits() Limits { return Limits{Peers: 10_000, Memory: 1 << 30, Queue: 16 << 20} }
 
 func (l Limits) withDefaults() Limits {
 	def := DefaultLimits()
@@ -81,9 +77,6 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Queue <= 0 {
 		l.Queue = def.Queue
-	}
-	if l.Line <= 0 {
-		l.Line = def.Line
 	}
 	return l
 }
@@ -129,7 +122,7 @@ func New(cfg Config) *Collector {
 		pool: memory.New(cfg.Limits.Memory),
 	}
 	c.memory, c.outgoing = c.pool.Incoming, c.pool.Outgoing
-	c.pool.Hold, c.pool.Line = cfg.HoldMemory, cfg.Limits.Line
+	c.pool.Hold = cfg.HoldMemory
 	c.pool.Count(&c.gate.Open)
 	c.gate.What, c.gate.Max = "peers", cfg.Limits.Peers
 	c.gate.Logf = func(format string, args ...any) { cfg.Messages.Warn(fmt.Sprintf(format, args...)) }

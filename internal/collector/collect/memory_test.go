@@ -130,7 +130,7 @@ func TestWhoWaitsForMostIsCutOff(t *testing.T) {
 // TestEventsThatDoNotFit are skipped, and the connection goes on; those that do are
 // accounted for while they are written.
 func TestEventsThatDoNotFit(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, "sensor_sshd.*"), Limits: Limits{Memory: 32 << 20, Line: 64 << 20}})
+	c := start(t, Config{Destinations: anyone(t, "sensor_sshd.*"), Limits: Limits{Memory: 32 << 20}})
 	p := c.dial(t, peer.Config{})
 	large := func(c byte) *event.Event {
 		ev := numbered("sensor_sshd_exec", 1)
@@ -144,18 +144,6 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
 }
 
-// TestWhatIsCutFits: what counts is the line that is written, not that which would be.
-func TestWhatIsCutFits(t *testing.T) {
-	c := start(t, Config{Destinations: anyone(t, "sensor_sshd.*"), Limits: Limits{Memory: 32 << 20}})
-	p := c.dial(t, peer.Config{})
-	ev := numbered("sensor_sshd_exec", 1)
-	ev.Args = append(ev.Args, event.Value{Type: event.String, Bytes: bytes.Repeat([]byte{1}, 5<<20)})
-	send(t, p, ev)
-	c.arrived(t, 1)
-	sum, _ := c.Traffic.Totals()
-	require.Zero(t, sum.Skipped)
-}
-
 // TestTheRuntimeHoldsMemory, as much as there is for the peers that are there.
 func TestTheRuntimeHoldsMemory(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
@@ -167,6 +155,6 @@ func TestTheRuntimeHoldsMemory(t *testing.T) {
 	for peers, counted := range map[int64]int64{0: 256, 255: 256, 256: 512} {
 		c.gate.Open.Store(peers)
 		c.pool.Limit()
-		require.Equal(t, 1<<30+8<<20+counted*(128<<10), debug.SetMemoryLimit(-1))
+		require.Equal(t, 1<<30+counted*(128<<10), debug.SetMemoryLimit(-1))
 	}
 }

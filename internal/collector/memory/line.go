@@ -5,36 +5,30 @@ import "romanesco/internal/event"
 // LargeEvent is from what size on an event is written for itself.
 const LargeEvent = 128 << 10
 
-// LineSize returns the most that an event takes as a line that is not cut.
-func LineSize(ev *event.Event) int { return size(ev, escapedSize) }
-
-// eventSize returns the most that an event takes in the form in which it is sent on.
-func eventSize(ev *event.Event) int { return size(ev, func(b []byte) int { return len(b) }) }
-
-// size adds up what an event takes, if a text takes what of says.
-func size(ev *event.Event, of func(text []byte) int) int {
+// LineSize returns the most that an event takes as a line.
+func LineSize(ev *event.Event) int {
 	const around = 2 << 10 // the time, the peer, its name
-	n := around + of([]byte(ev.Name))
+	n := around + textSize(ev.Name)
 	for i := range ev.Args {
-		n += valueSize(&ev.Args[i], of)
+		n += valueSize(&ev.Args[i])
 	}
 	return n
 }
 
-func valueSize(v *event.Value, of func(text []byte) int) int {
+func valueSize(v *event.Value) int {
 	const other = 64 // of numbers, addresses and so on, with what is around them
-	n := other + of([]byte(v.Field)) + of([]byte(v.TypeName)) + of(v.Bytes)
+	n := other + textSize(v.Field) + textSize(v.TypeName) + textSize(v.Bytes)
 	for i := range v.Elems {
-		n += valueSize(&v.Elems[i], of)
+		n += valueSize(&v.Elems[i])
 	}
 	return n
 }
 
-// escapedSize counts as many bytes as there may be of a text when it is escaped.
-func escapedSize(text []byte) (n int) {
+// textSize counts as many bytes as there may be of a text when it is escaped.
+func textSize[T string | []byte](s T) (n int) {
 	const escaped = 6 // \u0001
-	for _, c := range text {
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+	for i := range len(s) {
+		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
 			n++
 		} else {
 			n += escaped

@@ -22,9 +22,6 @@ type Pool struct {
 	Incoming, Outgoing *wire.Budget
 	// Hold says that the runtime is to be told of it: see Limit.
 	Hold bool
-	// Line is how long a line may become, 0 for any length: of what is longer a part is
-	// left out.
-	Line int
 
 	size int64
 	turn chan struct{} // has a value while somebody has a large event
@@ -74,13 +71,10 @@ var (
 // ForLine takes the memory for an event as a line, which done gives back. held is what
 // the event itself has of Incoming, as far as that is known.
 func (p *Pool) ForLine(ev *event.Event, held int) (done func(), err error) {
-	line := LineSize(ev)
-	if p.Line > 0 {
-		line = min(line, p.Line)
-	}
 	// A line grows by copying, and may be copied once more behind a heading; what is
 	// sent on is made beside it.
-	need := 2*line + eventSize(ev)
+	const copies = 3
+	need := copies * LineSize(ev)
 	switch {
 	case int64(need+held) > p.Incoming.Max():
 		return nil, fmt.Errorf("it takes %d bytes to write: %w", need, ErrTooLarge)
@@ -131,8 +125,6 @@ func (p *Pool) MakeRoom() bool {
 }
 
 const (
-	// ours is what the program itself has of the Go heap, without peers.
-	ours = 8 << 20
 	// each is what a connection takes that does nothing out of the ordinary.
 	each = 128 << 10
 	// step is how many connections come or go until the limit is set anew.
@@ -147,7 +139,8 @@ func (p *Pool) Count(n *atomic.Int64) {
 }
 
 // Limit tells the runtime how much memory there is for the connections that are open:
-// it collects garbage more often before it takes more than that.
+// it collects garbage more often before it takes more than that. What the program has
+// without them is not counted: the runtime allocates on while it collects.
 func (p *Pool) Limit() {
 	if !p.Hold {
 		return
@@ -161,6 +154,6 @@ func (p *Pool) Limit() {
 	open = (open/step + 1) * step
 	if open != p.told {
 		p.told = open
-		debug.SetMemoryLimit(p.size + ours + open*each)
+		debug.SetMemoryLimit(p.size + open*each)
 	}
 }

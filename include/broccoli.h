@@ -611,7 +611,8 @@ int bro_event_queue_length_max(BroConn *bc);
  * while the connection is up; a peer that has not read in that time is not waited
  * for again before it does. Returns how many events are still queued. With
  * /broccoli/confirm it waits until the peer has confirmed it, and 0 says that it
- * has: 1 may stand for any number that are under way.
+ * has; 1 may stand for any number that are under way. With a spool, 0 says that
+ * they are in it. Do not loop until it is 0 without a bound: a peer may never confirm.
  */
 int bro_event_queue_flush(BroConn *bc);
 

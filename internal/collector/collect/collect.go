@@ -25,7 +25,6 @@ import (
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/memory"
 	"romanesco/internal/protocol/traffic"
-	"romanesco/internal/protocol/wire"
 )
 
 // Config is what a Collector is to do.
@@ -93,13 +92,12 @@ type Collector struct {
 	// Traffic counts what passes.
 	Traffic traffic.Ledger
 
-	cfg              Config
-	pool             *memory.Pool
-	memory, outgoing *wire.Budget // of the pool, for what comes, and for what waits to be sent
-	relay            relay
-	links            links
-	changing         sync.Mutex // held by Change
-	started          time.Time
+	cfg      Config
+	pool     *memory.Pool
+	relay    relay
+	links    links
+	changing sync.Mutex // held by Change
+	started  time.Time
 	// handshake is how long a peer may take until the connection is up.
 	handshake time.Duration
 	// message is how long for the rest of a message that was begun.
@@ -121,7 +119,6 @@ func New(cfg Config) *Collector {
 		cfg: cfg, started: time.Now(), handshake: handshakeTime, message: messageTime,
 		pool: memory.New(cfg.Limits.Memory),
 	}
-	c.memory, c.outgoing = c.pool.Incoming, c.pool.Outgoing
 	c.pool.Hold = cfg.HoldMemory
 	c.pool.Count(&c.gate.Open)
 	c.gate.What, c.gate.Max = "peers", cfg.Limits.Peers
@@ -149,7 +146,7 @@ type Held struct {
 
 // Held returns what is held now.
 func (c *Collector) Held() Held {
-	return Held{c.memory.Used(), c.outgoing.Used(), c.gate.TurnedAway(), c.cut.Load()}
+	return Held{c.pool.Incoming.Used(), c.pool.Outgoing.Used(), c.gate.TurnedAway(), c.cut.Load()}
 }
 
 // Run listens, and connects to the destinations that want it, until ctx ends: then

@@ -12,9 +12,6 @@ import (
 // Memory is what peers share, with whoever else connects to the program.
 func (c *Collector) Memory() *memory.Pool { return c.pool }
 
-// largeEvent is from what size on an event is written for itself.
-const largeEvent = memory.LargeEvent
-
 // addLarge writes an event that takes much memory as a line. Only one such event at
 // a time is being written, so that the memory for it is needed once.
 func (s *session) addLarge(ev *event.Event, add func()) error {

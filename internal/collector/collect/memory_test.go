@@ -41,7 +41,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, p := range greedy {
 		_ = p.nc.Close()
 	}
-	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() == 0 }, patience, time.Millisecond)
 	// One such event at a time is welcome.
 	big := numbered("sensor_sshd_exec", 2)
 	big.Args = append(big.Args, event.Value{Type: event.String, Bytes: bytes.Repeat([]byte("x"), 2<<20)})
@@ -59,11 +59,11 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	p := c.dial(t, peer.Config{Requests: names})
 	c.subscribed(t, names[0], 1)
-	require.Eventually(t, func() bool { return c.memory.Used() > most*3/4 }, patience, time.Millisecond)
-	require.LessOrEqual(t, c.memory.Used(), int64(most))
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() > most*3/4 }, patience, time.Millisecond)
+	require.LessOrEqual(t, c.pool.Incoming.Used(), int64(most))
 	c.subscribed(t, names[len(names)-1], 0)
 	require.NoError(t, p.Close())
-	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() == 0 }, patience, time.Millisecond)
 }
 
 // TestMessagesThatDoNotEnd: who begins one and does not go on is cut off, and what it
@@ -78,7 +78,7 @@ func TestMessagesThatDoNotEnd(t *testing.T) {
 	head := wire.AppendMessage(nil, wire.MsgSerial, []byte{wire.SerialEvent})
 	head = binary.BigEndian.AppendUint32(head[:len(head)-5], 16<<20)
 	p.write(append(head, make([]byte, 2<<20)...))
-	require.Eventually(t, func() bool { return c.memory.Used() > 1<<20 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() > 1<<20 }, patience, time.Millisecond)
 	for range 5 { // a byte now and then does not help
 		time.Sleep(100 * time.Millisecond)
 		p.write([]byte{0})
@@ -86,7 +86,7 @@ func TestMessagesThatDoNotEnd(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return strings.Contains(strings.Join(c.told.lines(), "\n"), "a message was begun 300ms ago and has not been ended")
 	}, patience, time.Millisecond)
-	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() == 0 }, patience, time.Millisecond)
 	require.EqualValues(t, 1, c.Held().CutOff)
 	send(t, quiet, numbered("sensor_sshd_exec", 1))
 	time.Sleep(2 * c.message)
@@ -98,10 +98,10 @@ func TestMessagesThatDoNotEnd(t *testing.T) {
 // those that wait to be sent on.
 func TestWhatComesLeavesRoomForWhatGoes(t *testing.T) {
 	c := New(Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Memory: 32 << 20}})
-	for c.memory.Take(1 << 20) { // as those do
+	for c.pool.Incoming.Take(1 << 20) { // as those do
 	}
 	s := asking(c, "192.0.2.1:1")
-	s.queue = newQueue(16<<20, c.outgoing, s.count)
+	s.queue = newQueue(16<<20, c.pool.Outgoing, s.count)
 	s.put(item{event: make([]byte, 2<<20)})
 	require.Nil(t, s.cut.Load())
 }
@@ -111,7 +111,7 @@ func TestWhoWaitsForMostIsCutOff(t *testing.T) {
 	c := New(Config{Destinations: anyone(t, ".*"), Forward: true, Limits: Limits{Memory: 4 << 20}})
 	slow, quick := asking(c, "192.0.2.1:1"), asking(c, "192.0.2.2:1")
 	for _, s := range []*session{slow, quick} {
-		s.queue = newQueue(16<<20, c.outgoing, s.count)
+		s.queue = newQueue(16<<20, c.pool.Outgoing, s.count)
 		s.nc, _ = net.Pipe()
 		c.sends(s)
 	}
@@ -123,7 +123,7 @@ func TestWhoWaitsForMostIsCutOff(t *testing.T) {
 	}
 	require.Nil(t, quick.cut.Load())
 	require.ErrorContains(t, *slow.cut.Load(), "more than for any other")
-	require.EqualValues(t, quick.queue.Size(), c.outgoing.Used())
+	require.EqualValues(t, quick.queue.Size(), c.pool.Outgoing.Used())
 	require.EqualValues(t, 1, c.Held().CutOff)
 }
 
@@ -141,7 +141,7 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	c.arrived(t, 2)
 	sum, _ := c.Traffic.Totals()
 	require.EqualValues(t, 1, sum.Skipped)
-	require.Eventually(t, func() bool { return c.memory.Used() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Incoming.Used() == 0 }, patience, time.Millisecond)
 }
 
 // TestTheRuntimeHoldsMemory, as much as there is for the peers that are there.

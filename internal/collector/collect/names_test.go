@@ -17,7 +17,7 @@ import (
 func asking(c *Collector, from string) *session {
 	s := &session{
 		c: c, from: from, extra: map[string]bool{}, count: new(traffic.Counters),
-		queue: newQueue(16<<20, c.memory, new(traffic.Counters)), note: c.cfg.Comm.Connected(nil),
+		queue: newQueue(16<<20, c.pool.Incoming, new(traffic.Counters)), note: c.cfg.Comm.Connected(nil),
 	}
 	if len(c.cfg.Destinations) > 0 {
 		s.link = new(link)

@@ -124,5 +124,5 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 		return strings.Contains(strings.Join(c.told.lines(), "\n"), "cut off: it takes events too slowly")
 	},
 		patience, time.Millisecond)
-	require.Eventually(t, func() bool { return c.outgoing.Used() < 1<<20 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return c.pool.Outgoing.Used() < 1<<20 }, patience, time.Millisecond)
 }

@@ -16,6 +16,7 @@ import (
 
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/memory"
 	"romanesco/internal/collector/queue"
 	"romanesco/internal/event"
 	"romanesco/internal/protocol/arrival"
@@ -84,7 +85,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 	s.count = c.Traffic.Open()
 	defer c.Traffic.Close(s.count)
 	if c.cfg.Forward {
-		s.queue = newQueue(c.cfg.Limits.Queue, c.outgoing, s.count)
+		s.queue = newQueue(c.cfg.Limits.Queue, c.pool.Outgoing, s.count)
 		defer c.sends(s)()
 	}
 	defer c.relay.leave(s)
@@ -158,7 +159,7 @@ func (s *session) shakeHands(ctx context.Context) (err error) {
 	cfg := peer.Config{
 		Originator: s.link != nil, Runtime: uint32(time.Since(s.c.started).Seconds()),
 		Meet: s.meet, Decompress: true, Whole: s.secured, Sparing: true,
-		Limits:      wire.Limits{Budget: s.c.memory, MaxFromCache: maxFromCache},
+		Limits:      wire.Limits{Budget: s.c.pool.Incoming, MaxFromCache: maxFromCache},
 		MessageTime: s.c.message,
 		Requested:   s.requested, Counters: s.count, Logf: s.note.Logf,
 	}
@@ -294,7 +295,7 @@ func (s *session) add(ev *event.Event) error {
 			s.c.relay.publish(s, ev)
 		}
 	}
-	if s.conn.EventSize() >= largeEvent {
+	if s.conn.EventSize() >= memory.LargeEvent {
 		return s.addLarge(ev, add)
 	}
 	add()

@@ -55,9 +55,10 @@ func (z *scriptedZeek) client(nc net.Conn) {
 		close(dead)
 		_ = nc.Close()
 	})
+	last := 0 // what it dies of, right after it has read that
 	z.mu.Lock()
 	if z.kills--; z.kills >= 0 {
-		time.AfterFunc(time.Duration(rand.IntN(40_000))*time.Microsecond, die)
+		last = 1 + rand.IntN(40)
 	}
 	z.mu.Unlock()
 	go func() {
@@ -78,6 +79,9 @@ func (z *scriptedZeek) client(nc net.Conn) {
 			kept.Args[i].Bytes = slices.Clone(kept.Args[i].Bytes)
 		}
 		queue <- kept
+		if last--; last == 0 {
+			die()
+		}
 	}
 	close(queue)
 	<-handled

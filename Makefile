@@ -1,6 +1,8 @@
 # Builds, tests and installs Romanesco. "make" leaves build/ like an installed tree.
 
 VERSION    := $(shell cat VERSION)
+# The version of libbroccoli that programs check for; docs/packaging.md.
+COMPATIBLE := 1.100
 SONAME     := libbroccoli.so.5
 REALNAME   := libbroccoli.so.5.1.0
 
@@ -222,7 +224,7 @@ demo: all
 # --- What other builds find us with -----------------------------------------------------------
 
 # $(call fill,TEMPLATE,RESULT,PREFIX,LIBDIR,SYSCONFDIR); @UP@ leads from LIBDIR to PREFIX.
-fill = mkdir -p $(dir $2) && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$3|g' \
+fill = mkdir -p $(dir $2) && sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@COMPATIBLE@|$(COMPATIBLE)|g' -e 's|@PREFIX@|$3|g' \
 	-e 's|@LIBDIR@|$4|g' -e 's|@SYSCONFDIR@|$5|g' \
 	-e "s|@UP@|$$(realpath -m --relative-to=$4 $3)|g" $1 > $2
 # $(call found,BIN,LIB,PREFIX,LIBDIR,SYSCONFDIR): what finds PREFIX goes to the folders BIN and LIB.

@@ -232,7 +232,8 @@ func TestBroccoliConfig(t *testing.T) {
 	config := dest + "/usr/bin/broccoli-config"
 	version, err := os.ReadFile(root + "/VERSION")
 	require.NoError(t, err)
-	require.Equal(t, strings.TrimSpace(string(version)), output(t, exec.Command(config, "--version")))
+	require.Equal(t, "Romanesco "+strings.TrimSpace(string(version)), output(t, exec.Command(config, "--build")))
+	require.Equal(t, compatible, output(t, exec.Command(config, "--version")))
 	require.Equal(t, "/etc/broccoli.conf", output(t, exec.Command(config, "--config")))
 	require.Equal(t, "-DBROCCOLI\n-L"+libDir+" -lbroccoli", output(t, exec.Command(config, "--cflags", "--libs")))
 	require.Error(t, exec.Command(config).Run())
@@ -248,6 +249,17 @@ func pkgConfig(t *testing.T, args ...string) []string {
 	cmd.Env = append(os.Environ(), "PKG_CONFIG_LIBDIR="+dest+libDir+"/pkgconfig", "PKG_CONFIG_PATH=",
 		"PKG_CONFIG_SYSROOT_DIR="+dest, "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1", "PKG_CONFIG_ALLOW_SYSTEM_LIBS=1")
 	return strings.Fields(output(t, cmd))
+}
+
+// compatible is the version of libbroccoli that what checks for one is to find.
+const compatible = "1.100"
+
+func TestPkgConfigVersion(t *testing.T) {
+	version, err := os.ReadFile(root + "/VERSION")
+	require.NoError(t, err)
+	require.Equal(t, []string{compatible}, pkgConfig(t, "--modversion"))
+	require.Equal(t, strings.Fields(string(version)), pkgConfig(t, "--variable=romanesco_version"))
+	require.Empty(t, pkgConfig(t, "--print-errors", "--atleast-version=1.54")) // and no failure
 }
 
 func TestPkgConfig(t *testing.T) {
@@ -291,12 +303,52 @@ target_link_libraries(sensor_static Broccoli::broccoli_static)
 	requireSends(t, dest, dir+"/build/sensor")
 	require.NoError(t, os.Symlink(dest+libDir+"/libbroccoli-core.so", dir+"/build/libbroccoli-core.so"))
 	requireSends(t, dest, dir+"/build/sensor_static")
+}
 
-	too := exec.Command(cmake, "-S", dir, "-B", dir+"/other", "-DBroccoli_DIR="+dest+libDir+"/cmake/Broccoli")
-	require.NoError(t, os.WriteFile(dir+"/CMakeLists.txt", []byte(`
-cmake_minimum_required(VERSION 3.16)
-project(sensor LANGUAGES C)
-find_package(Broccoli 99 REQUIRED)
-`), 0o600))
-	require.ErrorContains(t, run(too), "99")
+// configure has CMake configure a project of those lines.
+func configure(t *testing.T, lines ...string) (dir string, err error) {
+	t.Helper()
+	cmake := need(t, "cmake")
+	dir = t.TempDir()
+	source, err := os.ReadFile(root + "/examples/sensor_sshd.c")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(dir+"/sensor_sshd.c", source, 0o600))
+	lines = append([]string{"cmake_minimum_required(VERSION 3.16)", "project(sensor LANGUAGES C)"}, lines...)
+	require.NoError(t, os.WriteFile(dir+"/CMakeLists.txt", []byte(strings.Join(lines, "\n")), 0o600))
+	return dir, run(exec.Command(cmake, "-S", dir, "-B", dir+"/build",
+		"-DBroccoli_DIR="+tree(t)+libDir+"/cmake/Broccoli", "-DCMAKE_C_COMPILER="+compiler()))
+}
+
+func TestCMakeVersions(t *testing.T) {
+	for asked, found := range map[string]bool{
+		"": true, "0.1": true, "1.54": true, "1.100": true, "1.100 EXACT": true, "1.0...1.99": false, "1.0...<1.100": false, "1.0...2": true,
+		"0.1.0 EXACT": false, "1.101": false, "99": false,
+	} {
+		_, err := configure(t, "find_package(Broccoli "+asked+" REQUIRED)")
+		if found {
+			require.NoError(t, err, asked)
+		} else {
+			require.ErrorContains(t, err, "version", asked)
+		}
+	}
+}
+
+// TestCMakeOfOldProjects: the variables of both spellings of FindBroccoli.cmake.
+func TestCMakeOfOldProjects(t *testing.T) {
+	for _, name := range []string{"Broccoli", "BROCCOLI"} {
+		for _, plural := range [][2]string{{"LIBRARIES", "INCLUDE_DIR"}, {"LIBRARY", "INCLUDE_DIRS"}} {
+			dir, err := configure(t,
+				"find_package(Broccoli)",
+				"if(NOT BROCCOLI_FOUND OR NOT Broccoli_FOUND OR "+name+"_VERSION VERSION_LESS 1.54)",
+				`  message(FATAL_ERROR "Broccoli is needed")`,
+				"endif()",
+				"add_compile_definitions(_GNU_SOURCE)",
+				"include_directories(${"+name+"_"+plural[1]+"})",
+				"add_executable(sensor sensor_sshd.c)",
+				"target_link_libraries(sensor ${"+name+"_"+plural[0]+"})")
+			require.NoError(t, err)
+			require.NoError(t, run(exec.Command("cmake", "--build", dir+"/build")))
+			requireSends(t, tree(t), dir+"/build/sensor")
+		}
+	}
 }

@@ -26,7 +26,8 @@ type options struct {
 	retry         time.Duration
 	patterns      []string
 	events        []string
-	eventsFile    string
+	eventsFile    string // or a pattern: see unknownEvents
+	types         string // file of declarations
 	forward       bool
 	peerCache     bool
 	limits        collect.Limits
@@ -79,6 +80,7 @@ func parse(args []string) (options, error) {
 	o.checkOnly, o.patterns = check, patterns
 	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
 	o.values = recordedValues(f)
+	o.zeek.types = cmp.Or(o.zeek.types, o.types)
 	if err := o.logs.check(f); err != nil {
 		return o, usageError{err}
 	}
@@ -131,7 +133,8 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.secureConnect, "tls-connect", false, "use TLS with -connect")
 	f.DurationVar(&o.retry, "retry", 10*time.Second, "pause before connecting again, with -connect")
 	many("event", "`name` of a further event to ask for", &o.events)
-	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line")
+	f.StringVar(&o.eventsFile, "events", "", "`file` of further events: a name and the names of its arguments a line; or a pattern of events that may become known")
+	f.StringVar(&o.types, "types", "", "`file` with declarations of Bro or Zeek scripts: events, and the names of what is in records, for the logs")
 	f.BoolVar(&o.forward, "forward", false, "send what comes on to every peer that asks for it")
 	f.BoolVar(&o.peerCache, "peer-cache", false, "let the peers of the command line refer to what they have sent before: far fewer bytes from a Bro, but its records are then old where something nested has changed")
 	f.IntVar(&o.limits.Peers, "max-peers", o.limits.Peers, "the most `peers` that may be connected at a time")
@@ -158,11 +161,14 @@ func (o *options) check() error {
 		if len(o.patterns) > 0 {
 			return errors.New("with -policy each destination is asked for its own $events; a pattern is for the peers of -connect, of which there are none")
 		}
+		if o.unknownEvents() != "" {
+			return errors.New("with -policy each destination is asked for its own $events; -events with a pattern is for the peers of -connect, of which there are none")
+		}
 		if o.peerCache {
 			return errors.New("with -policy each destination has its own $cache; -peer-cache is for the peers of -connect, of which there are none")
 		}
 	}
-	if len(o.policies) == 0 && len(o.patterns)+len(o.events) == 0 {
+	if len(o.policies) == 0 && len(o.patterns)+len(o.events) == 0 && o.unknownEvents() == "" {
 		o.patterns = []string{defaultPattern}
 	}
 	for _, addr := range o.connect {

@@ -12,6 +12,7 @@ import (
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/pattern"
 	"romanesco/internal/collector/policy"
+	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/secure"
 )
 
@@ -20,6 +21,8 @@ type plan struct {
 	opts           *options
 	line           eventlog.Line // on standard output
 	known          catalog.Catalog
+	declared       *zeek.Types
+	unasked        *pattern.Pattern // what is taken from peers although they were not asked; nil: nothing
 	destinations   []collect.Destination
 	forward        bool
 	clear, secured []string // addresses to listen at
@@ -47,7 +50,7 @@ func (o *options) plan(running *plan) (*plan, error) {
 
 func (p *plan) make() (err error) {
 	o := p.opts
-	if p.known, err = o.catalog(); err != nil {
+	if err := p.learn(); err != nil {
 		return err
 	}
 	if p.line, err = o.lineFor(os.Stdout); err != nil {
@@ -72,26 +75,6 @@ func (p *plan) make() (err error) {
 		return errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
 	}
 	return p.checkSecure()
-}
-
-// catalog returns the events that are known.
-func (o *options) catalog() (catalog.Catalog, error) {
-	known := catalog.Builtin()
-	for _, name := range o.events {
-		if !catalog.IsName(name) {
-			return nil, fmt.Errorf("-event %q: not a name (letters, digits, _ and ::)", name)
-		}
-		known.Add(name)
-	}
-	if o.eventsFile == "" {
-		return known, nil
-	}
-	f, err := os.Open(o.eventsFile)
-	if err != nil {
-		return nil, fmt.Errorf("events file: %w", err)
-	}
-	defer f.Close()
-	return known, known.AddFrom(f, o.eventsFile)
 }
 
 // addPolicy adds what the files say.
@@ -173,17 +156,23 @@ func (p *plan) addOptions(o *options) error {
 	if err := p.checkEvents(o); err != nil {
 		return err
 	}
+	var err error
+	if p.unasked, err = p.askUnknown(); err != nil {
+		return err
+	}
 	events, err := p.asked(o)
 	if err != nil {
 		return err
 	}
 	if len(o.policies) == 0 {
 		anyone := collect.Anyone(events)
-		anyone.Cache = o.peerCache
+		anyone.Cache, anyone.Unasked = o.peerCache, p.unasked
 		p.destinations = append(p.destinations, anyone)
 	}
 	for _, addr := range o.connect {
-		p.destinations = append(p.destinations, o.destination(addr, events))
+		d := o.destination(addr, events)
+		d.Unasked = p.unasked
+		p.destinations = append(p.destinations, d)
 	}
 	if len(o.policies) == 0 || o.given["listen"] {
 		p.clear = addresses(o.listen)
@@ -245,6 +234,9 @@ func (p *plan) asked(o *options) (*pattern.Pattern, error) {
 	}
 	for _, name := range o.events {
 		all = append(all, pattern.Literal(name))
+	}
+	if p.unasked != nil {
+		all = append(all, p.unasked)
 	}
 	if len(all) == 0 {
 		return nil, nil

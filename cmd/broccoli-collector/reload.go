@@ -17,7 +17,7 @@ import (
 // reloadable reports whether a reload takes over what an option says.
 func reloadable(option string) bool {
 	switch option {
-	case "policy", "connect", "tls-connect", "tls-peer-name", "tls-names", "retry", "event", "events", "peer-cache",
+	case "policy", "connect", "tls-connect", "tls-peer-name", "tls-names", "retry", "event", "events", "types", "peer-cache",
 		"ca-cert", "host-cert", "host-key", "crl", "tls-min-version", "tls-rsa-key-exchange":
 		return true
 	}
@@ -94,7 +94,7 @@ func nextPlan(args []string, running *plan) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.eventsFile != "" {
+	if o.eventsFile != "" && o.unknownEvents() == "" {
 		if err := readable(o.eventsFile); err != nil {
 			return nil, usageError{fmt.Errorf("events file: %w", err)}
 		}

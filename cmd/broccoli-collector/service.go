@@ -81,6 +81,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	if r.logs.events != nil {
 		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
 	}
+	cfg.Log = eventlog.WithDeclared(cfg.Log, func() eventlog.Declared { return r.plan.Load().declared }, misfit)
 	if r.zeek, err = p.opts.zeek.open(cfg.Log, func(event string) []string { return r.plan.Load().known[event] }, p.secure, p.opts.logs.dir); err != nil {
 		return err
 	}
@@ -98,6 +99,15 @@ func (r *service) open(p *plan, s *signals) (err error) {
 		r.zeek.hub.Memory = r.collector.Memory()
 	}
 	return nil
+}
+
+// misfit says that something of a peer's is not as it is declared.
+func misfit(peer eventlog.Peer, what string) {
+	about := []any{"peer", peer.Addr}
+	if peer.Host != "" {
+		about = append(about, "host", peer.Host)
+	}
+	slog.Warn(fmt.Sprintf("%s: %s (-types has other declarations read)", peer.Addr, what), about...)
 }
 
 // run starts everything that runs, all of it here, and returns when all of it has

@@ -59,7 +59,7 @@ func (o *zeekOptions) register(f *flag.FlagSet) {
 		return err
 	})
 	f.StringVar(&o.topic, "zeek-topic", "broccoli/from-clients", "`topic` of what is sent to Zeek and to WebSocket clients")
-	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events")
+	f.StringVar(&o.types, "zeek-types", "", "`file` with the declarations of Zeek's enums, records and events (default that of -types)")
 	o.confirm = websocket.ByScriptIfAny
 	f.Func("zeek-confirm", "what confirms what is sent with -zeek-forward: script, ping, or auto, the script if there is one (default auto)", func(s string) error {
 		var ok bool
@@ -112,7 +112,6 @@ type zeekPeers struct {
 	hub       *hub.Hub
 	listeners []net.Listener
 	topic     string
-	types     *zeek.Types // nil without -zeek-types
 	sources   []tlsSource
 }
 
@@ -151,7 +150,6 @@ func (o *zeekOptions) open(log eventlog.Log, names func(event string) []string, 
 		if types, err = zeek.LoadTypes(o.types); err != nil {
 			return nil, err
 		}
-		z.types = types
 	}
 	if o.forward != "" {
 		if err := z.forward(o, types, s); err != nil {
@@ -243,12 +241,9 @@ func (z *zeekPeers) close() {
 	}
 }
 
-// log returns what writes to log, with the names of enums, and sends each event on as well: to Zeek and,
+// log returns what writes to log, and sends each event on as well: to Zeek and,
 // if that is wanted, to the clients.
 func (z *zeekPeers) log(log eventlog.Log, toClients bool) eventlog.Log {
-	if z.types != nil {
-		log = eventlog.WithEnums(log, z.types.EnumName)
-	}
 	if z.forwarder == nil && (z.hub == nil || !toClients) {
 		return log
 	}

@@ -19,6 +19,14 @@ type Destination struct {
 	// Anyone says that it is every peer that connects, whatever its address and
 	// class.
 	Anyone bool
+	// Unasked, if set, are events that are taken from it although it was not asked for
+	// them: names that nobody knows cannot be asked for.
+	Unasked *pattern.Pattern
+}
+
+// takes reports whether events of that name are taken from it unasked.
+func (d *Destination) takes(name string) bool {
+	return d.Unasked != nil && len(name) <= maxForeignName && d.Unasked.Match(name)
 }
 
 // Anyone returns a destination that is every peer that connects.

@@ -305,11 +305,11 @@ func (s *session) add(ev *event.Event) error {
 // maxIgnored is how many names have a line that says that they are ignored.
 const maxIgnored = 50
 
-// accepts reports whether the peer has been asked for events of that name. Who
-// sends others is out of date, or means no good.
+// accepts reports whether the peer has been asked for events of that name, or they are
+// taken unasked. Who sends others is out of date, or means no good.
 func (s *session) accepts(name string) bool {
 	ro := s.role.Load() // once: a reload may make it no destination in between
-	if ro.audience != nil && s.c.relay.requested(s, ro.audience, name) && ro.dest.AcceptInput {
+	if ro.audience != nil && ro.dest.AcceptInput && (s.c.relay.requested(s, ro.audience, name) || ro.dest.takes(name)) {
 		return true
 	}
 	s.count.Ignored()

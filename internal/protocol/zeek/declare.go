@@ -14,36 +14,57 @@ const maxDeclarations = 4 << 20
 
 // LoadTypes reads declarations from a file.
 func LoadTypes(path string) (*Types, error) {
-	f, err := regular.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("types of Zeek: %w", err)
+	t := NewTypes()
+	if err := t.Load(path); err != nil {
+		return nil, err
 	}
-	defer f.Close()
-	return ParseTypes(f, path)
+	return t, nil
 }
 
-// ParseTypes reads the declarations of enum and record types and of events, as
-// a Zeek script has them; it passes over the rest of the script. name is for
-// errors.
+// ParseTypes reads declarations, as Parse does.
 func ParseTypes(r io.Reader, name string) (*Types, error) {
+	t := NewTypes()
+	if err := t.Parse(r, name); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// NewTypes returns Types to which declarations can be added before they are used.
+func NewTypes() *Types {
+	return &Types{declared: map[string]*declared{}, values: map[string]enumValue{}, events: map[string][]field{}}
+}
+
+// Load adds the declarations of a file.
+func (t *Types) Load(path string) error {
+	f, err := regular.Open(path)
+	if err != nil {
+		return fmt.Errorf("types of Zeek: %w", err)
+	}
+	defer f.Close()
+	return t.Parse(f, path)
+}
+
+// Parse adds the declarations of enum and record types and of events, as a Zeek
+// script has them; it passes over the rest of the script. What is declared already is
+// so anew. name is for errors, after which the Types are of no use.
+func (t *Types) Parse(r io.Reader, name string) error {
 	b, err := io.ReadAll(io.LimitReader(r, maxDeclarations+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(b) > maxDeclarations {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxDeclarations)
+		return fmt.Errorf("%s is larger than %d bytes", name, maxDeclarations)
 	}
-	p := &parser{lexer: lexer{src: string(b), line: 1}, types: &Types{
-		declared: map[string]*declared{}, values: map[string]enumValue{}, events: map[string][]field{},
-	}}
+	p := &parser{lexer: lexer{src: string(b), line: 1}, types: t}
 	p.next()
 	for p.err == nil && p.tok != "" {
 		p.statement()
 	}
 	if p.err != nil {
-		return nil, fmt.Errorf("%s, line %d: %w", name, p.line, p.err)
+		return fmt.Errorf("%s, line %d: %w", name, p.line, p.err)
 	}
-	return p.types, nil
+	return nil
 }
 
 // parser reads declarations. Its functions return at once after an error.

@@ -10,12 +10,21 @@ import (
 	"romanesco/internal/event"
 )
 
+// oneEnum declares nothing but the first value of an enum.
+type oneEnum struct{}
+
+func (oneEnum) EnumName(enum string, n int64) (string, bool) {
+	return "Site::RED", enum == "Site::Colour" && n == 0
+}
+
+func (oneEnum) NameFields(_ *event.Event, named []*event.Value, _ func(declared, why string)) []*event.Value {
+	return named
+}
+
 // TestEnumsAreCalledTheSame whichever side they come from, if that is known.
 func TestEnumsAreCalledTheSame(t *testing.T) {
 	var out bytes.Buffer
-	log := WithEnums(NewStream(&out, JSON), func(enum string, n int64) (string, bool) {
-		return "Site::RED", enum == "Site::Colour" && n == 0
-	})
+	log := WithDeclared(NewStream(&out, JSON), func() Declared { return oneEnum{} }, nil)
 	b := log.Batch(t.Context(), Peer{Addr: "p"}, nil)
 	args := []event.Value{
 		{Type: event.Enum, TypeName: "Site::Colour"}, {Type: event.Enum, TypeName: "Site::Colour", Bits: 9},

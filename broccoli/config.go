@@ -27,8 +27,8 @@ var (
 // sends in the clear.
 type Config struct {
 	// Events are the names of the events that are asked of the peer. Who asks for any
-	// has to call Receive until the end, since nothing behind an event is read before
-	// that was taken.
+	// has to call Receive until the end: when Pending bytes of events wait for it,
+	// nothing more is read, no confirmations either.
 	Events []string
 	// Class is the class that a Bro may have configured for this peer.
 	Class string
@@ -44,7 +44,8 @@ type Config struct {
 	// way may be lost or come twice.
 	Reconnect bool
 	// Pending is how many bytes of events may wait to be sent, and with Confirm how many
-	// more may wait for their confirmation, until Send waits; 0: 1 MiB.
+	// more may wait for their confirmation, until Send waits, and how many may wait for
+	// Receive; 0: 1 MiB.
 	Pending int
 	// MaxEvent is how many bytes an event that comes may have; 0: 4 MiB. A larger one
 	// ends the connection.

@@ -25,8 +25,9 @@ type Conn struct {
 	began   time.Time
 	out     outbox
 	journal *delivery.Journal // nil without Confirm
-	in      chan *Event
-	asked   chan struct{} // has a value when events have been asked for since
+	in      inbox
+	owed    chan func() error // receipts
+	asked   chan struct{}     // has a value when events have been asked for since
 	// closing is closed by Close, finished when that has waited long enough.
 	closing, finished chan struct{}
 	closeOnce         sync.Once
@@ -78,10 +79,10 @@ func Dial(ctx context.Context, address string, cfg Config) (*Conn, error) {
 
 func newConn(cfg Config, t target) *Conn {
 	c := &Conn{
-		cfg: cfg, target: t, began: time.Now(), in: make(chan *Event), asked: make(chan struct{}, 1), has: map[string]bool{},
+		cfg: cfg, target: t, began: time.Now(), owed: make(chan func() error, maxReceipts), asked: make(chan struct{}, 1), has: map[string]bool{},
 		closing: make(chan struct{}), finished: make(chan struct{}), done: make(chan struct{}),
 	}
-	c.out.max = cfg.Pending
+	c.out.max, c.in.max = cfg.Pending, cfg.Pending
 	if cfg.Confirm {
 		c.journal = delivery.NewJournal(cfg.Pending)
 	}
@@ -117,6 +118,7 @@ func (c *Conn) shakeHands(ctx context.Context, nc net.Conn) (*session, error) {
 func (c *Conn) start(s *session) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
+	go c.giveReceipts()
 	go c.run(ctx, s)
 }
 
@@ -198,27 +200,6 @@ func (c *Conn) SendEvent(ctx context.Context, ev *Event) error {
 // Flush waits until all that was accepted before is written or, with Config.Confirm,
 // confirmed.
 func (c *Conn) Flush(ctx context.Context) error { return c.out.flush(ctx) }
-
-// Receive returns the next event. At the end the error is io.EOF if the peer has closed the
-// connection in order; what has come before that is returned first. A peer that wants
-// receipts gets them for what Receive has returned.
-func (c *Conn) Receive(ctx context.Context) (*Event, error) {
-	select {
-	case <-c.closing:
-		return nil, ErrClosed
-	default:
-	}
-	select {
-	case ev := <-c.in:
-		return ev, nil
-	case <-c.closing:
-		return nil, ErrClosed
-	case <-c.done:
-		return nil, c.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
 
 // Events returns what comes, for a range statement, until ctx or the connection ends. The
 // last pair has the error, unless that is io.EOF.
@@ -335,9 +316,13 @@ func (c *Conn) close() error {
 	return nil
 }
 
-func (c *Conn) isFinished() bool {
+func (c *Conn) isFinished() bool { return isClosed(c.finished) }
+
+func (c *Conn) isDone() bool { return isClosed(c.done) }
+
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case <-c.finished:
+	case <-ch:
 		return true
 	default:
 		return false

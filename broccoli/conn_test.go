@@ -109,6 +109,51 @@ func TestFlushSaysWhatHasArrived(t *testing.T) {
 	require.NoError(t, a.Flush(within(t)))
 }
 
+// TestFlushWhileEventsCome: who waits for a confirmation need not receive meanwhile, although
+// the peer wants receipts too.
+func TestFlushWhileEventsCome(t *testing.T) {
+	a, b := pair(t, broccoli.Config{Confirm: true, Events: []string{"answer"}}, broccoli.Config{Confirm: true, Events: []string{"question"}})
+	go func() {
+		for ev, err := range b.Events(within(t)) {
+			if err != nil {
+				return
+			}
+			for range 20 {
+				_ = b.Send(within(t), "answer", ev.Args...)
+			}
+		}
+	}()
+	const rounds = 20
+	for i := range rounds {
+		require.NoError(t, a.Send(within(t), "question", i))
+		require.NoError(t, a.Flush(within(t)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, b.Flush(ctx), context.DeadlineExceeded, "the answers have not been taken")
+	for range 20 * rounds {
+		receive(t, a)
+	}
+	require.NoError(t, b.Flush(within(t)))
+}
+
+// TestWhoReceivesNothingLives: a peer that asks for a sign of life gets one.
+func TestWhoReceivesNothingLives(t *testing.T) {
+	const silence = 500 * time.Millisecond
+	a, b := pair(t, broccoli.Config{Confirm: true, Silence: silence}, broccoli.Config{Events: []string{"e"}})
+	require.NoError(t, a.Send(within(t), "e", 0))
+	receive(t, b)
+	require.NoError(t, a.Flush(within(t)))
+	require.NoError(t, a.Send(within(t), "e", 1))
+	select {
+	case <-a.Done():
+		t.Fatal("it counts as lost")
+	case <-time.After(6 * silence):
+	}
+	receive(t, b)
+	require.NoError(t, a.Flush(within(t)))
+}
+
 // TestSendWaits for a peer that takes nothing, up to its bound, and as long as the context
 // wants.
 func TestSendWaits(t *testing.T) {

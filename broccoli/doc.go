@@ -42,6 +42,7 @@
 //
 // Send returns when an event is in line to be sent; Flush waits until all that was
 // accepted is written or, with [Config.Confirm], until the peer has confirmed it, and
-// Close does that for a few seconds. With [Config.Reconnect] a lost connection is made
+// Close does that for a few seconds. A peer that uses this package confirms what its
+// Receive has returned. With [Config.Reconnect] a lost connection is made
 // anew, and what waits, or was not confirmed, is sent again.
 package broccoli

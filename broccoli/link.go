@@ -18,12 +18,13 @@ import (
 	"romanesco/internal/protocol/zeek/websocket"
 )
 
-// link is one connection to a peer, whatever that speaks. One goroutine steps and
-// answers pings, others send.
+// link is one connection to a peer, whatever that speaks. One goroutine steps, and
+// asks for the receipt of a ping; others send, and give receipts.
 type link interface {
 	PeerClass() string
 	Step(ev *event.Event) (arrival.Kind, error)
-	Pong() error
+	Receipt() func() error
+	Alive() error
 	Wants(name string) bool
 	Send(ev *event.Event) error
 	SendSerial(payload []byte) error

@@ -76,26 +76,31 @@ func (s *session) read() error {
 	for {
 		var ev event.Event
 		kind, err := s.link.Step(&ev)
-		if err == nil && kind == arrival.Event {
-			err = s.conn.deliver(&ev)
-		}
-		if err == nil && kind == arrival.Ping {
-			err = s.pong()
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case kind == arrival.Event:
+			s.conn.deliver(&ev)
+		case kind == arrival.Ping:
+			if err := s.pong(); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// pong is the receipt for what has come, which is given as long as somebody takes that.
+// pong gives the receipt for what has come, when that has been taken; until then a sign
+// of life. After Close nobody takes anything.
 func (s *session) pong() error {
-	select {
-	case <-s.conn.closing:
+	receipt := s.link.Receipt()
+	kept := s.conn.in.putReceipt(receipt, s.conn.closing)
+	switch {
+	case isClosed(s.conn.closing):
 		return nil
-	default:
-		return s.link.Pong()
+	case kept:
+		return s.link.Alive()
 	}
+	return receipt()
 }
 
 // write sends what waits until the link ends, or all is sent after Close.
@@ -189,20 +194,6 @@ func (s *session) send(it item) (err error) {
 		s.conn.stats.sent.Add(1)
 	}
 	return err
-}
-
-// deliver hands an event to Receive, if it was asked for. After Close it is dropped.
-func (c *Conn) deliver(ev *event.Event) error {
-	if !c.wants(ev.Name) {
-		c.stats.unasked.Add(1)
-		return nil
-	}
-	select {
-	case c.in <- fromEvent(ev):
-		c.stats.received.Add(1)
-	case <-c.closing:
-	}
-	return nil
 }
 
 // ended says whether a link has ended as the peer wanted it.

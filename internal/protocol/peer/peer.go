@@ -349,10 +349,16 @@ func (c *Conn) step(ev *event.Event) (arrival.Kind, error) {
 
 // Pong answers the ping that Step has returned: the peer takes that as the receipt of
 // all that it has sent before.
-func (c *Conn) Pong() error {
+func (c *Conn) Pong() error { return c.Receipt()() }
+
+// Receipt returns what Pong does, for who goes on with Step before that: it may be called
+// by anybody, and later.
+func (c *Conn) Receipt() func() error {
 	p := (*wire.Pong)(c.ping)
 	c.ping = nil
-	return c.write(func(b []byte) []byte { return p.AppendTo(b) })
+	return func() error {
+		return c.write(func(b []byte) []byte { return p.AppendTo(b) })
+	}
 }
 
 // serial reports whether payload was an event.

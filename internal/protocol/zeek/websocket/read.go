@@ -67,13 +67,19 @@ func (c *Conn) Step(ev *event.Event) (arrival.Kind, error) {
 
 // Pong has the ping answered that Step has returned: the peer takes that as the
 // receipt of all that it has sent before.
-func (c *Conn) Pong() error {
+func (c *Conn) Pong() error { return c.Receipt()() }
+
+// Receipt returns what Pong does, for who goes on with Step before that: it may be called
+// by anybody, and later.
+func (c *Conn) Receipt() func() error {
 	c.reading.Lock()
 	payload := c.ping
 	c.ping = nil
 	c.reading.Unlock()
-	c.answer(payload)
-	return nil
+	return func() error {
+		c.answer(payload)
+		return nil
+	}
 }
 
 // Alive is a sign of life, from who does not read for long: a pong that nobody has

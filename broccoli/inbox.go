@@ -124,7 +124,7 @@ func (b *inbox) given() {
 
 // Receive returns the next event. At the end the error is io.EOF if the peer has closed the
 // connection in order; what has come before that is returned first. A peer that wants
-// receipts gets them for what Receive has returned.
+// receipts gets them for what Receive has returned, before that is done with.
 func (c *Conn) Receive(ctx context.Context) (*Event, error) {
 	for {
 		select {

@@ -82,30 +82,29 @@ type key struct {
 }
 
 type everything struct {
-	Yes      bool                    `bro:"yes"`
-	Int      int                     `bro:"int"`
-	Small    int8                    `bro:"small"`
-	Count    uint64                  `bro:"count"`
-	Double   float64                 `bro:"double"`
-	Text     string                  `bro:"text"`
-	Raw      []byte                  `bro:"raw"`
-	At       time.Time               `bro:"at"`
-	Took     time.Duration           `bro:"took"`
-	Net      netip.Prefix            `bro:"net"`
-	V6       netip.Addr              `bro:"v6"`
-	Colour   broccoli.Enum           `bro:"colour"`
-	Pattern  broccoli.Pattern        `bro:"pattern"`
-	ID       connID                  `bro:"id"`
-	Note     *string                 `bro:"note"`
-	Missing  *connID                 `bro:"missing"`
-	List     []string                `bro:"list"`
-	Records  []connID                `bro:"records"`
-	Table    map[string]uint64       `bro:"table"`
-	ByKey    map[key][]int           `bro:"by_key"`
-	Set      map[netip.Addr]struct{} `bro:"set"`
-	Pairs    map[key]struct{}        `bro:"pairs"`
-	internal int
-	Ignored  int `bro:"-"`
+	Yes     bool                    `bro:"yes"`
+	Int     int                     `bro:"int"`
+	Small   int8                    `bro:"small"`
+	Count   uint64                  `bro:"count"`
+	Double  float64                 `bro:"double"`
+	Text    string                  `bro:"text"`
+	Raw     []byte                  `bro:"raw"`
+	At      time.Time               `bro:"at"`
+	Took    time.Duration           `bro:"took"`
+	Net     netip.Prefix            `bro:"net"`
+	V6      netip.Addr              `bro:"v6"`
+	Colour  broccoli.Enum           `bro:"colour"`
+	Pattern broccoli.Pattern        `bro:"pattern"`
+	ID      connID                  `bro:"id"`
+	Note    *string                 `bro:"note"`
+	Missing *connID                 `bro:"missing"`
+	List    []string                `bro:"list"`
+	Records []connID                `bro:"records"`
+	Table   map[string]uint64       `bro:"table"`
+	ByKey   map[key][]int           `bro:"by_key"`
+	Set     map[netip.Addr]struct{} `bro:"set"`
+	Pairs   map[key]struct{}        `bro:"pairs"`
+	Ignored int                     `bro:"-"`
 }
 
 func sample() everything {

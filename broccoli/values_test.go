@@ -17,7 +17,7 @@ func TestWhatCannotBeSent(t *testing.T) {
 	a, b := pair(t, broccoli.Config{}, broccoli.Config{Events: []string{"e"}})
 	type untagged struct{ Field int }
 	type hidden struct {
-		field int `bro:"field"` //nolint:all
+		field int `bro:"field"`
 	}
 	type cyclic struct {
 		Next *cyclic `bro:"next"`
@@ -27,7 +27,7 @@ func TestWhatCannotBeSent(t *testing.T) {
 	for want, arg := range map[string]any{
 		"no counterpart of chan int":                       make(chan int),
 		"field Field of broccoli_test.untagged has no tag": untagged{},
-		"field field of broccoli_test.hidden has a tag":    hidden{},
+		"field field of broccoli_test.hidden has a tag":    hidden{field: 1},
 		"nested deeper":            round,
 		"the address is not valid": netip.Addr{},
 		"the subnet is not valid":  netip.Prefix{},

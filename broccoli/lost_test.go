@@ -127,6 +127,40 @@ func TestReconnectsLoseNothing(t *testing.T) {
 	require.NotZero(t, c.Stats().Reconnects)
 }
 
+// TestFlushAfterAWriteThatFailed: what a lost connection has in its hands is confirmed on the
+// next one, though nothing follows it.
+func TestFlushAfterAWriteThatFailed(t *testing.T) {
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer first.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		nc, err := first.Accept()
+		if err == nil {
+			_, _ = nc.Write(hello("e")) // and reads nothing
+			accepted <- nc
+		}
+	}()
+	c := dial(t, first.Addr().String(), broccoli.Config{Confirm: true, Reconnect: true, Pending: 16 << 20})
+	const size = 12 << 20 // more than the kernel takes
+	require.NoError(t, c.Send(within(t), "e", make([]byte, size)))
+	time.Sleep(200 * time.Millisecond) // it waits in a write by now
+	stuck := <-accepted
+	require.NoError(t, first.Close())
+	second, err := broccoli.Listen(first.Addr().String(), broccoli.Config{Events: []string{"e"}, MaxEvent: 2 * size})
+	require.NoError(t, err)
+	defer second.Close()
+	require.NoError(t, stuck.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, stuck.Close())
+	peer, err := second.Accept(within(t))
+	require.NoError(t, err)
+	defer peer.Close()
+	var text []byte
+	require.NoError(t, receive(t, peer).Scan(&text))
+	require.Len(t, text, size)
+	require.NoError(t, c.Flush(within(t)))
+}
+
 // TestReconnectKeepsWhatWaits, also without Confirm; what is asked for is asked again.
 func TestReconnectKeepsWhatWaits(t *testing.T) {
 	l := listen(t, broccoli.Config{Events: []string{"e"}})

@@ -177,6 +177,7 @@ func TestPatternsOfUnknownEvents(t *testing.T) {
 			return len(log) > 0
 		}, deadline, 10*time.Millisecond)
 		require.Contains(t, string(log), `"event":"foo_bar","args":{"arg1":2}`)
+		require.NotContains(t, string(log), `"event":"bar"`, "what does not match is ignored")
 		code, said := c.end(t, syscall.SIGTERM)
 		require.Zero(t, code, said)
 		all, err := filepath.Glob(dir + "/*.log")

@@ -51,7 +51,7 @@ func TestRecordsOfBarnyard(t *testing.T) {
 		{Type: event.Addr}, {Type: event.Port}, {Type: event.Addr}, {Type: event.Port},
 	}}
 	ev := &event.Event{Name: "Barnyard2::barnyard_alert", Args: []event.Value{id}}
-	named := public(t).NameFields(ev, nil, func(declared, why string) { t.Fatal(declared, why) })
+	named := public(t).NameFields(ev, nil, func(declared string, why func() string) { t.Fatal(declared, why()) })
 	require.Len(t, named, 4)
 	require.Equal(t, "src_ip", id.Elems[0].Field)
 	require.Equal(t, "dst_p", id.Elems[3].Field)

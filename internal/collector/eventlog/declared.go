@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"romanesco/internal/event"
@@ -14,9 +15,9 @@ type Declared interface {
 	// EnumName returns what a value of an enum type is called, if that is declared.
 	EnumName(enum string, number int64) (string, bool)
 	// NameFields gives fields of records that have no name the one that is declared, and
-	// appends those. What does not fit is left, and misfit told what is declared
+	// appends those. What does not fit is left, and misfit told which record is declared
 	// otherwise.
-	NameFields(ev *event.Event, named []*event.Value, misfit func(declared, why string)) []*event.Value
+	NameFields(ev *event.Event, named []*event.Value, misfit func(declared string, why func() string)) []*event.Value
 }
 
 // WithDeclared returns a Log in which values have the names that are declared: enums that
@@ -35,7 +36,7 @@ type declaredLog struct {
 
 func (l *declaredLog) Batch(ctx context.Context, peer Peer, alive func()) Batch {
 	b := &declaredBatch{Batch: l.Log.Batch(ctx, peer, alive), log: l, peer: peer}
-	b.misfit = b.tellOnce
+	b.misfit = func(declared string, why func() string) { b.tellOnce("record", declared, why) }
 	return b
 }
 
@@ -43,7 +44,7 @@ type declaredBatch struct {
 	Batch
 	log    *declaredLog
 	peer   Peer
-	misfit func(declared, why string)
+	misfit func(declared string, why func() string)
 	enums  []*event.Value
 	fields []*event.Value
 }
@@ -52,7 +53,9 @@ type declaredBatch struct {
 func (b *declaredBatch) Add(ev *event.Event, names []string) {
 	now := b.log.now()
 	if len(names) > 0 && len(names) != len(ev.Args) {
-		b.tellOnce("event "+ev.Name, fmt.Sprintf("%d arguments are known, and it has come with %d", len(names), len(ev.Args)))
+		b.tellOnce("event", ev.Name, func() string {
+			return fmt.Sprintf("%d arguments are known, and it has come with %d", len(names), len(ev.Args))
+		})
 	}
 	b.fields = now.NameFields(ev, b.fields, b.misfit)
 	b.nameEnums(ev.Args, now)
@@ -81,8 +84,13 @@ func (b *declaredBatch) nameEnums(vs []event.Value, now Declared) {
 }
 
 // tellOnce says that something is not as it is declared, and goes without names.
-func (b *declaredBatch) tellOnce(what, why string) {
-	if _, told := b.log.told.LoadOrStore(what, true); !told {
-		b.log.tell(b.peer, fmt.Sprintf("%s: %s; its parts are called by their numbers", what, why))
+func (b *declaredBatch) tellOnce(kind, name string, why func() string) {
+	key := [2]string{kind, name}
+	if _, told := b.log.told.Load(key); told {
+		return
+	}
+	key[1] = strings.Clone(name) // it may be the decoder's
+	if _, told := b.log.told.LoadOrStore(key, true); !told {
+		b.log.tell(b.peer, fmt.Sprintf("%s %s: %s; its parts are called by their numbers", kind, name, why()))
 	}
 }

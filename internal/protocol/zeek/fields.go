@@ -27,7 +27,7 @@ func (t *Types) Events() iter.Seq2[string, []string] {
 // What does not fit its declaration is left as it is, and misfit is told what is declared
 // otherwise and why: no more names than there are declarations. It appends the values
 // that it has named.
-func (t *Types) NameFields(ev *event.Event, named []*event.Value, misfit func(declared, why string)) []*event.Value {
+func (t *Types) NameFields(ev *event.Event, named []*event.Value, misfit func(declared string, why func() string)) []*event.Value {
 	if t == nil || !hasParts(ev.Args) {
 		return named
 	}
@@ -55,7 +55,7 @@ func hasParts(vs []event.Value) bool {
 // namer names the fields of one event.
 type namer struct {
 	types  *Types
-	misfit func(declared, why string)
+	misfit func(declared string, why func() string)
 	named  []*event.Value
 }
 
@@ -117,8 +117,8 @@ func (n *namer) record(v *event.Value, of *declared, name string) {
 	var fields []field
 	if of != nil && of.kind == event.Record {
 		fields = n.types.fit(of.fields, len(v.Elems))
-		if why := n.types.misfits(fields, v.Elems); why != "" {
-			n.misfit("record "+name, why)
+		if why := n.types.misfits(fields, v.Elems); why != nil {
+			n.misfit(name, why)
 			fields = nil
 		}
 	}
@@ -135,21 +135,28 @@ func (n *namer) record(v *event.Value, of *declared, name string) {
 	}
 }
 
-// misfits says why values are not those of the fields, or nothing.
-func (t *Types) misfits(fields []field, vs []event.Value) string {
+// misfits returns what says why values are not those of the fields; nil: they are. A
+// peer may send many of them, and they are told once.
+func (t *Types) misfits(fields []field, vs []event.Value) func() string {
 	if len(fields) != len(vs) {
-		return fmt.Sprintf("it is declared with %d fields, and has come with %d", len(fields), len(vs))
+		return func() string {
+			return fmt.Sprintf("it is declared with %d fields, and has come with %d", len(fields), len(vs))
+		}
 	}
 	for i, f := range fields {
 		v := &vs[i]
 		if v.Field != "" && v.Field != f.name {
-			return fmt.Sprintf("its field %d is declared as %s, and has come under another name", i, f.name)
+			return func() string {
+				return fmt.Sprintf("its field %d is declared as %s, and has come under another name", i, f.name)
+			}
 		}
 		if kind := t.kind(f); !accepts(kind, v.Type) {
-			return fmt.Sprintf("its field %s is declared as %v, and has come as %v", f.name, kind, v.Type)
+			return func() string {
+				return fmt.Sprintf("its field %s is declared as %v, and has come as %v", f.name, kind, v.Type)
+			}
 		}
 	}
-	return ""
+	return nil
 }
 
 // accepts reports whether what is declared as one type may come as another: an optional

@@ -77,7 +77,7 @@ func TestFieldsAreNamed(t *testing.T) {
 			var told []string
 			ev := &event.Event{Name: c.event, Args: c.args}
 			before := names(c.args)
-			named := types.NameFields(ev, nil, func(declared, why string) { told = append(told, declared+": "+why) })
+			named := types.NameFields(ev, nil, func(declared string, why func() string) { told = append(told, "record "+declared+": "+why()) })
 			require.Equal(t, c.want, names(ev.Args))
 			require.Len(t, named, len(c.want)-len(before))
 			if c.told == "" {
@@ -102,7 +102,7 @@ func TestUnsuitableTables(t *testing.T) {
 		many(event.Set, count(1)), many(event.Vector, unnamed("", count(1))),
 		many(event.Table, many(event.List, unnamed("", count(1))), many(event.Table)), unnamed(""),
 	}
-	require.Empty(t, types.NameFields(&event.Event{Name: "M::e", Args: args}, nil, func(string, string) {}))
+	require.Empty(t, types.NameFields(&event.Event{Name: "M::e", Args: args}, nil, func(string, func() string) {}))
 	require.Empty(t, (*Types)(nil).NameFields(&event.Event{Args: args}, nil, nil))
 }
 
@@ -135,7 +135,7 @@ func FuzzNameFields(f *testing.F) {
 			return vs
 		}
 		ev.Args = build(0)
-		for _, v := range types.NameFields(ev, nil, func(string, string) {}) {
+		for _, v := range types.NameFields(ev, nil, func(string, func() string) {}) {
 			if v.Field == "" {
 				t.Fatal("named and has no name")
 			}

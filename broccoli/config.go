@@ -2,25 +2,12 @@ package broccoli
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"time"
 
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
 	"romanesco/internal/secure"
-)
-
-// What can be wrong with a connection, beside what the network says. Errors wrap these.
-var (
-	// ErrClosed: the Conn or the Listener was closed on this side.
-	ErrClosed = errors.New("broccoli: closed")
-	// ErrRefused: the peer does not want the connection, or speaks another protocol.
-	ErrRefused = peer.ErrRefused
-	// ErrSilent: the peer is gone without a word.
-	ErrSilent = delivery.ErrSilent
 )
 
 // Config is what one side brings to a connection. The zero Config asks for nothing, and

@@ -71,7 +71,7 @@ func Dial(ctx context.Context, address string, cfg Config) (*Conn, error) {
 	c := newConn(cfg, t)
 	s, err := c.connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("broccoli: connecting to %s: %w", address, err)
+		return nil, known(fmt.Errorf("connecting to %s: %w", address, err))
 	}
 	c.start(s)
 	return c, nil
@@ -172,7 +172,7 @@ func (c *Conn) again(ctx context.Context) *session {
 // fail ends it all, for a reason that Send and Receive return from then on.
 func (c *Conn) fail(err error) {
 	if !ended(err) && !errors.Is(err, ErrClosed) {
-		err = fmt.Errorf("broccoli: %w", err)
+		err = known(err)
 	}
 	c.err = err
 	if ended(err) {
@@ -192,7 +192,7 @@ func (c *Conn) Send(ctx context.Context, name string, args ...any) error {
 func (c *Conn) SendEvent(ctx context.Context, ev *Event) error {
 	it, err := c.pack(ev)
 	if err != nil {
-		return fmt.Errorf("broccoli: %w", err)
+		return err
 	}
 	return c.out.put(ctx, it)
 }

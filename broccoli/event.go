@@ -1,17 +1,12 @@
 package broccoli
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"reflect"
 	"time"
 )
-
-// ErrValue says that a value has no counterpart on the other side, or does not fit
-// where it is to go.
-var ErrValue = errors.New("value does not fit")
 
 // Event is an event that has come, or that is to be sent. What each of Args is of is in
 // the documentation of the package: of numbers that have come int64, uint64 and float64,

@@ -34,9 +34,9 @@ func TestWhatCannotBeSent(t *testing.T) {
 		"of type unset":            nil,
 		`the number of enum value "Site::RED" is not known`: broccoli.Enum{Name: "Site::RED"},
 		"port 1 of protocol 99":                             broccoli.Port{Number: 1, Proto: 99},
-		"element 1: value does not fit":                     []any{1, make(chan int)},
+		"element 1: broccoli: value does not fit":                     []any{1, make(chan int)},
 		"value of key a":                                    map[string]any{"a": func() {}},
-		"field x: value does not fit":                       broccoli.Record{Fields: []broccoli.Field{{Name: "x", Value: 1i}}},
+		"field x: broccoli: value does not fit":                       broccoli.Record{Fields: []broccoli.Field{{Name: "x", Value: 1i}}},
 		"struct {} has no field with a tag":                 struct{}{},
 	} {
 		err := a.Send(within(t), "e", arg)
@@ -68,7 +68,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		{"x", new(broccoli.Pattern), "string into broccoli.Pattern"},
 		{true, new(string), "bool into string"},
 		{nil, new(int), "it is not set, and int cannot say so"},
-		{record, new(one), "field a: value does not fit: it is not set"},
+		{record, new(one), "field a: broccoli: value does not fit: it is not set"},
 		{broccoli.Record{Fields: []broccoli.Field{{Name: "b", Value: int64(1)}}}, new(one), "field a"},
 		{broccoli.Record{Fields: []broccoli.Field{{Value: int64(1)}, {Value: int64(1)}}}, new(one), "2 fields without names"},
 		{record, new(netip.Addr), "no field with a tag"},

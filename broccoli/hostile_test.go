@@ -149,7 +149,53 @@ func TestLargeEventsEnd(t *testing.T) {
 	_, err = nc.Write(message(t, textEvent("e", 20_000)))
 	require.NoError(t, err)
 	_, err = c.Receive(within(t))
-	require.ErrorContains(t, err, "limit exceeded")
+	require.ErrorIs(t, err, broccoli.ErrLimit)
+}
+
+// TestPeersThatRefuse, or speak something else, are told from those that are not there.
+func TestPeersThatRefuse(t *testing.T) {
+	for says, want := range map[string]error{
+		"":                             broccoli.ErrRefused,
+		"SSH-2.0-OpenSSH_9.2\r\n":      broccoli.ErrRefused,
+		string(hello()[:8]):            nil, // it has begun to speak, and ended
+		"HTTP/1.1 400 Bad Request\r\n": broccoli.ErrRefused,
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		go func() {
+			if nc, err := l.Accept(); err == nil {
+				_, _ = io.WriteString(nc, says)
+				_ = nc.(*net.TCPConn).CloseWrite()
+			}
+		}()
+		_, err = broccoli.Dial(within(t), l.Addr().String(), broccoli.Config{})
+		require.Error(t, err)
+		if want != nil {
+			require.ErrorIs(t, err, want, "%q", says)
+		}
+		require.NoError(t, l.Close())
+	}
+}
+
+// TestPeersThatGoSilent are lost: they have answered once and do so no more.
+func TestPeersThatGoSilent(t *testing.T) {
+	l := listen(t, broccoli.Config{Events: []string{"e"}, Silence: 300 * time.Millisecond})
+	nc := raw(t, l)
+	_, err := nc.Write(hello())
+	require.NoError(t, err)
+	c, err := l.Accept(within(t))
+	require.NoError(t, err)
+	for r := wire.NewReader(nc, wire.Limits{}); ; {
+		typ, payload, err := r.Next()
+		require.NoError(t, err)
+		if typ == wire.MsgPing {
+			_, err = nc.Write(wire.AppendMessage(nil, wire.MsgPong, payload))
+			require.NoError(t, err)
+			break
+		}
+	}
+	_, err = c.Receive(within(t))
+	require.ErrorIs(t, err, broccoli.ErrSilent)
 }
 
 // TestWhatNobodyAskedFor is dropped, and does not keep anybody from what was asked for.

@@ -34,9 +34,9 @@ func TestWhatCannotBeSent(t *testing.T) {
 		"of type unset":            nil,
 		`the number of enum value "Site::RED" is not known`: broccoli.Enum{Name: "Site::RED"},
 		"port 1 of protocol 99":                             broccoli.Port{Number: 1, Proto: 99},
-		"element 1: broccoli: value does not fit":                     []any{1, make(chan int)},
+		"element 1: broccoli: value does not fit":           []any{1, make(chan int)},
 		"value of key a":                                    map[string]any{"a": func() {}},
-		"field x: broccoli: value does not fit":                       broccoli.Record{Fields: []broccoli.Field{{Name: "x", Value: 1i}}},
+		"field x: broccoli: value does not fit":             broccoli.Record{Fields: []broccoli.Field{{Name: "x", Value: 1i}}},
 		"struct {} has no field with a tag":                 struct{}{},
 	} {
 		err := a.Send(within(t), "e", arg)

@@ -38,7 +38,7 @@ func Listen(address string, cfg Config) (*Listener, error) {
 	cfg = cfg.withDefaults()
 	cfg.Reconnect = false
 	if strings.Contains(address, "://") {
-		return nil, fmt.Errorf("broccoli: listening on %q: host:port alone; nobody but a Zeek is one to WebSocket clients", address)
+		return nil, fmt.Errorf("broccoli: listening on %q: host:port alone, there is no listener for WebSocket clients", address)
 	}
 	var secured *tls.Config
 	if cfg.TLS != nil {

@@ -136,6 +136,21 @@ func TestPublicProgramsNeedNoTypes(t *testing.T) {
 	require.Contains(t, line, `"event_id":7},"msg":"m","data":"d"`)
 }
 
+// TestDeclaredRecordsOfClients: a WebSocket client sends records as vectors, and -types says
+// what they are; what does not fit is refused.
+func TestDeclaredRecordsOfClients(t *testing.T) {
+	dir := t.TempDir()
+	_, addr := startZeek(t, "-types", written(t, "site.bro", siteTypes), "-log-dir", dir, "-log-files", "one")
+	c := webSocketClient(t, addr, "site/one")
+	ev := seen()
+	ev.Args = ev.Args[:2] // too few
+	require.NoError(t, c.Send(ev))
+	require.NoError(t, c.Send(seen()))
+	require.NoError(t, c.Flush())
+	require.NoError(t, c.Close())
+	require.Contains(t, eventLines(t, dir, 1)[0], seenJSON)
+}
+
 // TestDeclarationsAreReloaded: other names count from the next event on.
 func TestDeclarationsAreReloaded(t *testing.T) {
 	dir := t.TempDir()

@@ -29,6 +29,7 @@ class Handle:
         self._process = os.getpid()
         self._names: set[str] = set()
         self._arrived: collections.deque = collections.deque()
+        self._left: collections.deque = collections.deque()
         self._callback = EventCallback(_collector(self._arrived))
         # At exit() the library sends what waits for all handles together.
         weakref.finalize(self, _delete, self._pointers, self._callback).atexit = False
@@ -36,6 +37,12 @@ class Handle:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def left(self) -> collections.deque:
+        """Where the owner keeps what it has pulled for later."""
+        self._look()
+        return self._left
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Calls the function of the library with the handle; ClosedError if that is gone."""
@@ -87,6 +94,7 @@ class Handle:
             self._process = os.getpid()
             self._users.clear()
             self._arrived.clear()
+            self._left.clear()
 
     def _delete_unused(self) -> None:
         if not self._users:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import select
 import socket
 import time
@@ -47,7 +46,6 @@ class Connection:
         self.destination = destination
         self.flags = flags
         self._handlers: dict[str, list[events.Handler]] = {}
-        self._waiting: collections.deque = collections.deque()
         self._dispatching = 0
         self._keep_unset = _is_zeek(destination)
         for handler in events.declared:
@@ -162,7 +160,7 @@ class Connection:
         Returns whether the queue has events that wait to be sent.
         """
         while (arrived := self.bc.pull()) is not None:
-            self._waiting.extend(self._dispatch(arrived))
+            self.bc.left.extend(self._dispatch(arrived))
             if self.flags & c.BRO_CFLAG_YIELD:
                 break
         return self.bc.call(lib.bro_event_queue_length) > 0
@@ -188,12 +186,12 @@ class Connection:
 
         Handlers of others that come before it are called.
         """
-        while not self._waiting:
+        while not self.bc.left:
             arrived = self.bc.pull()
             if arrived is None:
                 return None
-            self._waiting.extend(self._dispatch(arrived))
-        return self._waiting.popleft()
+            self.bc.left.extend(self._dispatch(arrived))
+        return self.bc.left.popleft()
 
     @property
     def ended(self) -> bool:
@@ -207,13 +205,13 @@ class Connection:
         Signals are handled meanwhile. It also returns when the connection has ended.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        while not self._waiting and not self.ended:
+        while not self.bc.left and not self.ended:
             left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
             if left < 0:
                 return False
             if _readable(self.fileno(), left):
                 return True
-        return bool(self._waiting)
+        return bool(self.bc.left)
 
     def __iter__(self) -> Iterator[events.Event]:
         """The events that are subscribed to without a callback, until the connection has ended."""

@@ -1,0 +1,294 @@
+"""Connections: their errors, handlers, and ends."""
+
+import gc
+import os
+import pathlib
+import pickle
+import select
+import weakref
+
+from . import support
+
+import broccoli
+from broccoli import *
+from broccoli import BRO_CFLAG_BACKGROUND, intern
+
+
+class Errors(support.Case):
+    def test_no_peer(self) -> None:
+        with self.assertRaisesRegex(ConnectError, "cannot connect to 127.0.0.1:1: .*refused") as caught:
+            Connection("127.0.0.1:1")
+        self.assertIsInstance(caught.exception, IOError)
+        with self.assertRaisesRegex(BroccoliError, "no peer"):
+            Connection("")
+
+    def test_background(self) -> None:
+        with Connection("127.0.0.1:1", flags=BRO_CFLAG_BACKGROUND) as bc:
+            self.assertFalse(bc.alive)
+            self.assertFalse(bc.ended)
+
+    def test_not_sent(self) -> None:
+        bc = Connection("127.0.0.1:1", flags=BRO_CFLAG_NONE, connect=False)
+        with self.assertRaisesRegex(SendError, "e was not sent: .*connect"):
+            bc.send("e", 1)
+        bc.close()
+
+    def test_closed(self) -> None:
+        bc = Connection("127.0.0.1:1", connect=False)
+        self.assertTrue(bc.connDelete())
+        self.assertFalse(bc.connDelete())
+        bc.close()
+        self.assertTrue(bc.closed)
+        self.assertFalse(bc.alive)
+        for use in (lambda: bc.send("e"), bc.connect, bc.processInput, bc.connAlive, bc.fileno, bc.flush,
+                    lambda: bc.error, lambda: bc.subscribe("e")):
+            with self.assertRaises(ClosedError):
+                use()
+        self.assertEqual(list(bc), [])
+        self.assertFalse(bc.wait())
+
+    def test_other_process(self) -> None:
+        with self.assertRaisesRegex(TypeError, "make it there"), Connection("x:1", connect=False) as bc:
+            pickle.dumps(bc)
+
+    def test_library(self) -> None:
+        for library, why in [("/nowhere/lib.so", "Install libbroccoli5"), ("libc.so.6", "has no bro_init")]:
+            process = self.script("import broccoli", BROCCOLI_LIBRARY=library)
+            self.assertRegex(process.communicate()[1], f"ImportError: .*{why}")
+
+    def test_library_of_a_setuid_program(self) -> None:
+        """The environment is a stranger's then."""
+        process = self.script(
+            "import ctypes\n"
+            "real = ctypes.CDLL\n"
+            "class Libc:\n"
+            "    class getauxval:\n"
+            "        def __new__(cls, _): return 1\n"
+            "ctypes.CDLL = lambda name, *a: Libc if name is None else print(name) or real('libc.so.6')\n"
+            "try: import broccoli\n"
+            "except ImportError: pass", BROCCOLI_LIBRARY="/tmp/evil.so")
+        self.assertEqual(self.output(process), "libbroccoli.so.5\n")
+
+
+class Handlers(support.Case):
+    def test_raises(self) -> None:
+        a, b = self.pair()
+        got = []
+
+        def handler(n: int) -> None:
+            got.append(n)
+            if n % 2:
+                raise KeyError(n)
+
+        b.subscribe("e", handler)
+        self.send_all(a, b, 10)
+        for n in range(1, 10, 2):
+            with self.assertRaises(KeyError) as caught:
+                b.processInput()
+            self.assertEqual(caught.exception.args, (n,))
+        b.processInput()
+        self.assertEqual(got, list(range(10)))
+
+    def send_all(self, a: Connection, b: Connection, n: int) -> None:
+        """Until all have arrived and none is handled."""
+        b.subscribe("first")
+        while not b.wait(0.1):
+            a.send("first")
+        while b.take():
+            pass
+        for i in range(n):
+            a.send("e", i)
+        a.send("first")
+        a.flush()
+        self.assertTrue(b.wait(support.PATIENCE))
+
+    def test_asks_within(self) -> None:
+        """A handler that asks, and waits for the answer, gets it."""
+        a, b = self.pair("never")
+        order = []
+
+        def question(n: int) -> None:
+            order.append(("asked", n))
+            if n == 0:
+                while ("asked", 1) not in order:
+                    b.wait(support.PATIENCE)
+                    b.processInput()
+            order.append(("done", n))
+
+        b.subscribe("e", question)
+        self.send_all(a, b, 2)
+        b.processInput()
+        self.assertEqual(order, [("asked", 0), ("asked", 1), ("done", 1), ("done", 0)])
+
+    def test_sends_within(self) -> None:
+        """Handlers that send do not run each other, which would nest as deeply as events have arrived."""
+        a, b = self.pair()
+        a.subscribe("answer")
+        depths = []
+
+        def handler(n: int) -> None:
+            depths.append(b._dispatching)
+            b.send("answer", n)
+
+        b.subscribe("e", handler)
+        self.send_all(a, b, 2000)
+        while len(depths) < 2000:
+            b.wait(support.PATIENCE)
+            b.processInput()
+        self.assertEqual(set(depths), {1})
+        self.assertEqual(self.next(a).args, (0,))
+
+    def test_deletes_within(self) -> None:
+        a, b = self.pair()
+        b.subscribe("e", lambda n: b.connDelete())
+        self.send_all(a, b, 2)
+        with self.assertRaises(ClosedError):
+            b.processInput()
+        self.assertTrue(b.closed)
+
+    def test_several_and_yield(self) -> None:
+        a, b = self.pair(flags=BRO_CFLAG_YIELD)
+        got = []
+        b.subscribe("e", got.append)
+        b.subscribe("e", lambda n: got.append(-n))
+        self.send_all(a, b, 2)
+        b.processInput()
+        self.assertEqual(got, [0, 0])
+        b.processInput()
+        self.assertEqual(got, [0, 0, 1, -1])
+
+    def test_declared(self) -> None:
+        """@event in all its forms: another process, since each connection from then on has them."""
+        process = self.script(
+            "import sys, socket, threading\n"
+            "from tests import support\n"
+            "from broccoli import *\n"
+            "@event\n"
+            "def one(a): print('one', a)\n"
+            "@event()\n"
+            "def two(a): print('two', a)\n"
+            "@event(count, name='Three::three')\n"
+            "def anything(a): print('three', repr(a))\n"
+            "assert one.__name__ == 'one'\n"
+            "case = support.Case()\n"
+            "a, b = case.pair('end')\n"
+            "for name in 'one', 'two', 'Three::three': a.send(name, count(5))\n"
+            "a.send('end')\n"
+            "case.next(b)\n"
+            "case.doCleanups()\n", PYTHONPATH=os.path.dirname(os.path.dirname(__file__)))
+        self.assertEqual(self.output(process), "one 5\ntwo 5\nthree count(5)\n")
+
+    def test_intern(self) -> None:
+        """The functions in C that the old module had."""
+        collector = self.collector("e")
+        self.assertEqual(bro_init(None), 1)
+        a, b = (bro_conn_new_str(collector.address, BRO_CFLAG_NONE) for _ in "ab")
+        got = []
+        bro_event_registry_add_compact(b, "e", lambda *args: got.append(args))
+        for bc in a, b:
+            bro_conn_set_class(bc, "old")
+            self.assertEqual(bro_conn_connect(bc), 1)
+        ev = bro_event_new("e")
+        bro_event_add_val(ev, (BRO_TYPE_COUNT, 5))
+        bro_event_add_val(ev, port("80/tcp").internalVal())
+
+        def arrives() -> list:
+            bro_event_send(a, ev)
+            select.select([bro_conn_get_fd(b)], [], [], 0.1)
+            bro_conn_process_input(b)
+            return got
+
+        self.until(arrives, "nothing arrived")
+        bro_event_free(ev)
+        self.assertEqual(got[0], ((BRO_TYPE_COUNT, 5), (BRO_TYPE_PORT, (80, 6))))
+        self.assertEqual([bro_conn_alive(bc) for bc in (a, b)], [1, 1])
+        self.assertEqual([bro_conn_delete(bc) for bc in (a, b)], [1, 1])
+        with Connection(collector.address) as bc, self.assertRaises(TypeError):
+            self.assertEqual(bro_conn_alive(bc.bc), 1)
+            intern.bro_conn_process_input(bc.bc)
+
+
+class Ends(support.Case):
+    def test_garbage(self) -> None:
+        """Who forgets a connection has closed it: the peer sees the end, and no descriptor is left."""
+        a, b = self.pair("e")
+        gone = weakref.ref(a)
+        a.send("e", 1)
+        a._handlers["x"] = a  # a cycle
+        self._cleanups.clear()
+        del a
+        gc.collect()
+        self.assertIsNone(gone())
+        self.assertEqual([e.args for e in b], [(1,)])
+        self.assertIn("closed", b.error)
+        b.close()
+
+    def test_descriptors(self) -> None:
+        collector = self.collector("e")
+
+        def use() -> int:
+            for _ in range(20):
+                Connection(collector.address, flags=BRO_CFLAG_NONE)
+            gc.collect()
+            return len(os.listdir("/proc/self/fd"))
+
+        before = use()
+        self.assertEqual(use(), before)
+
+    def test_iteration_ends(self) -> None:
+        a, b = self.pair("e")
+        for n in range(5):
+            a.send("e", n)
+        a.close()
+        self.assertEqual([e.args[0] for e in b], list(range(5)))
+
+    def test_exit_sends(self) -> None:
+        """What a script has sent arrives, though it ends without close()."""
+        collector = self.collector("e")
+        self.output(self.script(
+            "import sys\n"
+            "from broccoli import *\n"
+            "bc = Connection(sys.argv[1])\n"
+            "for n in range(100): bc.send('e', n)\n", collector.address,
+            PYTHONPATH=os.path.dirname(os.path.dirname(__file__))))
+        self.assertEqual([collector.line()["args"]["arg1"] for _ in range(100)], list(range(100)))
+
+    def test_reconnects(self) -> None:
+        collector = self.collector("e")
+        bc = self.connect(collector, "e", flags=BRO_CFLAG_RECONNECT | BRO_CFLAG_ALWAYS_QUEUE)
+        port_ = int(collector.address.rpartition(":")[2])
+        collector.stop()
+        self.until(lambda: not bc.alive, "the end was not seen")
+        self.assertNotEqual(bc.error, "")
+        self.assertFalse(bc.ended)
+        bc.send("e", 1)
+        again = self.collector("e", port=port_)
+        self.assertEqual(again.line()["args"]["arg1"], 1)
+        self.assertTrue(bc.alive)
+        self.assertEqual(bc.error, "")
+
+
+class Package(support.Case):
+    def test_version(self) -> None:
+        version = (support.ROOT / "VERSION").read_text().strip()
+        self.assertEqual(broccoli.__version__, version)
+        self.assertIn(f'version = "{version}"', (support.ROOT / "bindings/python/pyproject.toml").read_text())
+
+    def test_names(self) -> None:
+        """What scripts got by "from broccoli import *"."""
+        scope: dict = {}
+        exec("from broccoli import *", scope)
+        for name in ("Connection event record_type record count addr port subnet enum interval time string double "
+                     "unknown current_time bro_init bro_conn_new_str BRO_TYPE_SET BRO_CFLAG_CACHE").split():
+            self.assertIn(name, scope)
+        for name in ("set", "list", "bytes", "type"):
+            self.assertNotIn(name, scope)
+
+    def test_constants(self) -> None:
+        """The numbers are those of the headers."""
+        import re
+
+        for header in ("broccoli.h", "romanesco.h"):
+            text = pathlib.Path(support.BUILD, "include", header).read_text()
+            for name, value in re.findall(r"^#define (BRO_(?:TYPE|CFLAG)_\w+) (\(1 << \d+\)|\d+)$", text, re.M):
+                self.assertEqual(getattr(broccoli, name), eval(value), name)

@@ -111,7 +111,20 @@ class Connection:
     # --- Sending ----------------------------------------------------------------------------
 
     def send(self, name: str, *args: Any) -> None:
-        """Sends an event, and handles what has arrived; SendError says why it was not accepted."""
+        """
+        Handles what has arrived, and sends an event; SendError says why it was not accepted.
+
+        It is sent also if a handler raises. An answer to it is not handled yet: scripts get ready for
+        that behind the call.
+        """
+        try:
+            # Handlers that send are not to run each other, one within the other.
+            if not self._dispatching:
+                self.processInput()
+        finally:
+            self._send(name, args)
+
+    def _send(self, name: str, args: tuple) -> None:
         event = lib.bro_event_new(_write.name(name))
         if not event:
             raise ValueError(f"{name!r} cannot be the name of an event")
@@ -121,9 +134,6 @@ class Connection:
                 raise SendError(f"{name} was not sent: {_read.text(self.bc.call(lib.bro_event_error))}")
         finally:
             lib.bro_event_free(event)
-        # Handlers that send are not to run each other, one within the other.
-        if not self._dispatching:
-            self.processInput()
 
     def _add_all(self, name: str, event: int, args: tuple) -> None:
         for i, arg in enumerate(args):

@@ -138,6 +138,32 @@ class Handlers(support.Case):
         self.assertEqual(set(depths), {1})
         self.assertEqual(self.next(a).args, (0,))
 
+    def test_answer_comes_later(self) -> None:
+        """A script that gets ready for the answer behind send() is not surprised by it."""
+        a, b = self.pair()
+        b.subscribe("e", lambda n: b.send("answer", n))
+        answers = []
+        a.subscribe("answer", answers.append)
+        self.send_all(a, b, 1)
+        b.processInput()
+        self.assertTrue(a.wait(support.PATIENCE))
+        send = a._send
+        a._send = lambda *args: (self.assertEqual(answers, [0]), send(*args))
+        a.send("e", 1)
+        del a._send
+        b.wait(support.PATIENCE)
+        b.processInput()
+        self.assertEqual(answers, [0])
+
+    def test_sends_though_a_handler_raises(self) -> None:
+        a, b = self.pair("e")
+        a.subscribe("answer", lambda: 1 / 0)
+        while not a.wait(0.1):
+            b.send("answer")
+        with self.assertRaises(ZeroDivisionError):
+            a.send("e", 5)
+        self.assertEqual(self.next(b).args, (5,))
+
     def test_deletes_within(self) -> None:
         a, b = self.pair()
         b.subscribe("e", lambda n: b.connDelete())

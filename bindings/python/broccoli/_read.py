@@ -66,8 +66,8 @@ def _double(at: int) -> float:
 
 
 def _string(at: int) -> bytes:
-    length = c_uint32.from_address(at).value
-    return string_at(c_void_p.from_address(at + String.val.offset).value, length) if length else b""
+    data = c_void_p.from_address(at + String.val.offset).value
+    return string_at(data, c_uint32.from_address(at).value) if data else b""
 
 
 def _enum(at: int) -> tuple:

@@ -484,7 +484,7 @@ def convert(value: Any, dst: Any) -> Any:
     if not isinstance(value, Val):
         # Other types do not change what Python has itself: old scripts are not careful with these.
         return bytes_of(value) if dst is bytes and isinstance(value, str) else value
-    if isinstance(dst, type) and isinstance(value, dst):
+    if dst is type(value):
         return value
     return value.convert(dst)
 

@@ -216,11 +216,11 @@ class Connection:
         """
         end = None if timeout is None else time.monotonic() + timeout
         while not self.bc.left and not self.ended:
-            left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
-            if left < 0:
-                return False
+            left = _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))
             if _readable(self.fileno(), left):
                 return True
+            if end is not None and time.monotonic() >= end:
+                return False
         return bool(self.bc.left)
 
     def __iter__(self) -> Iterator[events.Event]:

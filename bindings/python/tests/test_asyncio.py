@@ -1,6 +1,8 @@
 """async for event in conn."""
 
 import asyncio
+import gc
+import os
 import socket
 import threading
 from time import monotonic
@@ -112,8 +114,11 @@ class Async(support.Case):
                     pass
             self.assertEqual(asyncio.get_running_loop()._selector.get_map().keys().__len__(), 1)  # its own
 
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
         self.run_async(main())
         self.assertEqual(got, list(range(1000)))
+        self.assertLessEqual(len(os.listdir("/proc/self/fd")), before)
 
     def test_lost_and_closed(self) -> None:
         async def end(how: object) -> str:

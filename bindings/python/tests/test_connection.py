@@ -5,6 +5,7 @@ import os
 import pathlib
 import pickle
 import select
+import unittest.mock
 import weakref
 
 from . import support
@@ -101,6 +102,27 @@ class Handlers(support.Case):
         a.send("first")
         a.flush()
         self.assertTrue(b.wait(support.PATIENCE))
+
+    def test_one_by_one(self) -> None:
+        """What has arrived waits in the library, which bounds it, and not here."""
+        a, b = self.pair()
+        b.subscribe("e", lambda n: None)
+        self.send_all(a, b, 100)
+        while b.bc.pull().name != "e":
+            pass
+        self.assertEqual(len(b.bc._arrived), 0)
+        self.assertTrue(b.wait(0))
+
+    def test_cannot_be_read(self) -> None:
+        """What goes wrong while an event is read comes out, and nothing is printed by ctypes."""
+        a, b = self.pair("e")
+        self.send_all(a, b, 1)
+        with unittest.mock.patch("broccoli._read.event", side_effect=MemoryError), self.assertRaises(MemoryError):
+            b.processInput()
+        a.send("e", 2)
+        while not (args := self.next(b).args):
+            pass
+        self.assertEqual(args, (2,))
 
     def test_asks_within(self) -> None:
         """A handler that asks, and waits for the answer, gets it."""
@@ -245,7 +267,8 @@ class Ends(support.Case):
         del a
         gc.collect()
         self.assertIsNone(gone())
-        self.assertEqual([e.args for e in b], [(1,)])
+        self.assertEqual(self.next(b).args, (1,))
+        self.until(lambda: (b.take(), b.ended)[1], "the peer does not see the end")
         self.assertIn("closed", b.error)
         b.close()
 

@@ -171,6 +171,19 @@ class Threads(support.Case):
             self.assertEqual(ends, [True] * 3)
             self.assertEqual(b.bc._pointers, [])
 
+    def test_closed_during_a_call(self) -> None:
+        """The connection is deleted when the call has returned."""
+        bc = Connection("127.0.0.1:1", connect=False)
+
+        def call(pointer: int) -> list:
+            closer = threading.Thread(target=bc.close)
+            closer.start()
+            closer.join()
+            return list(bc.bc._pointers)
+
+        self.assertEqual(len(bc.bc.call(call)), 1)
+        self.assertEqual(bc.bc._pointers, [])
+
     def send_for_ever(self, bc: Connection) -> None:
         while True:
             try:

@@ -51,15 +51,20 @@ class Collector:
             [os.path.join(BUILD, "bin", "broccoli-collector"), "-listen", f"127.0.0.1:{port}", "-forward", *events,
              pattern],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        said = self.process.stderr.readline()
-        if "listening on " not in said:
-            raise AssertionError(f"the collector said {said!r}")
-        self.address = said.split("listening on ")[1].split()[0]
+        self.address = self._listens()
         self.lines: queue.Queue = queue.Queue()
         self._threads = [threading.Thread(target=self._read, daemon=True),
                          threading.Thread(target=self._drain, daemon=True)]
         for thread in self._threads:
             thread.start()
+
+    def _listens(self) -> str:
+        said = []
+        for line in self.process.stderr:
+            if "listening on " in line:
+                return line.split("listening on ")[1].split()[0]
+            said.append(line)
+        raise AssertionError(f"the collector has ended: {''.join(said)}")
 
     def _read(self) -> None:
         for line in self.process.stdout:

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import pathlib
 import pickle
 import select
 import unittest.mock
@@ -10,7 +9,6 @@ import weakref
 
 from . import support
 
-import broccoli
 from broccoli import *
 from broccoli import BRO_CFLAG_BACKGROUND, intern
 
@@ -315,29 +313,3 @@ class Ends(support.Case):
         self.assertEqual(again.line()["args"]["arg1"], 1)
         self.assertTrue(bc.alive)
         self.assertEqual(bc.error, "")
-
-
-class Package(support.Case):
-    def test_version(self) -> None:
-        version = (support.ROOT / "VERSION").read_text().strip()
-        self.assertEqual(broccoli.__version__, version)
-        self.assertIn(f'version = "{version}"', (support.ROOT / "bindings/python/pyproject.toml").read_text())
-
-    def test_names(self) -> None:
-        """What scripts got by "from broccoli import *"."""
-        scope: dict = {}
-        exec("from broccoli import *", scope)
-        for name in ("Connection event record_type record count addr port subnet enum interval time string double "
-                     "unknown current_time bro_init bro_conn_new_str BRO_TYPE_SET BRO_CFLAG_CACHE").split():
-            self.assertIn(name, scope)
-        for name in ("set", "list", "bytes", "type"):
-            self.assertNotIn(name, scope)
-
-    def test_constants(self) -> None:
-        """The numbers are those of the headers."""
-        import re
-
-        for header in ("broccoli.h", "romanesco.h"):
-            text = pathlib.Path(support.BUILD, "include", header).read_text()
-            for name, value in re.findall(r"^#define (BRO_(?:TYPE|CFLAG)_\w+) (\(1 << \d+\)|\d+)$", text, re.M):
-                self.assertEqual(getattr(broccoli, name), eval(value), name)

@@ -50,8 +50,8 @@ class Package(support.Case):
     def test_wheel(self) -> None:
         """It has all files, and is what Python imports."""
         with tempfile.TemporaryDirectory() as folder:
-            made = subprocess.run(["make", "-C", str(support.ROOT), "wheel", f"BUILD={folder}", f"PYTHON={sys.executable}"],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            make = ["make", "-C", str(support.ROOT), "wheel", f"BUILD={folder}", f"PYTHON={sys.executable}"]
+            made = subprocess.run(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             self.assertEqual(made.returncode, 0, made.stdout)
             [wheel] = pathlib.Path(folder, "wheel").iterdir()
             self.assertEqual(wheel.name, f"romanesco_broccoli-{broccoli.__version__}-py3-none-any.whl")

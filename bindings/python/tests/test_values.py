@@ -24,9 +24,9 @@ VALUES = [
     ("", ""), ("gr\u00fcn \U0001f966", "gr\u00fcn \U0001f966"), ("h\0i", "h\0i"), (b"\xff\0\xfe", "\udcff\0\udcfe"),
     ("x" * 300_000, "x" * 300_000),
     (pattern("a|b.*"), "a|b.*"), (enum(3, "Notice::Type"), 3), (enum(2**64 - 1, "a"), 2**64 - 1),
-    (port("22/tcp"), "22/tcp"), (port("53/udp"), "53/udp"), (port("8/icmp"), "8/icmp"), (port("0/unknown"), "0/unknown"),
-    (addr("1.2.3.4"), "1.2.3.4"), (addr("2001:db8::1"), "2001:db8::1"), (addr("0.0.0.0"), "0.0.0.0"), (addr("::"), "::"),
-    (subnet("10.0.0.0/8"), "10.0.0.0/8"), (subnet("2001:db8::/32"), "2001:db8::/32"), (subnet("0.0.0.0/0"), "0.0.0.0/0"),
+    *((port(text), text) for text in ("22/tcp", "53/udp", "8/icmp", "0/unknown")),
+    *((addr(text), text) for text in ("1.2.3.4", "2001:db8::1", "0.0.0.0", "::")),
+    *((subnet(text), text) for text in ("10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0")),
     (record(inner, [1, "x"]), record(inner, [1, "x"])),
     (record(outer, ["s", record(inner, [count(1), addr("1.2.3.4")]), -1]),
      record(outer, ["s", record(inner, [1, "1.2.3.4"]), -1])),
@@ -196,9 +196,11 @@ class Refused(unittest.TestCase):
 
     def test_arguments(self) -> None:
         bc = Connection("127.0.0.1:1", flags=BRO_CFLAG_ALWAYS_QUEUE, connect=False)
-        for arg, error, why in [(None, ValueError, "argument 2 of e: uninitialized"), (2**63, ValueError, "no int"),
-                                (object(), TypeError, "object is no value"), ([1, "x", {1, "x"}], ValueError, "container"),
-                                (record(record_type("a\0b"), [1]), ValueError, "NUL")]:
+        for arg, error, why in [
+            (None, ValueError, "argument 2 of e: uninitialized"), (2**63, ValueError, "no int"),
+            (object(), TypeError, "object is no value"), ([1, "x", {1, "x"}], ValueError, "container"),
+            (record(record_type("a\0b"), [1]), ValueError, "NUL"),
+        ]:
             with self.assertRaisesRegex(error, why):
                 bc.send("e", 1, arg)
         with self.assertRaisesRegex(ValueError, "name of an event"):

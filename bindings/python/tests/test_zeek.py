@@ -45,8 +45,8 @@ class Zeek(support.Case):
 
     def backend(self) -> list:
         """Since 8.1 a Zeek by itself has none, unless it is told."""
-        version = subprocess.run([ZEEK, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
-        major, minor = map(int, re.search(r"(\d+)\.(\d+)", version).groups())
+        said = subprocess.run([ZEEK, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+        major, minor = map(int, re.search(r"(\d+)\.(\d+)", said).groups())
         return ["frameworks/cluster/backend/broker"] if (major, minor) >= (8, 1) else []
 
 

@@ -1,4 +1,4 @@
-"""Sends every kind of value to a Zeek with values.zeek and echo.zeek, and compares what comes back; then 2000 numbers."""
+"""Sends every kind of value, then 2000 numbers, to a Zeek with echo.zeek, and compares what comes back."""
 
 import asyncio
 import sys

@@ -115,6 +115,15 @@ class Case(unittest.TestCase):
         other.join()
         return tuple(ends)
 
+    def asked(self, source: broccoli.Connection, to: broccoli.Connection) -> None:
+        """Waits until source knows what to has subscribed to since it was connected."""
+        to.subscribe("asked")
+        while not to.wait(0.1):
+            source.send("asked", False)
+        source.send("asked", True)
+        while not self.next(to).args[0]:
+            pass
+
     def next(self, connection: broccoli.Connection) -> broccoli.Event:
         """The next event that has come."""
         end = time.monotonic() + PATIENCE

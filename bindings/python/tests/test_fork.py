@@ -37,9 +37,8 @@ class Fork(support.Case):
                 children.append(self.fork(lambda: self.in_child(bc, b, handled)))
 
         b.subscribe("go", handler)
-        b.subscribe("first")
-        while not b.wait(0.1):
-            a.send("first")
+        self.asked(a, b)
+        a.send("asked", False)  # which nobody takes
         for n in range(5):
             a.send("go", n)
         while len(handled) < 5:

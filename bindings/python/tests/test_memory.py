@@ -29,6 +29,7 @@ class Memory(support.Case):
                 raise KeyError(n)
 
         b.subscribe("e", handler)
+        self.asked(a, b)
         rec = record_type("a", "b")
         args = ("text", 1.5, addr("1.2.3.4"), [count(1), count(2)], {"x"}, {(count(1), "y"): "z"},
                 record(rec, [1, "field"]), enum(1, "E"))

@@ -114,6 +114,8 @@ help:
 #: make test-openssh  runs that sshd with real clients, as root
 #: make pam        a module of PAM that reports logins, see examples/pam
 #: make test-pam   runs saslauthd with that module, as root
+#: make test-python  the module for Python; part of test where python3 is, PYTHON=python3.12 for another
+#: make wheel      the module for Python as a wheel, in build/wheel
 #: make load       two thousand sensors and a million events through one collector, a restart under them, and ten thousand idle peers
 #: make certs      a CA and certificates for trying TLS out, in build/certs
 #: make clean
@@ -350,10 +352,30 @@ $(BUILD)/pam/pam_broccoli.so: examples/pam/pam_broccoli.c | front
 test-pam: pam core collector
 	ROMANESCO_PAM='$(OUT)' $(GO) test -count=1 -v ./internal/test/pamtest
 
+# --- The module for Python ---------------------------------------------------------------------
+
+PYTHON ?= python3
+
+# The values go through a real Zeek too, if ROMANESCO_ZEEK is the program.
+.PHONY: test-python
+test-python: all
+	@if '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2> /dev/null; then \
+		cd bindings/python && ROMANESCO_BUILD='$(OUT)' '$(PYTHON)' -W error::ResourceWarning -m unittest discover -t . -s tests; else \
+		echo 'python3 is not here, or older than 3.9: the tests of the module for Python are not run (apt-get install python3)'; fi
+
+# Built in a copy, since setuptools leaves its own files beside what it builds.
+.PHONY: wheel
+wheel:
+	rm -rf $(BUILD)/wheel
+	@mkdir -p $(BUILD)/wheel
+	cp -r bindings/python $(BUILD)/wheel/source
+	'$(PYTHON)' -m pip wheel -q --no-build-isolation --no-deps --no-index -w $(BUILD)/wheel $(BUILD)/wheel/source
+	rm -r $(BUILD)/wheel/source
+
 # --- Tests ----------------------------------------------------------------------------------
 
 .PHONY: test
-test: all lint test-c test-go test-fuzz
+test: all lint test-c test-go test-python test-fuzz
 
 # Nothing in these runs at the same time as anything else, and the race detector is slow.
 # Go would cache results although the library that the tests load is another.

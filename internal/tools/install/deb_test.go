@@ -19,7 +19,7 @@ func TestDebianPackages(t *testing.T) {
 	}
 	packages, err := filepath.Glob(build + "/*.deb")
 	require.NoError(t, err)
-	require.Len(t, packages, 3)
+	require.Len(t, packages, 4)
 
 	dest := t.TempDir()
 	for _, p := range packages {
@@ -33,6 +33,18 @@ func TestDebianPackages(t *testing.T) {
 	sensor := compile(t, "-I"+dest+"/usr/include", "-L"+lib, "-lbroccoli")
 	require.NoError(t, os.Symlink("broccoli/libbroccoli-core.so", lib+"/libbroccoli-core.so"))
 	requireSends(t, dest, sensor, "LD_LIBRARY_PATH="+lib)
+
+	t.Run("python", func(t *testing.T) {
+		python := need(t, "python3")
+		modules := dest + "/usr/lib/python3/dist-packages"
+		script := "import broccoli, importlib.metadata as m; " +
+			"assert m.version('romanesco-broccoli') == broccoli.__version__; print(broccoli.__file__)"
+		cmd := exec.Command(python, "-B", "-c", script)
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+modules, "LD_LIBRARY_PATH="+lib)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, modules+"/broccoli/__init__.py\n", string(out))
+	})
 
 	t.Run("lintian", func(t *testing.T) {
 		lintian := need(t, "lintian")

@@ -97,6 +97,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("const default_port_ssl = 47756/tcp &redef; redef ssl_passphrase = \"my d0g\\x41\"; # that is all")
 	f.Add("redef Communication::nodes += { [\"a\"] = [$host=[::1], $class=\"c\", $compression=0x9, $capture_filter=\"\"] };")
 	f.Add("redef Communication::listen_interface = [::]; @load frameworks/communication/listen")
+	for _, seed := range scripts {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parse(text, map[string]string{"a.bro": text})
 		if err == nil {
@@ -117,4 +120,17 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v is outside of %d lines", err, len(lines))
 		}
 	})
+}
+
+// scripts are as sites have them.
+var scripts = []string{
+	"\ufeffmodule Site;\r\nexport { const sensors: set[addr] = { 10.0.0.1, 10.0.0.2 } &redef; type R: record { a: addr; }; }\r\n" +
+		"event bro_init() &priority=5 { local n = 0; for ( s in sensors ) Remote::destinations[fmt(\"s%s\", s)] = [$host=s, $events=/a/ | (/b/)]; }",
+	"@ifdef ( listen_port_clear )\nredef listen_port_clear = 1/tcp;\n@else\nglobal x = |y| / 2;\n@endif\n@if ( Cluster::is_enabled() )\nfoo\n@endif",
+	"function f(t: table[string] of record { a: count; }): string { if ( |t| > 1 ) return t[\"a\"]$b; else { switch ( x ) { case /a/: break; } } }\n" +
+		"redef X += { [1] = function(a: count): bool { return a in set(1, 2); } };\nConfig::y[1:2];",
+	"Communication::nodes[\"a\"] = Communication::Node($host=[fe80::1], $zone_id=\"eth0\", $request_logs=T, $p=Site::m$p);",
+	"@load a\n@load ./a\n@unload b\n@prefixes += x:y\n@load-sigs z.sig\n@load site.bro\nwhen ( f() ) { } timeout 1 sec { }",
+	"function g(n: count): count { return g(n + 1); }\nevent bro_init() { Communication::nodes[fmt(\"%d\", g(0))] = [$host=1.1.1.1]; }",
+	"event zeek_init() { for ( i in Cluster::nodes ) { delete Communication::nodes[i]; add x[i]; next; } clear_table(Remote::destinations); }",
 }

@@ -121,6 +121,9 @@ func (l *loader) load(name string, at Pos) error {
 func (l *loader) loadOne(name, bare string, at Pos) error {
 	if act, ok := builtins[bare]; ok {
 		act(l.draft, l.env, at)
+		if strings.HasPrefix(bare, "listen-") {
+			return l.load("remote", at)
+		}
 		return nil
 	}
 	standard := isStandard(bare)

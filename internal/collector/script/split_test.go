@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +28,22 @@ func splitAll(f *File, truth Truth) ([]Statement, error) {
 	}
 }
 
+// wrong are public scripts that no Bro reads, as they are or under each condition.
+var wrong = map[string]string{
+	"PSA/modules/CertValidation.bro": `65:1: expected a ")" for the "(" of line 62, found "}"`,
+	"bro-yanc/sample_script.bro":     "14:2: there is no such directive in Bro's scripts",
+	"btest/language/at-if-event.bro": `52:1: expected ";" at the end of the lalala`, // where 1==0
+}
+
+func isWrong(path string, err error) bool {
+	for suffix, why := range wrong {
+		if strings.HasSuffix(path, suffix) && err != nil && strings.Contains(err.Error(), why) {
+			return true
+		}
+	}
+	return false
+}
+
 // TestPublicScriptsAreSplit, those of Bro itself and others, where a folder has them.
 func TestPublicScriptsAreSplit(t *testing.T) {
 	root := os.Getenv("ROMANESCO_POLICIES")
@@ -44,7 +61,7 @@ func TestPublicScriptsAreSplit(t *testing.T) {
 		for _, truth := range []Truth{True, False, Unknown} {
 			f := NewFile(path, string(b))
 			all, err := splitAll(f, truth)
-			if assert.NoError(t, err) {
+			if !isWrong(path, err) && assert.NoError(t, err) {
 				assert.NoError(t, parseAll(f, all))
 			}
 		}

@@ -99,7 +99,7 @@ func (r *reader) other(from, to int) error {
 		if redefines && concerns(r.env.resolve(t.Text, r.module)) {
 			return r.fail(t.At, "%s is set under a condition that is not known: %v", t.Text, r.doubt)
 		}
-		if t.Kind == script.Directive && strings.HasPrefix(t.Text, "@load") && !strings.HasPrefix(t.Text, "@load-") {
+		if t.Kind == script.Directive && strings.HasPrefix(t.Text, "@load") && !strings.HasPrefix(t.Text, "@load-") && !harmlessScript(strings.TrimLeft(t.Text[len("@load"):], allBlank)) {
 			return r.fail(t.At, "this is loaded under a condition that is not known: %v", r.doubt)
 		}
 	}

@@ -46,15 +46,14 @@ type function struct {
 	params []string
 	stmts  []script.Stmt
 	err    error
-	order  int
-	prio   int64
+	prio   int64 // of a handler
 	doubt  bool
 }
 
 // Bounds of what a file can have us do.
 const (
 	maxSteps = 2_000_000
-	maxCells = 1_000_000
+	maxCells = 500_000
 	maxText  = 64 << 10 // of a string that is put together
 	maxCalls = 50
 )

@@ -15,6 +15,8 @@ const (
 	maxTotal = 64 << 20 // of all files
 	maxFiles = 1000
 	maxLoads = 50 // deep
+
+	maxPrefixes = 20
 )
 
 // Load reads files, one after the other, and what they load. Files that come later
@@ -50,6 +52,7 @@ type loader struct {
 	env      *env
 	loaded   map[string]bool
 	unloaded map[string]bool
+	done     map[[2]string]bool // what has been loaded from where
 	bodies   []*function
 	skipped  *skipped
 	notes    []string
@@ -59,7 +62,7 @@ type loader struct {
 
 func newLoader(from files) *loader {
 	return &loader{
-		files: from, draft: newDraft(), env: newEnv(), loaded: map[string]bool{}, unloaded: map[string]bool{},
+		files: from, draft: newDraft(), env: newEnv(), loaded: map[string]bool{}, unloaded: map[string]bool{}, done: map[[2]string]bool{},
 		skipped: newSkipped(),
 	}
 }
@@ -102,9 +105,11 @@ func bareName(name string) string {
 // load does what "@load name" says in the file that at is in.
 func (l *loader) load(name string, at Pos) error {
 	bare := bareName(name)
-	if l.unloaded[bare] {
+	again := [2]string{filepath.Dir(at.File), bare}
+	if l.unloaded[bare] || l.done[again] {
 		return nil
 	}
+	l.done[again] = true
 	if err := l.loadOne(name, bare, at); err != nil {
 		return err
 	}
@@ -202,8 +207,13 @@ func (l *loader) unload(name string, at Pos) {
 
 // addPrefixes reads "= a:b" or "+= a:b": with each script "name" those of "a.name" and
 // "b.name" are loaded.
-func (l *loader) addPrefixes(text string) {
+func (l *loader) addPrefixes(text string, at Pos) error {
 	l.prefixes = append(l.prefixes, strings.FieldsFunc(strings.TrimLeft(text, "+= \t"), func(r rune) bool { return r == ':' })...)
+	if len(l.prefixes) > maxPrefixes {
+		return &Error{Pos: at, Msg: fmt.Sprintf("more than %d prefixes", maxPrefixes)}
+	}
+	clear(l.done) // the same name means more files now
+	return nil
 }
 
 // file reads one file, unless it has been read.

@@ -57,7 +57,7 @@ func (r *reader) fail(at int, format string, args ...any) error {
 func (r *reader) statement(st script.Statement) error {
 	switch st.What {
 	case script.Load:
-		if st.Doubtful {
+		if st.Doubtful && !harmlessScript(st.Name.Text) {
 			return r.doubtful(st, "loads "+st.Name.Text)
 		}
 		return r.load(st.Name.Text, r.file.Pos(st.From))
@@ -65,8 +65,7 @@ func (r *reader) statement(st script.Statement) error {
 		r.unload(st.Name.Text, r.file.Pos(st.From))
 		return nil
 	case script.Prefixes:
-		r.addPrefixes(st.Name.Text)
-		return nil
+		return r.addPrefixes(st.Name.Text, r.file.Pos(st.From))
 	case script.Module:
 		r.module = st.Name.Text
 		if r.module == "GLOBAL" {
@@ -101,7 +100,7 @@ func (r *reader) skip(st script.Statement) {
 // value reads a constant, a variable or a setting.
 func (r *reader) value(st script.Statement) error {
 	full := r.env.declare(st.Name.Text, r.module)
-	if st.What == script.Redef || concerns(r.env.resolve(st.Name.Text, r.module)) {
+	if st.What == script.Redef {
 		full = r.env.resolve(st.Name.Text, r.module)
 	}
 	set, ours := settings[full]
@@ -209,6 +208,9 @@ func (r *reader) tableValue(st script.Statement, full string) error {
 	case unknown:
 		return v.err
 	case *table:
+		if r.env.exhausted != nil {
+			return r.env.exhausted
+		}
 		if v.twice != nil && op != "-=" {
 			return v.twice.key.Fail("the tag %.60q is there already, further up in this table", tagOf(v.twice))
 		}
@@ -247,6 +249,11 @@ func (r *reader) otherValue(st script.Statement, full string) error {
 	s := r.scope()
 	at := script.Place{File: r.file, At: st.Name.At}
 	r.keep(st, s, full, at)
+	for _, name := range []string{remoteTable, nodesTable} {
+		if t, ok := r.env.vars[full]; ok && t.value == value(r.env.tableOf(name)) {
+			return at.Fail("another name for %s is not understood", name)
+		}
+	}
 	return nil
 }
 
@@ -318,7 +325,7 @@ func (r *reader) function(st script.Statement) error {
 	full := r.env.declare(st.Name.Text, r.module)
 	f := &function{
 		name: full, module: r.module, what: st.What, file: r.file, from: st.From, body: st.Body, to: st.To,
-		order: len(r.bodies), doubt: st.Doubtful,
+		doubt: st.Doubtful,
 	}
 	if st.What == script.EventHandler {
 		f.name = r.env.resolve(st.Name.Text, r.module)

@@ -114,6 +114,7 @@ func (r *frame) statement(st script.Stmt) jump {
 		c := &cell{nil, at}
 		if st.X != nil {
 			c.value = r.eval(st.X)
+			r.need(c.value, st)
 		}
 		r.locals[st.Name] = c
 	case *script.If:
@@ -193,7 +194,12 @@ func (r *frame) do(st *script.Do) {
 			return
 		}
 	}
-	u, bad := r.eval(st.X).(unknown)
+	r.need(r.eval(st.X), st)
+}
+
+// need has what a statement makes of communication be known, and that it is executed.
+func (r *frame) need(v value, st script.Stmt) {
+	u, bad := v.(unknown)
 	if r.doubtful != nil {
 		u, bad = *r.doubtful, true
 	}
@@ -287,6 +293,7 @@ func (r *frame) jump(st *script.Jump) jump {
 	}
 	if st.X != nil {
 		r.result = r.eval(st.X)
+		r.need(r.result, st)
 	}
 	if r.doubtful != nil {
 		r.result = *r.doubtful

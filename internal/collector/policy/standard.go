@@ -52,6 +52,13 @@ func isStandard(name string) bool {
 		strings.HasPrefix(name, "base/") || strings.HasPrefix(name, "broctl/")
 }
 
+// harmlessScript reports whether it is one of Bro's own that communication does not
+// depend on.
+func harmlessScript(name string) bool {
+	_, acts := builtins[bareName(name)]
+	return !acts && isStandard(bareName(name))
+}
+
 // setOf returns a set of strings.
 func setOf(members ...string) *table {
 	t := newTable()

@@ -21,6 +21,7 @@ func (l *loader) start() error {
 	for _, f := range l.bodies {
 		switch {
 		case isInitial(f):
+			f.prio = l.priority(f)
 			initial = append(initial, f)
 			acts = acts || f.acts != nil
 		case f.acts != nil && f.what != script.Function:
@@ -36,7 +37,7 @@ func (l *loader) start() error {
 	if !acts {
 		return nil
 	}
-	slices.SortStableFunc(initial, func(a, b *function) int { return cmp.Compare(l.priority(b), l.priority(a)) })
+	slices.SortStableFunc(initial, func(a, b *function) int { return cmp.Compare(b.prio, a.prio) })
 	for _, f := range initial {
 		if err := l.execute(f); err != nil {
 			return err
@@ -129,14 +130,16 @@ func (l *loader) priority(f *function) int64 {
 
 // execute runs a handler.
 func (l *loader) execute(f *function) error {
-	if err := f.parse(); err != nil {
-		if f.acts == nil {
-			return nil
-		}
-		return err
-	}
 	r := &frame{scope: scope{env: l.env, file: f.file, module: f.module, locals: map[string]*cell{}}}
-	r.block(f.stmts)
+	err := f.parse()
+	switch {
+	case err != nil && f.acts != nil:
+		return err
+	case err != nil, f.doubt:
+		r.doubt(script.NewOther(f.body, f.to), f.to)
+	default:
+		r.block(f.stmts)
+	}
 	return cmp.Or(r.err, l.env.exhausted)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"romanesco/internal/collector/pattern"
@@ -68,7 +67,9 @@ func (t *table) put(keys []value, key script.Place, seq int) (i *item, isNew boo
 		return i, false
 	}
 	i = &item{keys: keys, key: key, seq: seq}
-	t.items[name] = i
+	if name != "" {
+		t.items[name] = i
+	}
 	t.order = append(t.order, i)
 	return i, true
 }
@@ -88,13 +89,26 @@ func (t *table) clear() {
 	t.order, t.items = nil, map[string]*item{}
 }
 
-// keyOf returns what equal keys have in common.
+// keyOf returns what equal keys have in common, empty for those that are not compared:
+// what is not known, and what has other values in it.
 func keyOf(keys []value) string {
-	var b strings.Builder
+	var b []byte
 	for _, k := range keys {
-		fmt.Fprintf(&b, "%T %q,", k, fmt.Sprint(k))
+		switch k := k.(type) {
+		case string:
+			b = strconv.AppendQuote(append(b, 's'), k)
+		case netip.Addr:
+			b = k.AppendTo(append(b, 'a'))
+		case int64:
+			b = strconv.AppendInt(append(b, 'i'), k, 10)
+		case bool, float64, netip.Prefix, time.Duration, port, symbol:
+			b = fmt.Appendf(b, "%T%v", k, k)
+		default:
+			return ""
+		}
+		b = append(b, ',')
 	}
-	return b.String()
+	return string(b)
 }
 
 // describe returns how messages call a value.

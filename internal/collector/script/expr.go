@@ -78,6 +78,7 @@ type (
 )
 
 const (
+	maxParsed    = 500_000 // tokens
 	maxExprDepth = 200
 	maxChain     = 1000 // of operators beside each other
 )
@@ -88,6 +89,7 @@ type Parser struct {
 	lex    *Lexer
 	tok    Token
 	depth  int
+	count  int // of tokens
 	inSize bool // between the bars of |x|
 	closed int  // where the last list ended
 	last   int  // where the last token ended
@@ -105,6 +107,9 @@ func (p *Parser) Token() Token { return p.tok }
 
 // Advance steps over a token.
 func (p *Parser) Advance() (err error) {
+	if p.count++; p.count > maxParsed {
+		return p.Fail("more than %d words and signs in a statement", maxParsed)
+	}
 	p.last = p.tok.End()
 	p.tok, err = p.lex.Next()
 	return err

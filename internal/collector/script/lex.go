@@ -58,7 +58,7 @@ func (l *Lexer) match(rest string) (int, Kind, error) {
 			return 1 + name, Attribute, nil
 		}
 	case c == '[':
-		if n := address6.match(rest); n > 0 {
+		if n := bracketed(rest); n > 0 {
 			if m := prefixLength(rest[n:]); m > 0 {
 				return n + m, Subnet, nil
 			}
@@ -71,6 +71,18 @@ func (l *Lexer) match(rest string) (int, Kind, error) {
 		}
 	}
 	return 0, End, l.unknown(rest)
+}
+
+// bracketed returns how long the address in brackets is with which a text begins.
+func bracketed(s string) int {
+	n := 1
+	for n < len(s) && n < 8 && (isDigit(s[n]) || isLetter(s[n])) {
+		n++
+	}
+	if n == len(s) || s[n] != ':' {
+		return 0
+	}
+	return address6.match(s)
 }
 
 // marks has the long ones first.

@@ -63,6 +63,9 @@ func (l *Lexer) word(rest string) (int, Kind, error) {
 		}
 		return n, kind, nil
 	}
+	if n := plainNumber(rest); n > 0 {
+		return n, Count, nil
+	}
 	for _, w := range words {
 		if m := w.re.match(rest); m > n {
 			n, kind = m, w.kind
@@ -81,9 +84,28 @@ func (l *Lexer) word(rest string) (int, Kind, error) {
 	return n, kind, nil
 }
 
+// plainNumber returns how long the number is with which a text begins, 0 if it might be
+// the beginning of anything else.
+func plainNumber(s string) int {
+	n := 0
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	if n == 0 || n > maxWord || n < len(s) && (isLetter(s[n]) || strings.IndexByte(".:/-", s[n]) >= 0) {
+		return 0
+	}
+	if rest := strings.TrimLeft(s[n:], blanks); len(rest) < len(s)-n && rest != "" && strings.IndexByte("dhmsu", rest[0]) >= 0 {
+		return 0
+	}
+	return n
+}
+
 // mayBeMore reports whether a name could be the beginning of a longer token.
 func mayBeMore(rest string, n int) bool {
-	return n < len(rest) && (rest[n] == '.' || rest[n] == '-' || rest[n] == ':') || n > maxWord
+	if n == len(rest) || rest[n] != ':' {
+		return n > maxWord || n < len(rest) && (rest[n] == '.' || rest[n] == '-')
+	}
+	return strings.Trim(rest[:n], "0123456789abcdefABCDEF") == "" || strings.HasPrefix(rest[n:], "::")
 }
 
 // nameLength returns how long the name is with which a text begins, 0 for none.

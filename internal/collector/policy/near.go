@@ -1,9 +1,5 @@
 package policy
 
-import "strings"
-
-func join(names []string) string { return strings.Join(names, ", ") }
-
 // near reports whether one name becomes the other when a letter or two are changed: who
 // misspells a setting would else have it skipped as somebody else's.
 func near(a, b string) bool {

@@ -295,7 +295,6 @@ func (p *Parser) change(where span) (Stmt, error) {
 // other steps over a statement whose end alone is found.
 func (p *Parser) other(where span) (Stmt, error) {
 	block := p.tok.Says("while") || p.tok.Says("switch") || p.tok.Says("when")
-	last := p.tok
 	for depth := 0; ; {
 		switch {
 		case p.tok.Kind == End:
@@ -308,7 +307,7 @@ func (p *Parser) other(where span) (Stmt, error) {
 		if depth < 0 {
 			return nil, p.Fail("did not expect %v here", p.tok)
 		}
-		last = p.tok
+		last := p.tok
 		if err := p.Advance(); err != nil {
 			return nil, err
 		}

@@ -1,82 +1,5 @@
 package script
 
-// Expr is an expression. Its At is where messages of it point.
-type Expr interface{ Where() int }
-
-type at int
-
-// Where returns the offset of the expression.
-func (a at) Where() int { return int(a) }
-
-// The expressions there are.
-type (
-	// Literal is a value as it stands there.
-	Literal struct {
-		at
-		Token
-	}
-	// Ident is a name.
-	Ident struct {
-		at
-		Name string
-	}
-	// Index is X[Keys].
-	Index struct {
-		at
-		X    Expr
-		Keys []Expr
-	}
-	// Field is X$Name, or with Has X?$Name.
-	Field struct {
-		at
-		X    Expr
-		Name string
-		Has  bool
-	}
-	// Call is F(Args).
-	Call struct {
-		at
-		F    Expr
-		Args []Expr
-	}
-	// Unary is an operator and what it is for; |x| is one.
-	Unary struct {
-		at
-		Op string
-		X  Expr
-	}
-	// Binary is two operands with an operator between them, assignments too.
-	Binary struct {
-		at
-		Op   string
-		X, Y Expr
-	}
-	// Choice is If ? Then : Else.
-	Choice struct {
-		at
-		If, Then, Else Expr
-	}
-	// Bracket is [ ... ], a record or the keys of a table. Close is the offset of the ].
-	Bracket struct {
-		at
-		List  []Expr
-		Close int
-	}
-	// Brace is { ... }.
-	Brace struct {
-		at
-		List []Expr
-	}
-	// Given is $Name = X, in a record.
-	Given struct {
-		at
-		Name string
-		X    Expr
-	}
-	// Opaque is what is not understood further: a function without a name, a slice.
-	Opaque struct{ at }
-)
-
 const (
 	maxParsed    = 500_000 // tokens
 	maxExprDepth = 200
@@ -89,7 +12,7 @@ type Parser struct {
 	lex    *Lexer
 	tok    Token
 	depth  int
-	count  int // of tokens
+	count  int  // of tokens
 	inSize bool // between the bars of |x|
 	closed int  // where the last list ended
 	last   int  // where the last token ended
@@ -341,65 +264,6 @@ func (p *Parser) primary() (Expr, error) {
 	return &Literal{where, t}, p.Advance()
 }
 
-// opaque steps over a function without a name, or an event that is scheduled.
-func (p *Parser) opaque(where at) (Expr, error) {
-	for depth := 0; ; {
-		switch {
-		case p.tok.Kind == End:
-			return nil, p.Fail("expected a body in braces, found %v", p.tok)
-		case opens(p.tok):
-			depth++
-		case closes(p.tok):
-			depth--
-		}
-		ends := depth == 0 && p.tok.Is("}")
-		if depth < 0 {
-			return nil, p.Fail("expected a body in braces, found %v", p.tok)
-		}
-		if err := p.Advance(); err != nil || ends {
-			return &Opaque{where}, err
-		}
-	}
-}
-
-// match steps over Bro 1's "match x using y".
-func (p *Parser) match(where at) (Expr, error) {
-	for depth := 0; p.tok.Kind != End; {
-		switch {
-		case opens(p.tok):
-			depth++
-		case closes(p.tok):
-			depth--
-		}
-		if depth < 0 || depth == 0 && (p.tok.Is(";") || p.tok.Is(",")) {
-			break
-		}
-		if err := p.Advance(); err != nil {
-			return nil, err
-		}
-	}
-	return &Opaque{where}, nil
-}
-
-// attributes steps over what may stand behind a value.
-func (p *Parser) attributes() error {
-	for p.tok.Kind == Attribute {
-		if err := p.Advance(); err != nil {
-			return err
-		}
-		if !p.tok.Is("=") {
-			continue
-		}
-		if err := p.Advance(); err != nil {
-			return err
-		}
-		if _, err := p.binary(bindsAssign + 1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // list reads what is between brackets, up to the closing one.
 func (p *Parser) list(end string) ([]Expr, error) {
 	outer := p.inSize
@@ -462,27 +326,6 @@ func (p *Parser) postfix(x Expr) (Expr, error) {
 	}
 }
 
-// convert steps over a type.
-func (p *Parser) convert() error {
-	for depth, n := 0, 0; p.tok.Kind != End; n++ {
-		switch {
-		case opens(p.tok):
-			depth++
-		case closes(p.tok):
-			depth--
-		case depth == 0 && n > 0 && p.tok.Kind == Mark:
-			return nil
-		}
-		if depth < 0 {
-			return nil
-		}
-		if err := p.Advance(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func isLiteral(x Expr) bool {
 	_, ok := x.(*Literal)
 	return ok
@@ -497,28 +340,6 @@ func (p *Parser) index(x Expr) (Expr, error) {
 	}
 	*p.lex = from // a slice, or an error
 	return p.slice(where, err)
-}
-
-// slice steps over [a:b].
-func (p *Parser) slice(where at, err error) (Expr, error) {
-	colon := false
-	for depth := 1; depth > 0; {
-		t, e := p.lex.Next()
-		switch {
-		case e != nil || t.Kind == End:
-			return nil, err
-		case opens(t):
-			depth++
-		case closes(t):
-			depth--
-		case t.Is(":") && depth == 1:
-			colon = true
-		}
-	}
-	if !colon {
-		return nil, err
-	}
-	return &Opaque{where}, p.Advance()
 }
 
 func (p *Parser) field(x Expr) (Expr, error) {

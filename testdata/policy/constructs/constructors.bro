@@ -7,3 +7,7 @@ if ( "n" in Communication::nodes )
 	Communication::nodes["n"]$class = "changed";
 	}
 redef Remote::destinations -= { ["table"] };
+event zeek_init()
+	{
+	Communication::nodes["z"] = [$host=10.0.0.5];
+	}

@@ -14,7 +14,7 @@ function add_sensor(h: addr, events: pattern)
 	Communication::nodes[tag(h)] = [$host=h, $events=events];
 	}
 
-event zeek_init() &priority=-3
+event bro_init() &priority=-3
 	{
 	local first = Communication::nodes["sensor-10.0.0.1"];
 	first$class = "first";

@@ -70,10 +70,7 @@ func (r *reader) unset(st script.Statement) value {
 	if err != nil || len(all) < 2 {
 		return nil
 	}
-	if all[1].Says("table") || all[1].Says("set") {
-		return newTable()
-	}
-	return nil
+	return empty(all[1].Text, script.Place{File: r.file, At: st.Name.At})
 }
 
 // misspelt refuses what looks like a setting of ours and is none.

@@ -115,6 +115,8 @@ func (r *frame) statement(st script.Stmt) jump {
 		if st.X != nil {
 			c.value = r.eval(st.X)
 			r.need(c.value, st)
+		} else {
+			c.value = empty(st.Type, at)
 		}
 		r.locals[st.Name] = c
 	case *script.If:
@@ -269,11 +271,7 @@ func (r *frame) loop(st *script.For) jump {
 		return goesOn
 	}
 	for _, keys := range rounds {
-		for i, name := range st.Names {
-			if i < len(keys) {
-				r.locals[name] = &cell{keys[i], r.place(st)}
-			}
-		}
+		r.bind(st, keys, over)
 		switch j := r.statement(st.Do); {
 		case j == returns:
 			return j
@@ -282,6 +280,23 @@ func (r *frame) loop(st *script.For) jump {
 		}
 	}
 	return goesOn
+}
+
+// bind gives the names of a loop their values for one round.
+func (r *frame) bind(st *script.For, keys []value, over value) {
+	for i, name := range st.Names {
+		if i < len(keys) {
+			r.locals[name] = &cell{keys[i], r.place(st)}
+		}
+	}
+	if st.Value == "" {
+		return
+	}
+	var v value = failed(r.place(st), "%s has no value", st.Value)
+	if t, ok := over.(*table); ok && t.find(keys) != nil {
+		v = t.find(keys).value
+	}
+	r.locals[st.Value] = &cell{v, r.place(st)}
 }
 
 func (r *frame) jump(st *script.Jump) jump {

@@ -162,3 +162,18 @@ func text(v value) (string, bool) {
 	}
 	return "", false
 }
+
+// empty is the value of a variable that has been given none: what has other values in it
+// is there, and empty. word is the first of its type.
+func empty(word string, at script.Place) value {
+	switch word {
+	case "table", "set":
+		return newTable()
+	case "vector":
+		return vector(nil)
+	case "", "addr", "any", "bool", "count", "counter", "double", "event", "file", "function", "hook", "int", "interval",
+		"list", "net", "opaque", "pattern", "port", "string", "subnet", "time", "timer", "enum":
+		return nil
+	}
+	return &record{fields: map[string]member{}, at: at, end: at} // or an enumeration
+}

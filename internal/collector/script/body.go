@@ -31,11 +31,12 @@ type (
 		span
 		X Expr
 	}
-	// Local declares a variable. X is nil without a value.
+	// Local declares a variable. Type is the first word of its type; X is nil without a
+	// value.
 	Local struct {
 		span
-		Name string
-		X    Expr
+		Name, Type string
+		X          Expr
 	}
 	// If has nil for no else.
 	If struct {
@@ -44,9 +45,11 @@ type (
 		Then, Else Stmt
 	}
 	// For is over the keys of a table, the members of a set or the indices of a vector.
+	// Value is the name for the values of the table, if it has one.
 	For struct {
 		span
 		Names []string
+		Value string
 		X     Expr
 		Do    Stmt
 	}
@@ -182,7 +185,7 @@ func (p *Parser) inParentheses() (Expr, error) {
 	return x, p.Want(")")
 }
 
-// fors reads for ( x in t ) or for ( [x, y] in t ).
+// fors reads for ( x in t ), for ( [x, y] in t ) or Bro 2.6's for ( x, value in t ).
 func (p *Parser) fors(where span) (Stmt, error) {
 	if err := p.Advance(); err != nil {
 		return nil, err
@@ -191,11 +194,20 @@ func (p *Parser) fors(where span) (Stmt, error) {
 		return nil, err
 	}
 	s := &For{span: where}
+	depth, commas := 0, 0
 	for !p.tok.Says("in") {
 		switch {
+		case p.tok.Is("["):
+			depth++
+		case p.tok.Is("]"):
+			depth--
+		case p.tok.Is(",") && depth == 0:
+			commas++
+		case p.tok.Kind == Name && commas > 0:
+			s.Value = p.tok.Text
 		case p.tok.Kind == Name:
 			s.Names = append(s.Names, p.tok.Text)
-		case !p.tok.Is("[") && !p.tok.Is("]") && !p.tok.Is(","):
+		case !p.tok.Is(","):
 			return nil, p.Fail(`expected "in", found %v`, p.tok)
 		}
 		if err := p.Advance(); err != nil {
@@ -219,26 +231,39 @@ func (p *Parser) local(where span) (Stmt, error) {
 	if err := p.Advance(); err != nil {
 		return nil, err
 	}
-	s := &Local{where, p.tok.Text, nil}
+	s := &Local{where, p.tok.Text, "", nil}
 	if p.tok.Kind != Name {
 		return nil, p.Fail("expected the name of a variable, found %v", p.tok)
 	}
 	if err := p.Advance(); err != nil {
 		return nil, err
 	}
-	if err := p.SkipType(); err != nil {
+	var err error
+	if s.Type, err = p.typeName(); err != nil {
 		return nil, err
 	}
 	if p.tok.Is("=") {
 		if err := p.Advance(); err != nil {
 			return nil, err
 		}
-		var err error
 		if s.X, err = p.Expr(); err != nil {
 			return nil, err
 		}
 	}
 	return s, p.ended()
+}
+
+// typeName steps over ": type", if it is there, and returns its first word.
+func (p *Parser) typeName() (string, error) {
+	if !p.tok.Is(":") {
+		return "", nil
+	}
+	after := *p.lex
+	t, err := after.Next()
+	if err != nil {
+		return "", err
+	}
+	return t.Text, p.SkipType()
 }
 
 // SkipType steps over ": type", if it is there.

@@ -55,17 +55,24 @@ func (f *File) Fail(at int, format string, args ...any) error {
 	return &Error{f.Pos(at), fmt.Sprintf(format, args...)}
 }
 
-// Place is where something stands.
+// Place is where something stands. Without a file it is in none that has been read.
 type Place struct {
 	File *File
 	At   int
 }
 
 // Pos returns the line and column.
-func (p Place) Pos() Pos { return p.File.Pos(p.At) }
+func (p Place) Pos() Pos {
+	if p.File == nil {
+		return Pos{"Bro's own scripts", 1, 1}
+	}
+	return p.File.Pos(p.At)
+}
 
 // Fail returns an error there.
-func (p Place) Fail(format string, args ...any) error { return p.File.Fail(p.At, format, args...) }
+func (p Place) Fail(format string, args ...any) error {
+	return &Error{p.Pos(), fmt.Sprintf(format, args...)}
+}
 
 // Pos is a place in a file. Lines and columns count from 1.
 type Pos struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -139,4 +140,21 @@ func TestLinkLocalPeers(t *testing.T) {
 		code, said := c.end(t, syscall.SIGTERM)
 		require.Zero(t, code, said)
 	}
+}
+
+// TestLinkLocalSensorInC: a C program names the zone of a collector's address.
+func TestLinkLocalSensorInC(t *testing.T) {
+	build := os.Getenv("ROMANESCO_BUILD")
+	if build == "" {
+		t.Skip("needs the built library: run \"make test\", which sets ROMANESCO_BUILD")
+	}
+	host, zone := linkLocal(t)
+	c := launch(t, exec.Command(program, "-listen", "["+host+"%"+zone+"]:0"))
+	_, port, err := net.SplitHostPort(c.addr)
+	require.NoError(t, err)
+	out, err := exec.Command(build+"/examples/sensor_sshd", "["+host+"%"+zone+"]:"+port).CombinedOutput()
+	require.NoError(t, err, string(out))
+	code, said := c.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	require.Contains(t, said, "16 events from 1 peers")
 }

@@ -52,7 +52,7 @@ type function struct {
 
 // Bounds of what a file can have us do.
 const (
-	maxSteps = 2_000_000
+	maxSteps = 500_000
 	maxCells = 500_000
 	maxText  = 64 << 10 // of a string that is put together
 	maxCalls = 50

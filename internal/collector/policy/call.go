@@ -40,6 +40,9 @@ func (s *scope) call(x *script.Call, at script.Place) value {
 		if u, ok := a.(unknown); ok {
 			return u
 		}
+		if !s.spend(costOf(a), at) {
+			return unknown{s.exhausted}
+		}
 	}
 	if f := builtin[full]; f != nil {
 		if v := f(s, args, at); v != nil {
@@ -123,7 +126,7 @@ func toPort(_ *scope, args []value, _ script.Place) value {
 	return nil
 }
 
-func toPattern(_ *scope, args []value, at script.Place) value {
+func toPattern(s *scope, args []value, at script.Place) value {
 	if len(args) == 0 {
 		return nil
 	}
@@ -131,11 +134,7 @@ func toPattern(_ *scope, args []value, at script.Place) value {
 	if !ok || len(args) > 1 && args[1] != false {
 		return nil
 	}
-	p, err := pattern.Compile(text)
-	if err != nil {
-		return failed(at, "%v", err)
-	}
-	return p
+	return s.pattern("/"+text+"/", at)
 }
 
 func merge(_ *scope, args []value, at script.Place) value {

@@ -17,7 +17,8 @@ type env struct {
 	seq       int
 	steps     int
 	cells     int
-	calls     int // in each other
+	calls     int              // in each other
+	patterns  map[string]value // by their texts: compiling one takes its time
 	exhausted error
 	listened  []listening // by listen()
 	controls  []string    // the events of Bro's control that are asked for
@@ -54,14 +55,16 @@ type function struct {
 const (
 	maxSteps = 500_000
 	maxCells = 500_000
-	maxText  = 64 << 10 // of a string that is put together
-	maxCalls = 50
+	maxText  = 8 << 10 // of a string
+	// maxPatterns is how many different ones are compiled.
+	maxPatterns = 5000
+	maxCalls    = 50
 )
 
 func newEnv() *env {
 	e := &env{
 		vars: map[string]*variable{}, functions: map[string]*function{}, declared: map[string]bool{},
-		fields: map[string]bool{}, scripts: map[string]bool{},
+		fields: map[string]bool{}, scripts: map[string]bool{}, patterns: map[string]value{},
 	}
 	for name, v := range standardValues() {
 		e.vars[name] = &variable{cell: cell{value: v}}
@@ -108,8 +111,8 @@ func (e *env) set(full string, c cell) {
 }
 
 // spend counts what is done; it reports false when that is too much.
-func (e *env) spend(at script.Place) bool {
-	if e.steps++; e.steps > maxSteps && e.exhausted == nil {
+func (e *env) spend(n int, at script.Place) bool {
+	if e.steps += n; e.steps > maxSteps && e.exhausted == nil {
 		e.exhausted = at.Fail("what these files compute takes more than %d steps", maxSteps)
 	}
 	return e.exhausted == nil

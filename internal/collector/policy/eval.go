@@ -11,11 +11,17 @@ import (
 // does harm only where it is needed.
 func (s *scope) eval(x script.Expr) value {
 	at := s.place(x)
-	if !s.spend(at) {
+	if !s.spend(1, at) {
 		return unknown{s.exhausted}
 	}
 	switch x := x.(type) {
 	case *script.Literal:
+		if !s.spend(len(x.Text)/16, at) {
+			return unknown{s.exhausted}
+		}
+		if x.Kind == script.Pattern {
+			return s.pattern(x.Text, at)
+		}
 		return literal(x.Token, at)
 	case *script.Ident:
 		return s.lookup(x.Name, at)

@@ -60,8 +60,6 @@ func literal(t script.Token, at script.Place) value {
 		return failed(at, "expected %s, found %v; names are not looked up", anAddress, t)
 	case script.Interval:
 		return interval(t.Text, at)
-	case script.Pattern:
-		return expression(t.Text, at)
 	case script.Directive: // @DIR and @FILENAME
 		return directory(t.Text, at)
 	}
@@ -119,6 +117,19 @@ func interval(whole string, at script.Place) value {
 	return failed(at, "expected an interval of ten years at most, found %.60s", whole)
 }
 
+// pattern returns the value of a pattern, which is compiled once.
+func (e *env) pattern(text string, at script.Place) value {
+	v, ok := e.patterns[text]
+	if !ok {
+		if len(e.patterns) == maxPatterns {
+			return failed(at, "more than %d different patterns", maxPatterns)
+		}
+		v = expression(text, at)
+		e.patterns[text] = v
+	}
+	return v
+}
+
 // expression returns a pattern.
 func expression(text string, at script.Place) value {
 	if strings.HasSuffix(text, "i") {
@@ -144,6 +155,9 @@ func patternError(at script.Place, err error) error {
 
 // unquote returns what a string says.
 func unquote(t script.Token, at script.Place) value {
+	if len(t.Text) > maxText {
+		return failed(at, "a string of more than %d bytes", maxText)
+	}
 	var b strings.Builder
 	for in := t.Text[1 : len(t.Text)-1]; in != ""; {
 		c := in[0]

@@ -18,6 +18,9 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 		return s.logical(x, at)
 	}
 	a, b := s.eval(x.X), s.eval(x.Y)
+	if !s.spend(costOf(a), at) {
+		return unknown{s.exhausted}
+	}
 	for _, v := range []value{a, b} {
 		if u, ok := v.(unknown); ok {
 			return u
@@ -39,6 +42,14 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 		return v
 	}
 	return failed(at, "%s between %s and %s is not understood", x.Op, describe(a), describe(b))
+}
+
+// costOf is what it takes to join a value with another one, in steps.
+func costOf(v value) int {
+	if p, ok := v.(*pattern.Pattern); ok {
+		return 500 + len(p.String())
+	}
+	return 0
 }
 
 // logical looks at the second one only where that matters.
@@ -253,6 +264,9 @@ func (s *scope) combined(old value, op string, v value, at script.Place) value {
 	}
 	if len(t.items) == 0 {
 		t.set = add.set
+	}
+	if !s.spend(len(add.order), at) {
+		return unknown{s.exhausted}
 	}
 	for _, i := range add.order {
 		switch {

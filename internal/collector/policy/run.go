@@ -102,7 +102,7 @@ func (r *frame) block(list []script.Stmt) jump {
 
 func (r *frame) statement(st script.Stmt) jump {
 	at := r.place(st)
-	if !r.spend(at) {
+	if !r.spend(1, at) {
 		return returns
 	}
 	switch st := st.(type) {
@@ -136,7 +136,7 @@ func (r *frame) statement(st script.Stmt) jump {
 // touches returns where a statement changes communication.
 func (r *frame) touches(from, to int) (at script.Place, why string, ok bool) {
 	all, err := tokensOf(r.file, from, to)
-	if err != nil {
+	if err != nil || !r.spend(len(all)/2, script.Place{File: r.file, At: from}) {
 		return at, "", false
 	}
 	offset, why, ok := r.changes(all, r.module)
@@ -268,6 +268,9 @@ func (r *frame) loop(st *script.For) jump {
 		return goesOn
 	default:
 		r.uncertain(st, st.Do.End(), failed(r.place(st.X), "expected a table or a set, found %s", describe(over)))
+		return goesOn
+	}
+	if !r.spend(len(rounds), r.place(st)) {
 		return goesOn
 	}
 	for _, keys := range rounds {

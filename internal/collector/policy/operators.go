@@ -197,6 +197,9 @@ func (s *scope) store(x *script.Binary, at script.Place) value {
 	c := cell{v, s.place(x.Y)}
 	switch to := x.X.(type) {
 	case *script.Ident:
+		if full := s.resolve(to.Name, s.module); isTable(full) && s.locals[to.Name] == nil {
+			return s.storeTable(full, v, at)
+		}
 		s.assign(to.Name, c)
 		return v
 	case *script.Index:
@@ -210,6 +213,22 @@ func (s *scope) store(x *script.Binary, at script.Place) value {
 		return v
 	}
 	return failed(at, "this cannot be assigned to")
+}
+
+// storeTable gives one of the two tables the entries of another one.
+func (s *scope) storeTable(full string, v value, at script.Place) value {
+	t := s.tableOf(full)
+	switch v := v.(type) {
+	case unknown:
+		return v
+	case *table:
+		if v == t {
+			return t
+		}
+		t.clear()
+		return s.combined(t, "+=", v, at)
+	}
+	return failed(at, "expected a table of destinations, found %s", describe(v))
 }
 
 // storeAt puts a value into a table.

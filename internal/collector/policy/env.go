@@ -15,8 +15,8 @@ type env struct {
 	declared  map[string]bool // types, events and the like
 	fields    map[string]bool // that scripts add to destinations
 	seq       int
-	steps     int
-	cells     int
+	work                       // for what concerns us
+	others    work             // for the values of what does not
 	calls     int              // in each other
 	patterns  map[string]value // by their texts: compiling one takes its time
 	exhausted error
@@ -24,6 +24,21 @@ type env struct {
 	controls  []string    // the events of Bro's control that are asked for
 	bro1      bool        // a script of Bro 1 has been loaded
 	scripts   map[string]bool
+}
+
+// work is what has been done.
+type work struct{ steps, cells int }
+
+// aside evaluates what does not concern us: too much of it is unknown, and no error.
+func (e *env) aside(evaluate func() value) value {
+	ours := e.work
+	e.work = e.others
+	v := evaluate()
+	if e.exhausted != nil {
+		v, e.exhausted = unknown{e.exhausted}, nil
+	}
+	e.others, e.work = e.work, ours
+	return v
 }
 
 // variable is a constant or a variable.
@@ -53,7 +68,7 @@ type function struct {
 
 // Bounds of what a file can have us do.
 const (
-	maxSteps = 500_000
+	maxSteps = 1_000_000
 	maxCells = 500_000
 	maxText  = 8 << 10 // of a string
 	// maxPatterns is how many different ones are compiled.

@@ -53,15 +53,13 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	case op == "":
 		v = r.unset(st)
 	case op == "=":
-		v = s.eval(x)
+		v = r.env.aside(func() value { return s.eval(x) })
 	case old == nil:
 		v = failed(at, "the first value of %s is in a script that has not been read", st.Name.Text)
 	default:
-		v = s.combined(old.value, op, s.eval(x), at)
+		v = r.env.aside(func() value { return s.combined(old.value, op, s.eval(x), at) })
 	}
-	if r.env.grow(1, at) {
-		r.env.set(full, cell{v, at})
-	}
+	r.env.set(full, cell{v, at})
 }
 
 // unset is the value of a variable that has been given none.

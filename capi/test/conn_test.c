@@ -73,6 +73,7 @@ test_peers(void)
     CHECK(has_peer(bro_conn_new_str("::1:47757", 0), "[::1]:47757"));
     CHECK(has_peer(bro_conn_new_str("2001:db8::1:47757", 0), "[2001:db8::1]:47757"));
     CHECK(has_peer(bro_conn_new_str("fe80::1%lo:47757", 0), "[fe80::1%lo]:47757"));
+    CHECK(has_peer(bro_conn_new_str("[fe80::1%eth0]:47757", 0), "[fe80::1%eth0]:47757"));
     CHECK(has_peer(bro_conn_new(&v4, htons(47757), 0), "192.0.2.1:47757"));
     CHECK(has_peer(bro_conn_new(&v4, 0, 0), "192.0.2.1:0"));
     CHECK(has_peer(bro_conn_new6(&v6, htons(65535), 0), "[::1]:65535"));

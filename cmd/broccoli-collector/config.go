@@ -73,7 +73,7 @@ func setOption(f *flag.FlagSet, name, value string) error {
 		return fmt.Errorf("%s: options have no dash here", name)
 	case option == nil:
 		return fmt.Errorf("%s: there is no such option (a pattern is %q with the pattern behind it)", name, patternOption)
-	case name == "config" || name == "version":
+	case name == "config" || name == "version" || name == "v":
 		return fmt.Errorf("%s: only for the command line", name)
 	}
 	if value == "" && isSwitch(option) {

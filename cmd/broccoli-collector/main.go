@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -12,6 +13,8 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 
 	"romanesco/internal/collector/commlog"
 	"romanesco/internal/collector/eventlog"
@@ -101,19 +104,20 @@ func (p *plan) tls() (*secure.Source, error) {
 }
 
 // listen opens what is to be listened on.
-func (p *plan) listen(secured *secure.Source, comm *commlog.Log) (listeners []net.Listener, err error) {
+func (p *plan) listen(ctx context.Context, secured *secure.Source, comm *commlog.Log) (listeners []net.Listener, err error) {
 	events := len(p.known.Select(p.asks))
 	tell := func(at net.Addr, how string) {
 		slog.Info(fmt.Sprintf("listening on %s for %d events%s", at, events, how), "address", at.String(), "tls", how != "", "events", events)
 		comm.Listening(at, how != "")
 	}
+	open := func(addr string) (net.Listener, error) { return p.listenAgain(ctx, addr) }
 	for _, addr := range p.clear {
-		if err := listenOn(&listeners, addr, nil, tell); err != nil {
+		if err := listenOn(open, &listeners, addr, nil, tell); err != nil {
 			return nil, err
 		}
 	}
 	for _, addr := range p.secured {
-		if err := listenOn(&listeners, addr, secured.Server(), tell); err != nil {
+		if err := listenOn(open, &listeners, addr, secured.Server(), tell); err != nil {
 			return nil, err
 		}
 	}
@@ -122,8 +126,8 @@ func (p *plan) listen(secured *secure.Source, comm *commlog.Log) (listeners []ne
 
 // listenOn adds what listens on an address, over TLS if cfg is set, or closes all there
 // are. tell says that it does.
-func listenOn(listeners *[]net.Listener, addr string, cfg *tls.Config, tell func(at net.Addr, how string)) error {
-	l, err := net.Listen(network(addr), addr)
+func listenOn(open opener, listeners *[]net.Listener, addr string, cfg *tls.Config, tell func(at net.Addr, how string)) error {
+	l, err := open(addr)
 	if err != nil {
 		for _, other := range *listeners {
 			_ = other.Close()
@@ -138,6 +142,27 @@ func listenOn(listeners *[]net.Listener, addr string, cfg *tls.Config, tell func
 	}
 	*listeners = append(*listeners, l)
 	return nil
+}
+
+// opener opens what listens on an address.
+type opener func(addr string) (net.Listener, error)
+
+func listenNow(addr string) (net.Listener, error) { return net.Listen(network(addr), addr) }
+
+// listenAgain waits for an address that is taken, if the policy says so.
+func (p *plan) listenAgain(ctx context.Context, addr string) (net.Listener, error) {
+	for {
+		l, err := listenNow(addr)
+		if !errors.Is(err, syscall.EADDRINUSE) || p.listenRetry == 0 {
+			return l, err
+		}
+		slog.Warn(fmt.Sprintf("listening on %s: %v; trying again in %v", addr, err, p.listenRetry), "address", addr, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(p.listenRetry):
+		}
+	}
 }
 
 // network keeps 0.0.0.0 to IPv4; to package net it is every address there is.

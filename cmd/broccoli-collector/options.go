@@ -40,6 +40,7 @@ type options struct {
 	config        string
 	debug         string
 	version       bool
+	verbose       bool
 	checkOnly     bool
 }
 
@@ -86,6 +87,9 @@ func parse(args []string) (options, error) {
 	}
 	if err := o.check(); err != nil {
 		return o, usageError{err}
+	}
+	if o.verbose && !check {
+		return o, usageError{errors.New("-v: it is for \"check\", which stands before the options")}
 	}
 	return o, nil
 }
@@ -148,6 +152,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.format, "format", "auto", "of the lines on standard output: json, summary, or auto, a summary on a terminal")
 	f.StringVar(&o.config, "config", "", "`file` with options: a name and a value a line")
 	f.StringVar(&o.debug, "debug-listen", "", "`address` of this host, host:port, to serve profiles of the program at, /debug/pprof/ (default none)")
+	f.BoolVar(&o.verbose, "v", false, "with check: list what of the policies is skipped, with its lines, and the events by name")
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 	o.messages.register(f)
 	o.logs.register(f)

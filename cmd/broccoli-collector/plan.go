@@ -25,10 +25,12 @@ type plan struct {
 	unasked        *pattern.Pattern // what is taken from peers although they were not asked; nil: nothing
 	destinations   []collect.Destination
 	forward        bool
-	clear, secured []string // addresses to listen at
+	clear, secured []string      // addresses to listen at
+	listenRetry    time.Duration // for those that are taken, 0 for never
 	secure         secure.Settings
 	secureFor      string   // what wants TLS, empty if nothing does
 	notes          []string // for the user to know
+	skipped        []policy.Skipped
 	passphrases    *passphrases
 	running        *plan    // that this one is to take the place of, nil at the start
 	fixed          []string // what it would have to change and cannot
@@ -72,9 +74,19 @@ func (p *plan) make() (err error) {
 	p.keepListening()
 	p.warnOfCaches()
 	if len(p.destinations) == 0 && len(p.clear)+len(p.secured) == 0 {
-		return errors.New("there is nothing to do: no destination to connect to, and nothing to listen on")
+		return p.nothing()
 	}
 	return p.checkSecure()
+}
+
+// nothing is the error of having nothing to do.
+func (p *plan) nothing() error {
+	const why = "there is nothing to do: no destination to connect to, and nothing to listen on"
+	if len(p.skipped) == 0 {
+		return errors.New(why)
+	}
+	first := p.skipped[0]
+	return fmt.Errorf("%s; of the policies %d statements do not concern us, the first at %v: %v", why, len(p.skipped), first.At, first)
 }
 
 // addPolicy adds what the files say.
@@ -85,6 +97,9 @@ func (p *plan) addPolicy(files []string) error {
 	}
 	p.forward = p.forward || read.Forward
 	p.keepForwarding()
+	p.notes = append(p.notes, read.Notes...)
+	p.skipped, p.listenRetry = read.Skipped, read.ListenRetry
+	p.learnHandled(read.Events)
 	for _, l := range read.Listeners {
 		if l.SSL {
 			p.secured = append(p.secured, l.Address.String())
@@ -95,7 +110,10 @@ func (p *plan) addPolicy(files []string) error {
 	for i := range read.Destinations {
 		d := read.Destinations[i]
 		if d.Events, err = p.choose(d.EventsAt.String(), d.Events); err != nil {
-			return fmt.Errorf("policy: %w", err)
+			if len(read.Skipped) == 0 { // else it is a script of a Bro's, that asks for what it handles
+				return fmt.Errorf("policy: %w", err)
+			}
+			p.note("%v, or a handler for it to the policy: %q is asked for nothing", err, d.Tag)
 		}
 		p.destinations = append(p.destinations, collect.Destination{Destination: d})
 	}
@@ -110,6 +128,15 @@ func (p *plan) addPolicy(files []string) error {
 	}
 	p.secure.HostPass = read.Passphrase
 	return nil
+}
+
+// learnHandled makes the events known that the policy handles: a Bro asks for these.
+func (p *plan) learnHandled(events map[string][]string) {
+	for name, args := range events {
+		if _, known := p.known[name]; !known && catalog.IsName(name) {
+			p.known[name] = args
+		}
+	}
 }
 
 // choose makes sure that who is asked for a pattern is asked for something, or will

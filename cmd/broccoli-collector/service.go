@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -86,7 +84,7 @@ func (r *service) open(p *plan, s *signals) (err error) {
 		return err
 	}
 	cfg.Log = r.zeek.log(cfg.Log, true)
-	if r.listeners, err = p.listen(src, cfg.Comm); err != nil {
+	if r.listeners, err = p.listen(s.ctx, src, cfg.Comm); err != nil {
 		return err
 	}
 	if r.debug, err = p.opts.listenForDebugging(); err != nil {
@@ -175,45 +173,4 @@ func tell(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		slog.Warn(fmt.Sprintf("telling the service manager: %v", err), "error", err)
 	}
-}
-
-// report says what would be done, for "check": it has opened nothing.
-func (p *plan) report(to io.Writer) error {
-	if _, err := p.tls(); err != nil {
-		return usageError{err}
-	}
-	if err := p.opts.zeek.check(p.secure); err != nil {
-		return usageError{err}
-	}
-	if _, err := p.opts.logs.settings(p.asks); err != nil {
-		return usageError{err}
-	}
-	if err := p.checkAddresses(); err != nil {
-		return usageError{err}
-	}
-	if err := p.opts.logs.checkDir(); err != nil {
-		return err
-	}
-	for _, note := range p.notes {
-		fmt.Fprintln(to, note)
-	}
-	if names := p.opts.names; len(names) > 0 {
-		fmt.Fprintf(to, "certificates of peers that connect would have to be of %s\n", strings.Join(names, ", "))
-	}
-	for _, addr := range p.clear {
-		fmt.Fprintf(to, "would listen on %s\n", addr)
-	}
-	for _, addr := range p.secured {
-		fmt.Fprintf(to, "would listen on %s (TLS)\n", addr)
-	}
-	for i := range p.destinations {
-		d := &p.destinations[i]
-		how := "would wait for"
-		if d.Connect {
-			how = "would connect to"
-		}
-		fmt.Fprintf(to, "%s %v, %d known events\n", how, d, len(p.known.Select(d.Wants)))
-	}
-	fmt.Fprintln(to, "ok")
-	return nil
 }

@@ -217,7 +217,7 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		slog.Info(fmt.Sprintf("WebSocket clients are served at %s%s", at, how), "address", at.String(), "tls", how != "")
 	}
 	if o.listen != "" {
-		if err := listenOn(&z.listeners, o.listen, nil, tell); err != nil {
+		if err := listenOn(listenNow, &z.listeners, o.listen, nil, tell); err != nil {
 			return fmt.Errorf("for WebSocket clients: %w", err)
 		}
 	}
@@ -229,7 +229,7 @@ func (z *zeekPeers) listen(o *zeekOptions, s secure.Settings) error {
 		return fmt.Errorf("-zeek-tls-listen: TLS: %w", err)
 	}
 	z.sources = append(z.sources, tlsSource{src, false})
-	if err := listenOn(&z.listeners, o.secureListen, src.Server(), tell); err != nil {
+	if err := listenOn(listenNow, &z.listeners, o.secureListen, src.Server(), tell); err != nil {
 		return fmt.Errorf("for WebSocket clients: %w", err)
 	}
 	return nil

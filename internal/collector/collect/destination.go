@@ -42,6 +42,14 @@ func (d *Destination) address() string {
 	return netip.AddrPortFrom(d.Host, d.Port).String()
 }
 
+// Place returns where it is: the port counts when we connect to it.
+func (d *Destination) Place() string {
+	if d.Connect {
+		return d.address()
+	}
+	return d.Host.String()
+}
+
 // AnyName is the TLSName of a destination whose certificate may be of any name.
 const AnyName = "any"
 
@@ -52,6 +60,9 @@ func (d *Destination) certificateName() string {
 		return ""
 	case d.TLSName == "":
 		host, _, _ := net.SplitHostPort(d.address())
+		if addr, err := netip.ParseAddr(host); err == nil {
+			return addr.WithZone("").String() // that of an interface of ours
+		}
 		return host
 	}
 	return d.TLSName
@@ -79,7 +90,7 @@ func (d *Destination) match(w who) (ok bool, why string) {
 	switch {
 	case d.Anyone:
 		return true, ""
-	case !w.host.IsValid() || d.Host != w.host:
+	case !d.isAt(w.host):
 		return false, ""
 	case d.Class != w.class:
 		return false, fmt.Sprintf("%v %q is of class %q, it is of class %.200q", d.At, d.Tag, d.Class, w.class)
@@ -89,6 +100,12 @@ func (d *Destination) match(w who) (ok bool, why string) {
 		return false, fmt.Sprintf("%v %q has $tls_names=%v, its certificate is of \"%s\"", d.At, d.Tag, d.TLSNames, w.name)
 	}
 	return true, ""
+}
+
+// isAt reports whether an address is that of the destination, on the interface that it
+// names if it names one.
+func (d *Destination) isAt(host netip.Addr) bool {
+	return host.IsValid() && (d.Host == host || d.Host == host.WithZone(""))
 }
 
 // allows reports whether the certificate of the peer may be of that name.

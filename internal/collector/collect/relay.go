@@ -164,7 +164,7 @@ func (r *relay) admit(s *session, of *asker, name string, may []*audience) bool 
 		return false
 	}
 	if _, known := r.foreign[name]; !known {
-		host := s.host()
+		host := s.host().WithZone("")
 		if len(r.foreign) == maxForeign || r.hosts[host] == maxForeignHost {
 			return false
 		}

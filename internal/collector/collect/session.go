@@ -61,7 +61,7 @@ type session struct {
 // host returns the address of the peer, or none if it has none.
 func (s *session) host() netip.Addr {
 	ap, _ := netip.ParseAddrPort(s.from)
-	return ap.Addr().Unmap().WithZone("")
+	return ap.Addr().Unmap()
 }
 
 // handle speaks with one peer, which we have connected to if there is a link, until

@@ -22,6 +22,10 @@ type draft struct {
 	clear, ssl, nodes  listening
 	nodesSSL           bool
 	nodesIPv6          bool
+	nodesZone          string
+	listened           []listening // by listen()
+	// How much is compressed, by the default of either table.
+	remoteCompression, nodesCompression int
 }
 
 // listening is one of the three scripts that listen.
@@ -29,6 +33,7 @@ type listening struct {
 	loaded *Pos // where
 	host   netip.Addr
 	port   uint16 // 0: the default
+	ssl    bool   // of listen()
 }
 
 func newDraft() *draft {
@@ -38,22 +43,6 @@ func newDraft() *draft {
 		clear: listening{host: anywhere}, ssl: listening{host: anywhere},
 		nodes: listening{host: anywhere, port: portClear},
 	}
-}
-
-// drop forgets the entries of a table.
-func (d *draft) drop(table string) {
-	d.entries = slices.DeleteFunc(d.entries, func(e *entry) bool { return e.table == table })
-}
-
-// add puts an entry in, in place of one of the same tag.
-func (d *draft) add(e *entry) {
-	for i, old := range d.entries {
-		if old.table == e.table && old.Tag == e.Tag {
-			d.entries[i] = e
-			return
-		}
-	}
-	d.entries = append(d.entries, e)
 }
 
 // finish fills in defaults and checks what concerns more than one statement.
@@ -68,6 +57,9 @@ func (d *draft) finish() (*Policy, error) {
 		if e.Port == 0 {
 			e.Port = d.port(e)
 		}
+	}
+	if d.nodesZone != "" && d.nodes.host.Is6() {
+		d.nodes.host = d.nodes.host.WithZone(d.nodesZone)
 	}
 	if err := d.checkSame(); err != nil {
 		return nil, err
@@ -111,7 +103,7 @@ func (d *draft) checkSame() error {
 			k.names = e.TLSNames.String()
 		}
 		if first := cmp.Or(seen[anyName], seen[k]); first != nil {
-			return &Error{e.At, fmt.Sprintf("%s has the same host and class as %s (%v): the peer cannot be told apart",
+			return &Error{Pos: e.At, Msg: fmt.Sprintf("%s has the same host and class as %s (%v): the peer cannot be told apart",
 				quote(e.Tag), quote(first.Tag), first.At)}
 		}
 		seen[k] = e
@@ -121,7 +113,7 @@ func (d *draft) checkSame() error {
 
 func (d *draft) checkIPv6() error {
 	if at := d.nodes.loaded; at != nil && d.nodes.host.Is6() && !d.nodesIPv6 {
-		return &Error{*at, fmt.Sprintf("Communication::listen_interface is [%v]: expected Communication::listen_ipv6 = T", d.nodes.host)}
+		return &Error{Pos: *at, Msg: fmt.Sprintf("Communication::listen_interface is [%v]: expected Communication::listen_ipv6 = T", d.nodes.host)}
 	}
 	return nil
 }
@@ -138,6 +130,9 @@ func (d *draft) listeners() error {
 	if at := d.nodes.loaded; at != nil {
 		d.listen(d.nodes, d.nodesSSL, *at)
 	}
+	for _, l := range d.listened {
+		d.listen(l, l.ssl, *l.loaded)
+	}
 	explicit := len(d.Listeners) > 0
 	for _, e := range d.entries {
 		if e.Connect || d.listens(e.SSL) || explicit && !e.SSL {
@@ -145,7 +140,7 @@ func (d *draft) listeners() error {
 		}
 		switch {
 		case e.table == nodesTable && e.SSL && !d.nodesSSL:
-			return &Error{e.At, fmt.Sprintf("%s is waited for with $ssl=T: expected Communication::listen_ssl = T", quote(e.Tag))}
+			return &Error{Pos: e.At, Msg: fmt.Sprintf("%s is waited for with $ssl=T: expected Communication::listen_ssl = T", quote(e.Tag))}
 		case e.table == nodesTable:
 			d.listen(d.nodes, d.nodesSSL, e.At)
 		case e.SSL:
@@ -173,7 +168,7 @@ func (d *draft) checkAddresses() error {
 		for _, o := range d.Listeners[:i] {
 			same := l.Address.Addr() == o.Address.Addr() || l.Address.Addr().IsUnspecified() || o.Address.Addr().IsUnspecified()
 			if same && l.Address.Port() == o.Address.Port() {
-				return &Error{l.At, fmt.Sprintf("asks to listen on %v, but so does %v (%v)", l.Address, o.At, o.Address)}
+				return &Error{Pos: l.At, Msg: fmt.Sprintf("asks to listen on %v, but so does %v (%v)", l.Address, o.At, o.Address)}
 			}
 		}
 	}

@@ -1,15 +1,15 @@
 // Package policy reads the part of Bro's policy scripts that configures the
-// communication between Bros: destinations, ports, listening, TLS. docs/policy.md
-// says what is understood; anything else in a file is an error that says where,
-// and what was expected. It imports nothing of this project but the patterns.
+// communication between Bros: destinations, ports, listening, TLS. docs/policy.md says
+// what is understood. What does not concern communication is skipped; what does and is
+// not understood is an error that says where, and what was expected.
 package policy
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
 	"romanesco/internal/collector/pattern"
+	"romanesco/internal/collector/script"
 )
 
 // Policy is what the files say, with defaults filled in.
@@ -20,6 +20,15 @@ type Policy struct {
 	// CACertificate and PrivateKey are paths, empty if not given. PrivateKey has
 	// our certificate too.
 	CACertificate, PrivateKey, Passphrase string
+	// ListenRetry is how long to wait before trying again to listen, 0 for never.
+	ListenRetry time.Duration
+	// Events are those that the files handle, with what their arguments are called: of
+	// these a Bro asks its peers for those that match $events.
+	Events map[string][]string
+	// Notes are for the user to know: what is skipped, and what has no meaning here.
+	Notes []string
+	// Skipped are the statements that do not concern us.
+	Skipped []Skipped
 	// Forward says that what one peer sends goes on to others that want it
 	// (forward_remote_events).
 	Forward bool
@@ -82,18 +91,8 @@ func (p *Policy) NeedsSSL() (Pos, bool) {
 	return Pos{}, false
 }
 
-// Pos is a place in a file. Lines and columns count from 1.
-type Pos struct {
-	File         string
-	Line, Column int
-}
-
-func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
-
-// Error is what is wrong with a file, and where.
-type Error struct {
-	Pos Pos
-	Msg string
-}
-
-func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
+// Pos is a place in a file, Error what is wrong with it and where.
+type (
+	Pos   = script.Pos
+	Error = script.Error
+)

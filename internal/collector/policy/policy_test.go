@@ -4,27 +4,45 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
+// texts are files that are not on a disk.
+type texts map[string]string
+
+func (t texts) kind(path string) (isFile, isFolder bool) {
+	_, isFile = t[path]
+	for name := range t {
+		isFolder = isFolder || strings.HasPrefix(name, path+"/")
+	}
+	return isFile, isFolder
+}
+
+func (texts) identity(path string) string { return filepath.Clean(path) }
+
+func (t texts) read(path string) (text, identity string, err error) {
+	text, ok := t[path]
+	if !ok {
+		return "", "", &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
+	}
+	return text, path, nil
+}
+
 // parse reads text as if it stood in a file "local.bro", beside the others.
 func parse(text string, others map[string]string) (*Policy, error) {
-	l := loader{draft: newDraft(), loaded: map[string]bool{}, read: func(path string) ([]byte, error) {
-		if path == "local.bro" {
-			return []byte(text), nil
-		}
-		if other, ok := others[path]; ok {
-			return []byte(other), nil
-		}
-		return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
-	}}
+	all := texts{"local.bro": text}
+	for name, other := range others {
+		all[name] = other
+	}
+	l := newLoader(all)
 	if err := l.file("local.bro"); err != nil {
 		return nil, err
 	}
-	return l.draft.finish()
+	return l.finish()
 }
 
 func mustParse(t *testing.T, text string) *Policy {

@@ -1,144 +1,179 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"romanesco/internal/collector/pattern"
+	"romanesco/internal/collector/script"
 )
 
-// The values of Bro's literals. Each takes the next token, which must be one of
-// its kind.
+// A value is one of: bool, int64, float64, string, netip.Addr, netip.Prefix,
+// time.Duration, *pattern.Pattern, or one of these.
+type value any
 
-func (p *parser) want(k kind, expected string) (token, error) {
-	t := p.tok
-	if t.kind != k {
-		return t, p.fail(t.at, "expected %s, found %v", expected, t)
+type (
+	port struct {
+		number uint64
+		proto  string
 	}
-	return t, p.advance()
+	// symbol is a member of an enumeration.
+	symbol string
+	// table is a table, or a set: that has no values.
+	table struct {
+		order []*item
+		items map[string]*item
+		set   bool
+		twice *item // a key that its first value has twice
+	}
+	item struct {
+		keys []value
+		cell
+		seq  int // orders the items of all tables
+		gone bool
+		key  script.Place
+	}
+	record struct {
+		fields map[string]member
+		order  []string
+		at     script.Place
+		end    script.Place
+	}
+	member struct {
+		cell
+		name script.Place // where the field is named
+	}
+	vector []value
+	// unknown is what cannot be known here, with the reason.
+	unknown struct{ err error }
+)
+
+// cell is a value and where it was given.
+type cell struct {
+	value
+	at script.Place
 }
 
-func (p *parser) stringValue() (string, error) {
-	t := p.tok
-	if t.kind != tokString {
-		return "", p.fail(t.at, `expected a string such as "text", found %v`, t)
+func newTable() *table { return &table{items: map[string]*item{}} }
+
+func (t *table) find(keys []value) *item { return t.items[keyOf(keys)] }
+
+// put returns the item of keys, which is new if there is none.
+func (t *table) put(keys []value, key script.Place, seq int) (i *item, isNew bool) {
+	name := keyOf(keys)
+	if i := t.items[name]; i != nil {
+		return i, false
 	}
-	s, err := p.unquote(t)
-	if err != nil {
-		return "", err
+	i = &item{keys: keys, key: key, seq: seq}
+	if name != "" {
+		t.items[name] = i
 	}
-	return s, p.advance()
+	t.order = append(t.order, i)
+	return i, true
 }
 
-func (p *parser) boolValue() (bool, error) {
-	t, err := p.want(tokBool, "T or F")
-	return t.text == "T", err
+func (t *table) remove(keys []value) {
+	name := keyOf(keys)
+	if i := t.items[name]; i != nil {
+		i.gone = true
+		delete(t.items, name)
+	}
 }
 
-// portValue takes a port that can be connected to.
-func (p *parser) portValue() (uint16, error) {
-	const expected = "a port such as 47757/tcp"
-	t, err := p.want(tokPort, expected)
-	if err != nil {
-		return 0, err
+func (t *table) clear() {
+	for _, i := range t.order {
+		i.gone = true
 	}
-	number, proto, _ := strings.Cut(t.text, "/")
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 {
-		return 0, p.fail(t.at, "expected a port from 1 to 65535, found %.60s", t.text)
-	}
-	if proto != "tcp" {
-		return 0, p.fail(t.at, "expected %s, found %s: Bros talk over TCP", expected, t.text)
-	}
-	return uint16(n), nil
+	t.order, t.items = nil, map[string]*item{}
 }
 
-func (p *parser) addrValue() (netip.Addr, error) {
-	const expected = "an address such as 10.1.2.3 or [2001:db8::1]"
-	if t := p.tok; t.kind == tokHost {
-		return netip.Addr{}, p.fail(t.at, "expected %s, found %v; names are not looked up", expected, t)
-	}
-	t, err := p.want(tokAddr, expected)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	a, err := netip.ParseAddr(strings.Trim(t.text, "[]"))
-	if err != nil {
-		return a, p.fail(t.at, "expected %s, found %.60s", expected, t.text)
-	}
-	return a.Unmap(), nil
-}
-
-// maxInterval bounds intervals to what a timer can take.
-const maxInterval = 10 * 365 * 24 * time.Hour
-
-var units = []struct {
-	name string
-	unit time.Duration
-}{
-	{"day", 24 * time.Hour}, {"hr", time.Hour}, {"min", time.Minute},
-	{"msec", time.Millisecond}, {"usec", time.Microsecond}, {"sec", time.Second},
-}
-
-func (p *parser) intervalValue() (time.Duration, error) {
-	const expected = "an interval such as 10 secs or 1.5 min"
-	t, err := p.want(tokInterval, expected)
-	if err != nil {
-		return 0, err
-	}
-	text := strings.TrimSuffix(t.text, "s")
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.name)
-		if !ok {
-			continue
+// keyOf returns what equal keys have in common, empty for those that are not compared:
+// what is not known, and what has other values in it.
+func keyOf(keys []value) string {
+	var b []byte
+	for _, k := range keys {
+		switch k := k.(type) {
+		case string:
+			b = strconv.AppendQuote(append(b, 's'), k)
+		case netip.Addr:
+			b = k.AppendTo(append(b, 'a'))
+		case int64:
+			b = strconv.AppendInt(append(b, 'i'), k, 10)
+		case bool, float64, netip.Prefix, time.Duration, port, symbol:
+			b = fmt.Appendf(b, "%T%v", k, k)
+		default:
+			return ""
 		}
-		f, err := strconv.ParseFloat(strings.TrimRight(number, allBlank), 64)
-		if err != nil || f*u.unit.Seconds() > maxInterval.Seconds() {
-			return 0, p.fail(t.at, "expected an interval of ten years at most, found %.60s", t.text)
-		}
-		return time.Duration(f * float64(u.unit)), nil
+		b = append(b, ',')
 	}
-	return 0, p.fail(t.at, "expected %s, found %v", expected, t)
+	return string(b)
 }
 
-func (p *parser) countValue(most uint64) (uint64, error) {
-	t := p.tok
-	n, err := strconv.ParseUint(t.text, 0, 64)
-	if strings.HasPrefix(t.text, "0") && !strings.HasPrefix(t.text, "0x") {
-		n, err = strconv.ParseUint(t.text, 10, 64) // no octal numbers in Bro
+// describe returns how messages call a value.
+func describe(v value) string {
+	switch v := v.(type) {
+	case bool:
+		return map[bool]string{true: "T", false: "F"}[v]
+	case int64:
+		return "the number " + strconv.FormatInt(v, 10)
+	case float64:
+		return fmt.Sprintf("the fraction %v", v)
+	case string:
+		return fmt.Sprintf("the string %.60q", v)
+	case netip.Addr:
+		return fmt.Sprintf("the address %v", v)
+	case netip.Prefix:
+		return fmt.Sprintf("the network %v", v)
+	case port:
+		return fmt.Sprintf("the port %v", v)
+	case time.Duration:
+		return fmt.Sprintf("the interval %v", v)
+	case *pattern.Pattern:
+		return fmt.Sprintf("the pattern %.60s", v)
+	case symbol:
+		return string(v)
+	case *table:
+		if v.set {
+			return "a set"
+		}
+		return "a table"
+	case *record:
+		return "a record"
+	case vector:
+		return "a vector"
+	case unknown:
+		return "a value that is not known here"
 	}
-	if t.kind != tokCount || err != nil || n > most {
-		return 0, p.fail(t.at, "expected a number from 0 to %d, found %v", most, t)
-	}
-	return n, p.advance()
+	return "nothing"
 }
 
-// patternValue takes a pattern, or several joined by |.
-func (p *parser) patternValue() (*pattern.Pattern, error) {
-	var all []*pattern.Pattern
-	first := p.tok.at
-	for {
-		t, err := p.want(tokPattern, "a pattern such as /sensor_sshd.*/")
-		if err != nil {
-			return nil, err
+func (p port) String() string { return fmt.Sprintf("%d/%s", p.number, p.proto) }
+
+// text returns what Bro prints of a value, for fmt().
+func text(v value) (string, bool) {
+	switch v := v.(type) {
+	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64, float64:
+		if b, ok := v.(bool); ok {
+			return describe(b), true
 		}
-		one, err := pattern.Compile(t.text[1 : len(t.text)-1])
-		if err != nil {
-			return nil, p.patternError(t.at+1, err)
-		}
-		all = append(all, one)
-		if !p.isMark("|") {
-			break
-		}
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
+		return fmt.Sprint(v), true
 	}
-	joined, err := pattern.Or(all...)
-	if err != nil {
-		return nil, p.patternError(first, err)
+	return "", false
+}
+
+// empty is the value of a variable that has been given none: what has other values in it
+// is there, and empty. word is the first of its type.
+func empty(word string, at script.Place) value {
+	switch word {
+	case "table", "set":
+		return newTable()
+	case "vector":
+		return vector(nil)
+	case "", "addr", "any", "bool", "count", "counter", "double", "event", "file", "function", "hook", "int", "interval",
+		"list", "net", "opaque", "pattern", "port", "string", "subnet", "time", "timer", "enum":
+		return nil
 	}
-	return joined, nil
+	return &record{fields: map[string]member{}, at: at, end: at} // or an enumeration
 }

@@ -1,0 +1,301 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"romanesco/internal/collector/pattern"
+	"romanesco/internal/collector/script"
+)
+
+// binary returns what an operator makes of two values.
+func (s *scope) binary(x *script.Binary, at script.Place) value {
+	switch x.Op {
+	case "=", "+=", "-=":
+		return s.store(x, at)
+	case "&&", "||":
+		return s.logical(x, at)
+	}
+	a, b := s.eval(x.X), s.eval(x.Y)
+	if !s.spend(costOf(a), at) {
+		return unknown{s.exhausted}
+	}
+	for _, v := range []value{a, b} {
+		if u, ok := v.(unknown); ok {
+			return u
+		}
+	}
+	switch x.Op {
+	case "in":
+		return s.in(a, b, at)
+	case "!in":
+		if v, ok := s.in(a, b, at).(bool); ok {
+			return !v
+		}
+	case "==", "!=":
+		if v, ok := same(a, b); ok {
+			return v == (x.Op == "==")
+		}
+	}
+	if v := operate(x.Op, a, b, at); v != nil {
+		return v
+	}
+	return failed(at, "%s between %s and %s is not understood", x.Op, describe(a), describe(b))
+}
+
+// costOf is what it takes to join a value with another one, in steps.
+func costOf(v value) int {
+	if p, ok := v.(*pattern.Pattern); ok {
+		return 500 + len(p.String())
+	}
+	return 0
+}
+
+// logical looks at the second one only where that matters.
+func (s *scope) logical(x *script.Binary, at script.Place) value {
+	decides := x.Op == "||"
+	a := s.eval(x.X)
+	if a == decides {
+		return a
+	}
+	b := s.eval(x.Y)
+	if b == decides {
+		return b
+	}
+	for _, v := range []value{a, b} {
+		if u, ok := v.(unknown); ok {
+			return u
+		}
+	}
+	if a == !decides && b == !decides {
+		return !decides
+	}
+	return failed(at, "expected T or F on both sides of %s", x.Op)
+}
+
+// same reports whether two values are equal, if that can be told.
+func same(a, b value) (equal, ok bool) {
+	switch a := a.(type) {
+	case bool, int64, float64, string, netip.Addr, netip.Prefix, port, time.Duration, symbol:
+		return a == b, true
+	}
+	return false, false
+}
+
+func operate(op string, a, b value, at script.Place) value {
+	switch a := a.(type) {
+	case int64:
+		if b, ok := b.(int64); ok {
+			return integers(op, a, b)
+		}
+		if b, ok := b.(time.Duration); ok && op == "*" {
+			return scaled(b, float64(a), at)
+		}
+	case float64:
+		if b, ok := b.(time.Duration); ok && op == "*" {
+			return scaled(b, a, at)
+		}
+	case time.Duration:
+		return durations(op, a, b, at)
+	case string:
+		if b, ok := b.(string); ok && op == "+" && len(a)+len(b) <= maxText {
+			return a + b
+		}
+	case *pattern.Pattern:
+		if b, ok := b.(*pattern.Pattern); ok && op == "|" {
+			return either(at, a, b)
+		}
+	}
+	return nil
+}
+
+func either(at script.Place, all ...*pattern.Pattern) value {
+	p, err := pattern.Or(all...)
+	if err != nil {
+		return failed(at, "%v", err)
+	}
+	return p
+}
+
+func integers(op string, a, b int64) value {
+	const most = 1 << 40 // far from where it would overflow
+	if max(a, -a, b, -b) > most {
+		return nil
+	}
+	switch op {
+	case "+":
+		return a + b
+	case "-":
+		return a - b
+	case "*":
+		if max(a, -a) < 1<<20 && max(b, -b) < 1<<20 {
+			return a * b
+		}
+	case "/", "%":
+		if b == 0 {
+			return nil
+		}
+		if op == "/" {
+			return a / b
+		}
+		return a % b
+	case "<":
+		return a < b
+	case "<=":
+		return a <= b
+	case ">":
+		return a > b
+	case ">=":
+		return a >= b
+	}
+	return nil
+}
+
+func scaled(d time.Duration, by float64, at script.Place) value {
+	if f := d.Seconds() * by; f >= -maxInterval.Seconds() && f <= maxInterval.Seconds() {
+		return time.Duration(f * float64(time.Second))
+	}
+	return failed(at, "expected an interval of ten years at most")
+}
+
+func durations(op string, a time.Duration, b value, at script.Place) value {
+	switch b := b.(type) {
+	case int64:
+		if op == "*" {
+			return scaled(a, float64(b), at)
+		}
+		if op == "/" && b != 0 {
+			return scaled(a, 1/float64(b), at)
+		}
+	case float64:
+		if op == "*" {
+			return scaled(a, b, at)
+		}
+	case time.Duration:
+		switch op {
+		case "+", "-":
+			if op == "-" {
+				b = -b
+			}
+			return scaled(a+b, 1, at)
+		case "<":
+			return a < b
+		case ">":
+			return a > b
+		}
+	}
+	return nil
+}
+
+// store assigns. It returns the value, or what is wrong.
+func (s *scope) store(x *script.Binary, at script.Place) value {
+	v := s.eval(x.Y)
+	if x.Op != "=" {
+		v = s.combined(s.eval(x.X), x.Op, v, at)
+	}
+	c := cell{v, s.place(x.Y)}
+	switch to := x.X.(type) {
+	case *script.Ident:
+		if full := s.resolve(to.Name, s.module); isTable(full) && s.locals[to.Name] == nil {
+			return s.storeTable(full, v, at)
+		}
+		s.assign(to.Name, c)
+		return v
+	case *script.Index:
+		return s.storeAt(to, c)
+	case *script.Field:
+		r, ok := s.eval(to.X).(*record)
+		if !ok {
+			return failed(at, "expected a record before $%s", to.Name)
+		}
+		r.set(to.Name, member{c, s.place(to)})
+		return v
+	}
+	return failed(at, "this cannot be assigned to")
+}
+
+// storeTable gives one of the two tables the entries of another one.
+func (s *scope) storeTable(full string, v value, at script.Place) value {
+	t := s.tableOf(full)
+	switch v := v.(type) {
+	case unknown:
+		return v
+	case *table:
+		if v == t {
+			return t
+		}
+		t.clear()
+		return s.combined(t, "+=", v, at)
+	}
+	return failed(at, "expected a table of destinations, found %s", describe(v))
+}
+
+// storeAt puts a value into a table.
+func (s *scope) storeAt(to *script.Index, c cell) value {
+	if len(to.Keys) == 0 {
+		return failed(s.place(to), "expected a key between the brackets")
+	}
+	at := s.place(to.Keys[0])
+	t, ok := s.eval(to.X).(*table)
+	if !ok {
+		return failed(s.place(to), "expected a table before the [")
+	}
+	keys := s.values(to.Keys)
+	for _, k := range keys {
+		if u, ok := k.(unknown); ok {
+			return u
+		}
+	}
+	if !s.grow(1, at) {
+		return unknown{s.exhausted}
+	}
+	i, _ := t.put(keys, at, s.next())
+	i.cell, i.key = c, at
+	t.set = false
+	return c.value
+}
+
+// combined is the value of += and -=. A table is changed in its place.
+func (s *scope) combined(old value, op string, v value, at script.Place) value {
+	for _, x := range []value{old, v} {
+		if u, ok := x.(unknown); ok {
+			return u
+		}
+	}
+	t, ok := old.(*table)
+	if !ok {
+		if p, ok := old.(*pattern.Pattern); ok && op == "+=" {
+			if b, ok := v.(*pattern.Pattern); ok {
+				return either(at, p, b)
+			}
+		}
+		if r := operate(strings.TrimSuffix(op, "="), old, v, at); r != nil {
+			return r
+		}
+		return failed(at, "%s between %s and %s is not understood", op, describe(old), describe(v))
+	}
+	add, ok := v.(*table)
+	if !ok {
+		add = newTable()
+		add.put([]value{v}, at, s.next())
+		add.set = true
+	}
+	if len(t.items) == 0 {
+		t.set = add.set
+	}
+	if !s.spend(len(add.order), at) {
+		return unknown{s.exhausted}
+	}
+	for _, i := range add.order {
+		switch {
+		case i.gone:
+		case op == "-=":
+			t.remove(i.keys)
+		default:
+			mine, _ := t.put(i.keys, i.key, i.seq)
+			mine.cell, mine.key = i.cell, i.key
+		}
+	}
+	return t
+}

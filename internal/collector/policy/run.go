@@ -1,0 +1,348 @@
+package policy
+
+import (
+	"romanesco/internal/collector/script"
+)
+
+// jump is how a statement ends what it is in.
+type jump uint8
+
+const (
+	goesOn jump = iota
+	next
+	leaves
+	returns
+)
+
+// frame is a function that runs.
+type frame struct {
+	scope
+	result value
+	// doubtful says why it is not known whether this is executed.
+	doubtful *unknown
+	err      error // what concerns communication and cannot be done
+}
+
+// parse reads the body of a function, once.
+func (f *function) parse() error {
+	if f.runs {
+		return f.err
+	}
+	f.runs = true
+	p, err := f.file.Parse(f.body+1, f.to-1)
+	if err == nil {
+		f.stmts, err = p.Statements()
+	}
+	f.params = parameters(f.file, f.from, f.body)
+	f.err = err
+	return err
+}
+
+// parameters returns the names of what a function takes.
+func parameters(file *script.File, from, to int) (names []string) {
+	all, err := tokensOf(file, from, to)
+	depth := 0
+	for i, t := range all {
+		switch {
+		case t.Is("("), t.Is("["), t.Is("{"):
+			depth++
+		case t.Is(")"), t.Is("]"), t.Is("}"):
+			if depth--; depth == 0 {
+				return names
+			}
+		case err == nil && depth == 1 && t.Is(":") && i > 0:
+			names = append(names, all[i-1].Text)
+		}
+	}
+	return names
+}
+
+// run calls a function of a file. What comes back is unknown where it cannot be told.
+func (s *scope) run(f *function, args []value, at script.Place) value {
+	if err := f.parse(); err != nil {
+		return unknown{err}
+	}
+	if s.calls == maxCalls {
+		return failed(at, "functions call each other deeper than %d", maxCalls)
+	}
+	s.calls++
+	defer func() { s.calls-- }()
+	r := &frame{scope: scope{env: s.env, file: f.file, module: f.module, locals: map[string]*cell{}}}
+	for i, name := range f.params {
+		if i < len(args) {
+			r.locals[name] = &cell{args[i], at}
+		}
+	}
+	r.block(f.stmts)
+	switch {
+	case r.err != nil && s.exhausted == nil:
+		s.env.fatal(r.err)
+		return unknown{r.err}
+	case r.result == nil:
+		return true // of a function that returns nothing
+	}
+	return r.result
+}
+
+// fatal keeps the first error that nothing can go on with.
+func (e *env) fatal(err error) {
+	if e.exhausted == nil {
+		e.exhausted = err
+	}
+}
+
+func (r *frame) block(list []script.Stmt) jump {
+	for _, st := range list {
+		if j := r.statement(st); j != goesOn || r.err != nil || r.exhausted != nil {
+			return j
+		}
+	}
+	return goesOn
+}
+
+func (r *frame) statement(st script.Stmt) jump {
+	at := r.place(st)
+	if !r.spend(1, at) {
+		return returns
+	}
+	switch st := st.(type) {
+	case *script.Block:
+		return r.block(st.List)
+	case *script.Do:
+		r.do(st)
+	case *script.Local:
+		c := &cell{nil, at}
+		if st.X != nil {
+			c.value = r.eval(st.X)
+			r.need(c.value, st)
+		} else {
+			c.value = empty(st.Type, at)
+		}
+		r.locals[st.Name] = c
+	case *script.If:
+		return r.choose(st)
+	case *script.For:
+		return r.loop(st)
+	case *script.Jump:
+		return r.jump(st)
+	case *script.Change:
+		r.change(st)
+	case *script.Other:
+		r.doubt(st, st.End())
+	}
+	return goesOn
+}
+
+// touches returns where a statement changes communication.
+func (r *frame) touches(from, to int) (at script.Place, why string, ok bool) {
+	all, err := tokensOf(r.file, from, to)
+	if err != nil || !r.spend(len(all)/2, script.Place{File: r.file, At: from}) {
+		return at, "", false
+	}
+	offset, why, ok := r.changes(all, r.module)
+	if !ok {
+		for _, f := range r.names(all, r.module) {
+			if f.acts != nil {
+				return script.Place{File: r.file, At: from}, f.why, true
+			}
+		}
+	}
+	return script.Place{File: r.file, At: offset}, why, ok
+}
+
+// doubt passes over statements that are not understood or may not be executed: what
+// they assign is not known any more, and communication they may not change.
+func (r *frame) doubt(st script.Stmt, to int) {
+	from := r.place(st)
+	if at, why, ok := r.touches(from.At, to); ok {
+		r.err = at.Fail("this %s in a way that is not understood", why)
+		return
+	}
+	all, err := tokensOf(r.file, from.At, to)
+	if err != nil {
+		return
+	}
+	for i, t := range all {
+		if t.Kind == script.Name && i+1 < len(all) && (assigns(all[i+1]) || all[i+1].Is("[") || all[i+1].Is("$")) && !(i > 0 && all[i-1].Is("$")) {
+			if r.locals[t.Text] != nil || r.vars[r.resolve(t.Text, r.module)] != nil && assignsLater(all, i+1) {
+				r.assign(t.Text, cell{failed(from, "what is assigned to %s here is not understood", t.Text), from})
+			}
+		}
+	}
+}
+
+// assignsLater reports whether X[...]$f... is assigned to.
+func assignsLater(all []script.Token, i int) bool {
+	for ; i < len(all); i++ {
+		switch {
+		case assigns(all[i]):
+			return true
+		case all[i].Is("["):
+			i = behind(all, i)
+		case all[i].Is("$"):
+			i++
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// do evaluates an expression for what it does.
+func (r *frame) do(st *script.Do) {
+	if c, ok := st.X.(*script.Call); ok {
+		if name, ok := c.F.(*script.Ident); ok && (name.Name == "terminate" || name.Name == "exit") {
+			r.err = r.place(st).Fail("%s() is called here: a Bro would end", name.Name)
+			return
+		}
+	}
+	r.need(r.eval(st.X), st)
+}
+
+// need has what a statement makes of communication be known, and that it is executed.
+func (r *frame) need(v value, st script.Stmt) {
+	u, bad := v.(unknown)
+	if r.doubtful != nil {
+		u, bad = *r.doubtful, true
+	}
+	if !bad || r.exhausted != nil {
+		return
+	}
+	if _, _, ok := r.touches(st.Where(), st.End()); ok {
+		r.err = u.err
+	}
+}
+
+func (r *frame) choose(st *script.If) jump {
+	switch c := r.eval(st.Cond).(type) {
+	case bool:
+		if c {
+			return r.statement(st.Then)
+		}
+		if st.Else != nil {
+			return r.statement(st.Else)
+		}
+		return goesOn
+	case unknown:
+		to := st.Then.End()
+		if st.Else != nil {
+			to = st.Else.End()
+		}
+		r.uncertain(st, to, c)
+	default:
+		r.uncertain(st, st.Then.End(), failed(r.place(st.Cond), "expected T or F as a condition, found %s", describe(c)))
+	}
+	return goesOn
+}
+
+// uncertain passes over a branch of which it is not known whether it is executed.
+func (r *frame) uncertain(st script.Stmt, to int, why unknown) {
+	if r.doubt(st, to); r.err != nil {
+		r.err = why.err
+		return
+	}
+	all, _ := tokensOf(r.file, st.Where(), to)
+	for _, t := range all {
+		if t.Says("return") || t.Says("next") || t.Says("break") {
+			r.doubtful = &why // what follows may not be executed
+		}
+	}
+}
+
+func (r *frame) loop(st *script.For) jump {
+	over := r.eval(st.X)
+	var rounds [][]value
+	switch v := over.(type) {
+	case *table:
+		for _, i := range v.order {
+			if !i.gone {
+				rounds = append(rounds, i.keys)
+			}
+		}
+	case vector:
+		for i := range v {
+			rounds = append(rounds, []value{int64(i)})
+		}
+	case unknown:
+		r.uncertain(st, st.Do.End(), v)
+		return goesOn
+	default:
+		r.uncertain(st, st.Do.End(), failed(r.place(st.X), "expected a table or a set, found %s", describe(over)))
+		return goesOn
+	}
+	if !r.spend(len(rounds), r.place(st)) {
+		return goesOn
+	}
+	for _, keys := range rounds {
+		r.bind(st, keys, over)
+		switch j := r.statement(st.Do); {
+		case j == returns:
+			return j
+		case j == leaves, r.err != nil, r.exhausted != nil:
+			return goesOn
+		}
+	}
+	return goesOn
+}
+
+// bind gives the names of a loop their values for one round.
+func (r *frame) bind(st *script.For, keys []value, over value) {
+	for i, name := range st.Names {
+		if i < len(keys) {
+			r.locals[name] = &cell{keys[i], r.place(st)}
+		}
+	}
+	if st.Value == "" {
+		return
+	}
+	var v value = failed(r.place(st), "%s has no value", st.Value)
+	if t, ok := over.(*table); ok && t.find(keys) != nil {
+		v = t.find(keys).value
+	}
+	r.locals[st.Value] = &cell{v, r.place(st)}
+}
+
+func (r *frame) jump(st *script.Jump) jump {
+	switch st.Word {
+	case "next":
+		return next
+	case "break":
+		return leaves
+	}
+	if st.X != nil {
+		r.result = r.eval(st.X)
+		r.need(r.result, st)
+	}
+	if r.doubtful != nil {
+		r.result = *r.doubtful
+	}
+	return returns
+}
+
+// change is add or delete.
+func (r *frame) change(st *script.Change) {
+	x, ok := st.X.(*script.Index)
+	if !ok || len(x.Keys) == 0 {
+		r.doubt(st, st.End())
+		return
+	}
+	t, ok := r.eval(x.X).(*table)
+	if !ok {
+		r.doubt(st, st.End())
+		return
+	}
+	keys := r.values(x.Keys)
+	for _, k := range keys {
+		if _, bad := k.(unknown); bad {
+			r.doubt(st, st.End())
+			return
+		}
+	}
+	at := r.place(x.Keys[0])
+	if st.Word == "delete" {
+		t.remove(keys)
+	} else if r.grow(1, at) {
+		t.put(keys, at, r.env.next())
+		t.set = true
+	}
+}

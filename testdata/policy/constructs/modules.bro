@@ -1,0 +1,12 @@
+# A setting is meant where the name means it, whatever the module.
+module Communication;
+redef nodes += { ["a"] = [$host=10.0.0.1] };
+redef listen_port = 4/tcp;
+module Mine;
+global nodes: table[string] of count;
+global listen_port = 5/tcp;
+redef nodes += { ["b"] = 1 };
+redef listen_port = 6/tcp;
+function connect(a: addr) { print a; }
+event new_connection(c: connection) { connect(c$id$orig_h); }
+redef GLOBAL::Communication::listen_ssl = F;

@@ -1,0 +1,1 @@
+redef Communication::nodes += { ["folder"] = [$host=10.0.0.3] };

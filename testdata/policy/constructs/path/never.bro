@@ -1,0 +1,1 @@
+redef Communication::nodes += { ["never"] = [$host=10.0.0.4] };

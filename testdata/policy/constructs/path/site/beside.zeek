@@ -1,0 +1,1 @@
+redef Communication::nodes += { ["beside"] = [$host=10.0.0.1] };

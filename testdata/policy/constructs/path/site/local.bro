@@ -1,0 +1,1 @@
+@load frameworks/communication/listen

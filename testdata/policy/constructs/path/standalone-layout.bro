@@ -1,0 +1,1 @@
+redef Communication::listen_port = 47760/tcp;

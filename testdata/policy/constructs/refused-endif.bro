@@ -1,0 +1,2 @@
+@ifdef ( Remote::destinations )
+redef Remote::destinations += { };

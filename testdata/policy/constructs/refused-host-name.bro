@@ -1,0 +1,3 @@
+redef Remote::destinations += {
+	["a"] = [$host=sensor.example.com],
+};

@@ -1,0 +1,4 @@
+event connection_established(c: connection)
+	{
+	Communication::nodes["new"] = [$host=c$id$orig_h];
+	}

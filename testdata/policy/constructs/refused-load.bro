@@ -1,0 +1,4 @@
+@ifdef ( SSL::Info )
+@load protocols/ssl/weak-keys
+@load frameworks/communication/listen
+@endif

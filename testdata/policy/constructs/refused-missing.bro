@@ -1,0 +1,1 @@
+@load site/no-such-file

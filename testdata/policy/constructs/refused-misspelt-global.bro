@@ -1,0 +1,1 @@
+redef ssl_private_keys = "a";

@@ -1,0 +1,1 @@
+Communication::node["a"] = [$host=1.2.3.4];

@@ -1,0 +1,1 @@
+Communication::nodes = 5;

@@ -1,0 +1,1 @@
+redef Communication::nodes += Control::commands;

@@ -1,0 +1,2 @@
+const h = best_host();
+redef Communication::nodes += { ["a"] = [$host=h] };

@@ -187,7 +187,7 @@ core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
 		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
 		-tags netgo,osusergo -ldflags '-s -w' \
-		-o $(BUILD)/core/linked.so ./internal/library/core
+		-o $(BUILD)/core/linked.so ./internal/library/inhost
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so

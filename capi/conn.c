@@ -217,7 +217,7 @@ bro_conn_get_peer_class(const BroConn *bc)
 
 /* All that waits in one direction, in the rings, outside of them, in the core and on disk. */
 static int
-waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core,
+waiting(const struct ring *ring, const uint64_t *far, const uint32_t *in_core,
         const uint32_t *spooled)
 {
     uint64_t n = ring_used(ring) + __atomic_load_n(far, __ATOMIC_RELAXED) +
@@ -244,8 +244,8 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
         return; /* all of it is the parent's */
     l = locked_link(bc);
     if (l) {
-        cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
-        cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
+        cs->tx_buflen = waiting(&bc->memory.out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
+        cs->rx_buflen = waiting(&bc->memory.in, &l->far_in, &l->rx_buffered, NULL);
     }
     unlock(bc);
 }
@@ -269,8 +269,8 @@ conn_free(BroConn *bc)
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
-    link_free(bc->link);
-    link_unmap(bc->inherited);
+    link_free(&bc->memory);
+    link_unmap(&bc->inherited);
     if (bc->spool)
         spool_forget(bc->spool);
     pthread_mutex_destroy(&bc->turn);

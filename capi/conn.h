@@ -5,6 +5,7 @@
 #define ROMANESCO_CONN_H
 
 #include "api.h"
+#include "core_call.h"
 #include "descriptor.h"
 #include "error.h"
 #include "link.h"
@@ -70,9 +71,11 @@ struct bro_conn {
 
     /* One thread at a time connects, ends the connection or makes it the process's own. */
     pthread_mutex_t turn;
-    pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
-    struct link *link;    /* NULL until the first connect */
-    struct spool *spool;  /* where the outbound ring lies, or NULL */
+    pthread_mutex_t lock;        /* of all that follows, and of the outbound ring's end */
+    struct link *link;           /* NULL until the first connect */
+    struct link_memory memory;   /* where that is, and its rings */
+    struct core_memory for_core; /* the same for a core in this process; in turn */
+    struct spool *spool;         /* where the outbound ring lies, or NULL */
     struct handler *handlers;
     struct attachment *attachments;
     int link_type;                   /* of packets */
@@ -88,9 +91,10 @@ struct bro_conn {
     /* Its own: */
     struct link_record *current; /* what the handlers have now, of the link from */
     struct link *from;
-    uint64_t next;          /* where the ring goes on behind it */
-    int doomed;             /* a handler has deleted the connection */
-    struct link *inherited; /* the parent's, while a handler runs that was called before fork() */
+    uint64_t next; /* where the ring goes on behind it */
+    int doomed;    /* a handler has deleted the connection */
+    struct link_memory
+        inherited; /* the parent's, while a handler runs that was called before fork() */
 };
 
 /* The state, whoever has the lock. */

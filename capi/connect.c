@@ -34,36 +34,35 @@
 
 /* The link, and the spool if there is to be one. A socket that was given leads to
  * nobody to whom another process could send what is left. */
-static struct link *
+static int
 new_link(BroConn *bc, struct reason *why)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
     size_t bytes = link_ring_bytes(bc->queue_bytes);
-    struct link *l;
 
     if (dir && !bc->spool)
         bc->spool = spool_new(dir, bc->peer, bytes, why);
     if (dir && !bc->spool)
-        return NULL;
-    l = link_new(bytes, bc->spool);
-    if (!l)
-        reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
-    return l;
+        return FALSE;
+    if (!link_new(&bc->memory, bytes, bc->spool))
+        return reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
+    __atomic_store_n(&bc->link, bc->memory.link, __ATOMIC_RELEASE);
+    return TRUE;
 }
 
 int
 conn_make_link(BroConn *bc, struct reason *why)
 {
-    int held;
+    int held, made;
 
     if (bc->link)
         return TRUE;
     if (exit_has_begun())
         return reason_set(why, "exit() has begun");
     held = cancel_hold();
-    __atomic_store_n(&bc->link, new_link(bc, why), __ATOMIC_RELEASE);
+    made = new_link(bc, why);
     cancel_release(held);
-    return bc->link != NULL;
+    return made;
 }
 
 /* A host that closes all descriptors may have the number for a file of its own. */
@@ -137,7 +136,7 @@ void
 conn_close(BroConn *bc, uint32_t timeout_ms)
 {
     conn_stop(bc);
-    if (conn_state(bc) == LINK_CLOSING && !core_close(&bc->link, 1, timeout_ms))
+    if (conn_state(bc) == LINK_CLOSING && !core_close(&bc, 1, timeout_ms))
         LOG_LATER(BRO_LOG_WARNING, "[%s] not everything that was accepted has been written",
                   bc->peer ? bc->peer : "");
     if (bc->link)
@@ -150,7 +149,7 @@ conn_close(BroConn *bc, uint32_t timeout_ms)
  * the clear.
  */
 static int
-tls_config(struct link_config *cfg, struct reason *why)
+tls_config(struct core_config *cfg, struct reason *why)
 {
     const char *use_ssl = conf_str("/broccoli/use_ssl", NULL);
     int wish = conf_int("/broccoli/use_ssl", -1);
@@ -173,7 +172,7 @@ tls_config(struct link_config *cfg, struct reason *why)
 static enum link_result
 connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct reason *why)
 {
-    struct link_config cfg = {
+    struct core_config cfg = {
         .peer = bc->peer,
         .socket = bc->socket,
         .to_core = bc->to_core,
@@ -192,7 +191,6 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
         .refused_file = conf_str("/broccoli/refused_file", NULL),
-        .log = &log_to_host,
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
 
@@ -207,7 +205,7 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
             setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
         cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
     }
-    return core_connect(bc->link, &cfg, why->text);
+    return core_connect(bc, &cfg, why->text);
 }
 
 /* A descriptor that nothing will ever make readable is none. */
@@ -216,7 +214,7 @@ refused(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
     link_move(&bc->link->state, LINK_DOWN); /* unless the core has done so */
-    if (ring_used(&bc->link->in) == 0)
+    if (ring_used(&bc->memory.in) == 0)
         descriptor_close(&bc->to_host, &bc->to_host_id);
     pthread_mutex_unlock(&bc->lock);
 }

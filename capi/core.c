@@ -2,25 +2,28 @@
 
 #include "api.h"
 #include "cancel.h"
+#include "conn.h"
 #include "futex.h"
 #include "load.h"
+#include "log.h"
 #include "process.h"
-#include "ring.h"
+#include "spool.h"
 #include "thread.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* A call of the core that a thread of the host waits for. */
 struct errand {
     struct errand *next;
-    struct link **links; /* one, or those to close */
+    BroConn **handles; /* one, or those to close */
     int n;
-    const struct link_config *cfg; /* NULL: close */
+    const struct core_request *request; /* NULL: close */
     uint32_t timeout_ms;
     char *error; /* of LINK_ERROR_MAX bytes: why there was no core to call */
     int result;
@@ -58,16 +61,43 @@ core_forget(int clean)
     load_forget(clean);
 }
 
+static struct core_memory *
+memory_of(BroConn *bc, struct core_memory *next)
+{
+    const struct link_memory *m = &bc->memory;
+
+    bc->for_core = (struct core_memory){m->link,
+                                        m->out.shared,
+                                        m->out.data,
+                                        m->in.data,
+                                        m->out.size,
+                                        m->in.size,
+                                        bc->spool ? bc->spool->map : NULL,
+                                        next};
+    return &bc->for_core;
+}
+
+/* All have one deadline. A signal handler may call exit() in the middle of malloc(). */
+static int
+close_links(const struct core *core, const struct errand *e)
+{
+    struct core_memory *first = NULL;
+    int i;
+
+    for (i = 0; i < e->n; i++)
+        first = memory_of(e->handles[i], first);
+    return core->close(first, e->timeout_ms);
+}
+
 /* FALSE: there is no core. */
 static int
 carry_out(struct errand *e)
 {
-    struct link *first = e->links[0];
     const struct core *core = load_core(e->error, LINK_ERROR_MAX);
 
     if (!core)
         return FALSE;
-    e->result = e->cfg ? core->connect(first, e->cfg) : core->close(e->links, e->n, e->timeout_ms);
+    e->result = e->request ? core->connect(e->request) : close_links(core, e);
     load_release_pages();
     return TRUE;
 }
@@ -113,7 +143,7 @@ get_ready(void)
     const struct core *core = load_core(error, sizeof error);
 
     if (core)
-        core->close(NULL, 0, 0);
+        core->close(NULL, 0);
 }
 
 static void *
@@ -179,17 +209,17 @@ enlist(struct crew *crew, struct errand *e)
 static int
 hand_over(struct errand *e)
 {
-    int failed = enlist(e->cfg ? &couriers.connecting : &couriers.closing, e);
+    int failed = enlist(e->request ? &couriers.connecting : &couriers.closing, e);
 
-    return failed && !e->cfg ? enlist(&couriers.connecting, e) : failed;
+    return failed && !e->request ? enlist(&couriers.connecting, e) : failed;
 }
 
 static int
-nothing_waits(struct link **links, int n)
+nothing_waits(BroConn **handles, int n)
 {
     int i;
 
-    for (i = 0; i < n && ring_used(links[i]->out) == 0; i++)
+    for (i = 0; i < n && ring_used(&handles[i]->memory.out) == 0; i++)
         ;
     return i == n;
 }
@@ -223,7 +253,7 @@ hand_over_undisturbed(struct errand *e, unsigned *generation)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     *generation = process_generation();
     pthread_mutex_lock(&couriers.lock);
-    failed = e->cfg && e->links[0]->generation != *generation ? FORKED : hand_over(e);
+    failed = e->request && e->handles[0]->link->generation != *generation ? FORKED : hand_over(e);
     pthread_mutex_unlock(&couriers.lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;
@@ -251,23 +281,36 @@ run(struct errand *e)
 }
 
 enum link_result
-core_connect(struct link *l, const struct link_config *cfg, char *error)
+core_connect(BroConn *bc, const struct core_config *cfg, char *error)
 {
-    struct errand e = {.links = &l, .n = 1, .cfg = cfg, .error = error};
-    enum link_result result;
+    struct core_request request = {.memory = memory_of(bc, NULL),
+                                   .socket = cfg->socket,
+                                   .to_core = cfg->to_core,
+                                   .to_host = cfg->to_host,
+                                   .log = &log_to_host};
+    struct errand e = {.handles = &bc, .n = 1, .request = &request, .error = error};
+    enum link_result result = LINK_REFUSED;
+    size_t len = 0;
+    char *text = config_text(cfg, &len);
 
     error[0] = '\0';
-    result = (enum link_result)run(&e);
+    request.settings = text;
+    request.settings_len = len;
+    if (text)
+        result = (enum link_result)run(&e);
+    else
+        snprintf(error, LINK_ERROR_MAX, "no memory");
+    free(text);
     if (result != LINK_CONNECTED && !error[0])
-        snprintf(error, LINK_ERROR_MAX, "%s", l->error);
+        snprintf(error, LINK_ERROR_MAX, "%s", bc->link->error);
     return result;
 }
 
 int
-core_close(struct link **links, int n, uint32_t timeout_ms)
+core_close(BroConn **handles, int n, uint32_t timeout_ms)
 {
     char error[LINK_ERROR_MAX];
-    struct errand e = {.links = links, .n = n, .timeout_ms = timeout_ms, .error = error};
+    struct errand e = {.handles = handles, .n = n, .timeout_ms = timeout_ms, .error = error};
 
-    return couriers.loaded ? run(&e) : nothing_waits(links, n);
+    return couriers.loaded ? run(&e) : nothing_waits(handles, n);
 }

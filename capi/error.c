@@ -217,7 +217,7 @@ explain_refusal(const BroConn *bc, char *text, size_t size)
         snprintf(text, size,
                  "the queue is full: no room for %" PRIu64 " bytes more; it holds %" PRIu64
                  " of events up to %u, /broccoli/queue_max_bytes sets more",
-                 e->size, bc->link ? bc->link->out->size : 0, LINK_NEAR_MAX);
+                 e->size, bc->link ? bc->memory.out.size : 0, LINK_NEAR_MAX);
         break;
     case REFUSED_FAR:
         snprintf(text, size,

@@ -101,15 +101,13 @@ renew(int *fd, struct descriptor_id *id, int least)
 static void
 leave_link(BroConn *bc)
 {
-    struct link *l;
-
     pthread_mutex_lock(&bc->lock); /* other threads may be asking for its state */
-    l = bc->link;
     bc->link = NULL;
-    if (bc->running && !bc->inherited)
-        bc->inherited = l;
+    if (bc->running && !bc->inherited.link)
+        bc->inherited = bc->memory;
     else
-        link_unmap(l);
+        link_unmap(&bc->memory);
+    memset(&bc->memory, 0, sizeof bc->memory);
     pthread_mutex_unlock(&bc->lock);
 }
 

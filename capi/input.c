@@ -17,7 +17,7 @@ static void
 process(BroConn *bc, const struct link_record *rec, int held)
 {
     if (rec->kind == LINK_FAR)
-        rec = ((const struct link_far *)rec)->at;
+        rec = link_far_record(rec);
     if (rec->kind == LINK_EVENT)
         registry_dispatch(bc, (const struct link_event *)rec, held);
 }
@@ -117,7 +117,7 @@ release(BroConn *bc)
     if (!rec || bc->from != bc->link || !fork_owns(bc))
         return;
     link_free_far(rec, &bc->link->far_in);
-    ring_release(&bc->link->in, bc->next);
+    ring_release(&bc->memory.in, bc->next);
 }
 
 static int
@@ -149,8 +149,7 @@ leave(BroConn **at)
     pthread_mutex_lock(&bc->lock);
     bc->running = FALSE;
     registry_sweep(bc);
-    link_unmap(bc->inherited);
-    bc->inherited = NULL;
+    link_unmap(&bc->inherited);
     pthread_mutex_unlock(&bc->lock);
     if (bc->doomed)
         bro_conn_delete(bc);
@@ -167,9 +166,9 @@ run_handlers(BroConn *bc, struct link *l, int held)
     struct link_record *rec;
 
     while (!bc->doomed) {
-        rec = ring_next(&l->in, &bc->next);
+        rec = ring_next(&bc->memory.in, &bc->next);
         if (!rec && is_over(bc)) {
-            if (ring_used(&l->in))
+            if (ring_used(&bc->memory.in))
                 continue; /* came in just before the end */
             close_descriptor(bc);
             break;

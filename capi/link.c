@@ -1,10 +1,11 @@
 #include "link.h"
 
+#include "api.h"
 #include "process.h"
-#include "ring.h"
 #include "spool.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 _Static_assert(sizeof(struct link_far) % 8 == 0, "a record of a ring");
@@ -19,26 +20,32 @@ link_ring_bytes(uint64_t queue_bytes)
     return size;
 }
 
-struct link *
-link_new(size_t out_bytes, struct spool *spool)
+int
+link_new(struct link_memory *m, size_t out_bytes, struct spool *spool)
 {
     size_t own = spool ? 0 : out_bytes;
-    size_t size = sizeof(struct link) + LINK_RING_BYTES + own;
-    struct link *l = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t size = LINK_AT_IN + LINK_RING_BYTES + own;
+    unsigned char *at =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (l == MAP_FAILED)
-        return NULL;
-    l->generation = process_generation();
-    l->in.size = LINK_RING_BYTES;
-    l->in.data = (unsigned char *)(l + 1);
-    l->own_out.size = own;
-    l->own_out.data = l->in.data + LINK_RING_BYTES;
-    l->out = &l->own_out;
-    if (spool) {
-        l->spool = spool->map;
-        l->out = &spool->map->ring;
-    }
-    return l;
+    if (at == MAP_FAILED)
+        return FALSE;
+    m->link = (struct link *)at;
+    m->bytes = size;
+    m->link->generation = process_generation();
+    ring_open(&m->in, &m->link->in, at + LINK_AT_IN, LINK_RING_BYTES, FALSE);
+    if (spool)
+        ring_open(&m->out, &spool->map->ring, (unsigned char *)spool->map + LINK_SPOOL_DATA,
+                  spool->size - LINK_SPOOL_DATA, TRUE);
+    else
+        ring_open(&m->out, &m->link->out, at + LINK_AT_IN + LINK_RING_BYTES, own, TRUE);
+    return TRUE;
+}
+
+struct link_record *
+link_far_record(const struct link_record *rec)
+{
+    return (struct link_record *)(uintptr_t)((const struct link_far *)rec)->at;
 }
 
 void
@@ -48,36 +55,37 @@ link_free_far(struct link_record *rec, uint64_t *waiting)
 
     if (rec->kind != LINK_FAR)
         return;
-    at = ((struct link_far *)rec)->at;
+    at = link_far_record(rec);
     __atomic_sub_fetch(waiting, at->size, __ATOMIC_SEQ_CST);
     free(at);
 }
 
+/* From the consumer's end on. */
 static void
-ring_clear(struct link_ring *r, uint64_t *waiting)
+ring_clear(const struct ring *r, uint64_t *waiting)
 {
+    uint64_t pos = __atomic_load_n(&r->shared->tail, __ATOMIC_ACQUIRE);
     struct link_record *rec;
-    uint64_t next;
 
-    while ((rec = ring_next(r, &next))) {
+    while ((rec = ring_at(r, &pos)))
         link_free_far(rec, waiting);
-        ring_release(r, next);
-    }
 }
 
 void
-link_unmap(struct link *l)
+link_unmap(struct link_memory *m)
 {
-    if (l)
-        munmap(l, sizeof(struct link) + l->in.size + l->own_out.size);
+    if (m->link)
+        munmap(m->link, m->bytes);
+    memset(m, 0, sizeof *m);
 }
 
 void
-link_free(struct link *l)
+link_free(struct link_memory *m)
 {
-    if (!l)
+    if (!m->link)
         return;
-    ring_clear(&l->own_out, &l->far_out);
-    ring_clear(&l->in, &l->far_in);
-    link_unmap(l);
+    if (m->out.shared == &m->link->out)
+        ring_clear(&m->out, &m->link->far_out);
+    ring_clear(&m->in, &m->link->far_in);
+    link_unmap(m);
 }

@@ -48,34 +48,36 @@ enum refusal
 conn_put(BroConn *bc, const void *rec, size_t size)
 {
     int is_event = ((const struct link_record *)rec)->kind != LINK_REQUEST;
-    struct link_far far = {.rec = {sizeof far, LINK_FAR}};
+    struct link_far far = {.rec = {sizeof far, LINK_FAR}, .size = size};
+    void *outside = NULL;
     uint64_t head;
     void *at;
 
-    if (bc->spool && size > bc->link->out->size / 2)
+    if (bc->spool && size > bc->memory.out.size / 2)
         return REFUSED_SPOOL;
     if (size > LINK_NEAR_MAX && !bc->spool) {
         uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
 
         if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
             return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
-        far.at = malloc(size);
-        if (!far.at)
+        outside = malloc(size);
+        if (!outside)
             return REFUSED_MEMORY;
-        memcpy(far.at, rec, size);
+        memcpy(outside, rec, size);
+        far.at = (uintptr_t)outside;
         rec = &far;
     }
-    at = ring_reserve(bc->link->out, far.at ? sizeof far : size, &head);
+    at = ring_reserve(&bc->memory.out, outside ? sizeof far : size, &head);
     if (!at) {
-        free(far.at);
+        free(outside);
         return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_RING;
     }
-    memcpy(at, rec, far.at ? sizeof far : size);
-    if (far.at)
+    memcpy(at, rec, outside ? sizeof far : size);
+    if (outside)
         __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
     if (is_event) /* first: the core counts what it is through with */
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
-    ring_commit(bc->link->out, head);
+    ring_commit(&bc->memory.out, head);
     conn_wake_core(bc);
     return REFUSED_NOT;
 }
@@ -110,7 +112,7 @@ has_room(const BroConn *bc, size_t size)
 
     if (queued(bc) >= bc->queue_events)
         return REFUSED_QUEUE_EVENTS;
-    waiting = ring_used(bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    waiting = ring_used(&bc->memory.out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
     if (bc->queue_bytes && waiting && waiting + size > bc->queue_bytes)
         return REFUSED_QUEUE_BYTES;
     return REFUSED_NOT;
@@ -152,7 +154,7 @@ await_progress(struct link *l, uint32_t progress, int64_t ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
-    syscall(SYS_futex, &l->progress, FUTEX_WAIT_PRIVATE, progress, &t, NULL, 0);
+    syscall(SYS_futex, &l->progress, FUTEX_WAIT, progress, &t, NULL, 0);
 }
 
 /* Waits until the core has written the ring up to target, or cannot go on. TRUE: it has. */
@@ -185,7 +187,7 @@ conn_flush(BroConn *bc, uint32_t timeout_ms)
 
     pthread_mutex_lock(&bc->lock);
     l = conn_state(bc) == LINK_UP ? bc->link : NULL;
-    target = l ? l->out->head : 0;
+    target = l ? bc->memory.out.pos : 0;
     stalled_at = bc->stalled_at;
     pthread_mutex_unlock(&bc->lock);
     if (!l || (stalled_at && stalled_at == __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1))
@@ -234,7 +236,7 @@ unconfirmed(BroConn *bc)
 
     pthread_mutex_lock(&bc->lock);
     some = __atomic_load_n(&bc->confirms, __ATOMIC_RELAXED) && !bc->spool && bc->link &&
-           __atomic_load_n(&bc->link->written, __ATOMIC_SEQ_CST) < bc->link->out->head;
+           __atomic_load_n(&bc->link->written, __ATOMIC_SEQ_CST) < bc->memory.out.pos;
     pthread_mutex_unlock(&bc->lock);
     return some;
 }

@@ -123,8 +123,6 @@ fill(struct spool *s, const char *peer)
     m->layout = LINK_SPOOL_LAYOUT;
     m->pid = (uint32_t)getpid();
     m->ring_size = s->size - LINK_SPOOL_DATA;
-    m->ring.size = m->ring_size;
-    m->ring.data = (unsigned char *)m + LINK_SPOOL_DATA;
     snprintf(m->peer, sizeof m->peer, "%s", peer);
     read_boot(m->boot);
 }
@@ -204,7 +202,7 @@ spool_leave(struct spool *s)
 {
     char path[PATH_MAX];
 
-    if (ring_used(&s->map->ring) == 0 &&
+    if (s->map->ring.head == s->map->ring.tail &&
         (size_t)snprintf(path, sizeof path, "%s/log", s->folder) < sizeof path &&
         access(path, F_OK) < 0 && errno == ENOENT)
         remove_folder(s);

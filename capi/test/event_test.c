@@ -27,6 +27,7 @@ queueing(void)
 /* --- The other end of the outbound ring -------------------------------------------------- */
 
 struct taken {
+    struct ring out;
     struct link_record *near; /* what is in the ring */
     struct link_record *rec;  /* the record itself */
     uint64_t next;
@@ -37,9 +38,12 @@ static int
 take(BroConn *bc, struct taken *t)
 {
     memset(t, 0, sizeof *t);
-    if (!bc->link || !(t->near = ring_next(bc->link->out, &t->next)))
+    if (!bc->link)
         return FALSE;
-    t->rec = t->near->kind == LINK_FAR ? ((struct link_far *)t->near)->at : t->near;
+    ring_open(&t->out, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
+    if (!(t->near = ring_next(&t->out, &t->next)))
+        return FALSE;
+    t->rec = t->near->kind == LINK_FAR ? link_far_record(t->near) : t->near;
     return TRUE;
 }
 
@@ -51,7 +55,7 @@ done(BroConn *bc, struct taken *t)
         __atomic_sub_fetch(&bc->link->far_out, t->rec->size, __ATOMIC_SEQ_CST);
         free(t->rec);
     }
-    ring_release(bc->link->out, t->next);
+    ring_release(&t->out, t->next);
     __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
 }
 

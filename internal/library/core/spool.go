@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ type spooler struct {
 }
 
 func openSpool(c *conn) (*spooler, error) {
-	own, err := spool.Open(c.set.spool.folder, c.link.spoolHeader(), spool.Options{
+	own, err := spool.Open(c.set.spool.folder, c.link.Spool, spool.Options{
 		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf,
 	})
 	if err != nil {
@@ -155,7 +155,7 @@ func (p *spooler) empty() error {
 // was anything to move.
 func (p *spooler) batch(t *translator) (bool, error) {
 	c := p.conn
-	start, head := c.link.out.Tail(), c.link.out.Head()
+	start, head := c.link.out.Taken(), c.link.out.Head()
 	pos, err := t.take(c.link.out, start, head)
 	if err != nil {
 		return false, err
@@ -169,7 +169,7 @@ func (p *spooler) batch(t *translator) (bool, error) {
 		}
 		return false, nil
 	}
-	c.link.out.Release(pos)
+	c.link.took(pos, false)
 	p.publish()
 	atomic.AddUint64(c.link.refused(), t.unencodable)
 	atomic.AddUint64(c.link.done(), t.events)

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"path/filepath"
@@ -24,7 +24,7 @@ func (s *session) sendSpooled() error {
 	for {
 		// Before the look at the logs.
 		ended := s.conn.isEnding() && s.conn.link.out.Empty()
-		spooled := s.conn.link.out.Tail()
+		spooled := s.conn.link.out.Taken()
 		p.confirmed()
 		some, err := s.feed()
 		if err != nil {
@@ -157,10 +157,9 @@ func (p *spooler) adopt() bool {
 // inUse reports whether a connection of this process has the folder of that name.
 func (p *spooler) inUse(name string) bool {
 	used := filepath.Base(p.conn.set.spool.folder) == name // which may not be among the links yet
-	links.Range(func(_, c any) bool {
-		used = used || filepath.Base(c.(*conn).set.spool.folder) == name
-		return !used
-	})
+	for folder := range p.conn.core.spools {
+		used = used || filepath.Base(folder) == name
+	}
 	return used
 }
 

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"fmt"
@@ -89,7 +89,7 @@ func (c *conn) writeStats() error {
 	if c.stats.file == nil {
 		return nil
 	}
-	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, os.Getpid(), c.set.peer, c.counters())
+	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, c.set.pid, c.set.peer, c.counters())
 	// One write: several processes append to the file.
 	err := c.stats.file.Use(func(f *os.File) error {
 		_, err := f.WriteString(line)

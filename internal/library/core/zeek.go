@@ -1,12 +1,10 @@
-package main
+package core
 
 import (
 	"context"
 	"net"
 	"strings"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -39,7 +37,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		return nil, err
 	}
 	p, err := websocket.Open(ctx, nc, websocket.Config{
-		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
+		Host: c.zeekHost(nc), Application: c.application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
 		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
 		Confirm: c.confirm(), OnConfirm: c.tellConfirm,
@@ -52,18 +50,8 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	return p, nil
 }
 
-// programName is what the system calls the program: not by its arguments, which it
-// may have made a title of.
-func programName() string {
-	fd, err := unix.Open("/proc/self/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "libbroccoli"
-	}
-	defer unix.Close(fd)
-	var b [64]byte
-	n, _ := unix.Read(fd, b[:])
-	return strings.TrimSpace(string(b[:max(n, 0)]))
-}
+// application is what a Zeek is told of the program, and of us.
+func (c *conn) application() string { return c.set.program + ":Romanesco/" + c.core.Version }
 
 // zeekHost is what the peer is called in the request.
 func (c *conn) zeekHost(nc net.Conn) string {

@@ -181,7 +181,7 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 
 # Go knows best what must be built again; a result that is the same keeps its time.
 .PHONY: core
-core: $(BUILD)/_overlay/overlay.json | $(HEADER)
+core: core-process $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
 	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
@@ -191,6 +191,14 @@ core: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so
+
+# The same as a process of its own.
+.PHONY: core-process
+core-process: | prerequisites
+	@mkdir -p $(LIB)
+	$(say) GO $(LIB)/libbroccoli-core
+	$(Q)CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w -X main.version=$(VERSION)' \
+		-o $(LIB)/libbroccoli-core ./cmd/libbroccoli-core
 
 # The underscore keeps "./..." of the go command out. Made anew each time, since the Go toolchain may have changed.
 .PHONY: $(BUILD)/_overlay/overlay.json
@@ -248,7 +256,7 @@ install: front core collector
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR) \
 		$(DESTDIR)$(COREDIR) $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(LIB)/$(REALNAME) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(LIB)/libbroccoli-core.so $(DESTDIR)$(COREDIR)
+	install -m 755 $(LIB)/libbroccoli-core.so $(LIB)/libbroccoli-core $(DESTDIR)$(COREDIR)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
@@ -269,7 +277,7 @@ endif
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/broccoli-config $(DESTDIR)$(PREFIX)/bin/broccoli-collector \
-		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(PREFIX)/include/romanesco.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so \
+		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(PREFIX)/include/romanesco.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so $(DESTDIR)$(COREDIR)/libbroccoli-core \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,$(REALNAME) $(SONAME) libbroccoli.so libbroccoli.a pkgconfig/broccoli.pc \
 		cmake/Broccoli/BroccoliConfig.cmake cmake/Broccoli/BroccoliConfigVersion.cmake) \
 		$(foreach m,$(MAN),$(DESTDIR)$(call man_path,$m)) \

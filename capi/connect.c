@@ -31,6 +31,9 @@
  * without being synced, unless configured. */
 #define SPOOL_BYTES (64u << 20)
 #define SPOOL_SYNC_MS 1000
+/* A core that may die by itself leaves in the ring what the peer has not confirmed: it is so
+ * much larger then. A power of two. */
+#define UNCONFIRMED_RINGS 4
 
 /* The link, and the spool if there is to be one. A socket that was given leads to
  * nobody to whom another process could send what is left. */
@@ -39,12 +42,20 @@ new_link(BroConn *bc, struct reason *why)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
     size_t bytes = link_ring_bytes(bc->queue_bytes);
+    int outside = outside_wanted(why), made;
+
+    if (why->text[0])
+        return FALSE;
+    if (outside && conf_int("/broccoli/confirm", FALSE) == 1)
+        bytes *= UNCONFIRMED_RINGS;
 
     if (dir && !bc->spool)
         bc->spool = spool_new(dir, bc->peer, bytes, why);
     if (dir && !bc->spool)
         return FALSE;
-    if (!link_new(&bc->memory, bytes, bc->spool))
+    made = outside ? link_new_outside(&bc->memory, bytes, bc->spool)
+                   : link_new(&bc->memory, bytes, bc->spool);
+    if (!made)
         return reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
     __atomic_store_n(&bc->link, bc->memory.link, __ATOMIC_RELEASE);
     return TRUE;
@@ -98,6 +109,8 @@ prepare(BroConn *bc, struct reason *why)
 
     pthread_mutex_lock(&bc->lock);
     ok = conn_make_link(bc, why) && make_descriptors(bc, why);
+    if (ok)
+        log_ask(bc);
     if (ok && (LINK_IN(conn_state(bc)) & (LINK_IN(LINK_NEW) | LINK_IN(LINK_DOWN))))
         link_move(&bc->link->state,
                   LINK_OPENING); /* from UP and RETRY the core does, when it lets go of these */
@@ -214,8 +227,10 @@ refused(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
     link_move(&bc->link->state, LINK_DOWN); /* unless the core has done so */
-    if (ring_used(&bc->memory.in) == 0)
+    if (ring_used(&bc->memory.in) == 0) {
         descriptor_close(&bc->to_host, &bc->to_host_id);
+        outside_close_visible(bc);
+    }
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -301,6 +316,7 @@ attempt(BroConn *bc, int anew)
     if (!bc)
         return FALSE;
     fork_own(bc);
+    outside_look(bc, TRUE);
     held = conn_take_turn(bc);
     ok = connect_in_turn(bc, anew);
     conn_end_turn(bc, held);

@@ -1,7 +1,6 @@
 /*
- * The core: loading it, and calling it. Each call runs on a thread of ours that
- * has every signal blocked, and the caller waits for it: Go never runs on a
- * thread of the host, and a signal of the host never on a thread of Go.
+ * The core of connections: within this process (inside.h) or in one of its own (outside.h),
+ * as the memory that is shared with it was made for.
  */
 #ifndef ROMANESCO_CORE_H
 #define ROMANESCO_CORE_H

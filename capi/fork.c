@@ -45,8 +45,9 @@ leave_to_child(BroConn *bc)
         bc->running = FALSE;
     if (bc->spool)
         spool_unlock(bc->spool); /* it is to be free when the parent dies */
-    if (bc->link)
+    if (bc->link && !bc->memory.outside)
         close_private(bc->link);
+    outside_forget(bc);
     if (conn_state(bc) != LINK_NEW)
         descriptor_close(&bc->socket, &bc->socket_id);
 }
@@ -108,6 +109,7 @@ leave_link(BroConn *bc)
     else
         link_unmap(&bc->memory);
     memset(&bc->memory, 0, sizeof bc->memory);
+    bc->memory.fd = -1;
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -130,6 +132,8 @@ take_over(BroConn *bc)
     leave_spool(bc);
     renew(&bc->to_core, &bc->to_core_id, descriptor_high());
     renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
+    if (bc->outside.visible >= 0 && bc->to_host >= 0 && !outside_make_visible(bc))
+        LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
 }
 
 /* Whether the parent had a connection, or was to have one. */

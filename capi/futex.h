@@ -7,6 +7,7 @@
 
 #ifndef FUTEX_WAIT
 #define FUTEX_WAIT 0 /* also between processes */
+#define FUTEX_WAKE 1
 #endif
 #ifndef FUTEX_WAIT_PRIVATE
 #define FUTEX_WAIT_PRIVATE 128

@@ -50,19 +50,18 @@ program_path(char *path)
 }
 
 int
-place_beside_us(char *path, size_t size)
+place_beside_us(const char *name, char *path, size_t size)
 {
     char program[PATH_MAX];
     const char *from, *slash;
     Dl_info us;
 
-    if (!dladdr((void *)&loaded_as, &us))
-        return FALSE;
-    from = loaded_as ? loaded_as : us.dli_fname;
-    if (in_program(&us))
+    if (!dladdr((void *)&loaded_as, &us) || in_program(&us)) /* no loader: a static program */
         from = program_path(program) ? program : "";
+    else
+        from = loaded_as ? loaded_as : us.dli_fname;
     slash = strrchr(from, '/');
     if (from[0] != '/' || !slash)
         return FALSE;
-    return (size_t)snprintf(path, size, "%.*s/%s", (int)(slash - from), from, CORE_NAME) < size;
+    return (size_t)snprintf(path, size, "%.*s/%s", (int)(slash - from), from, name) < size;
 }

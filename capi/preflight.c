@@ -58,6 +58,14 @@ can_map(size_t bytes, int protection)
     return p != MAP_FAILED && munmap(p, bytes) == 0;
 }
 
+int
+preflight_can_load(void)
+{
+    char why[LINK_ERROR_MAX];
+
+    return sizeof(void *) == 8 && c_library(why, sizeof why) && can_map(SPACE_BYTES, PROT_NONE);
+}
+
 static int
 memory(char *text, size_t size)
 {

@@ -6,13 +6,13 @@
 #include "cancel.h"
 #include "clock.h"
 #include "debug.h"
+#include "far.h"
 #include "fork.h"
 #include "futex.h"
 #include "ring.h"
 #include "spool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -44,37 +44,54 @@ queued(const BroConn *bc)
     return bc->link->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
 }
 
+/* A large one goes outside of the ring, and rec becomes what stands for it there. */
+static enum refusal
+put_far(BroConn *bc, const void *rec, size_t size, struct link_far *far)
+{
+    uint64_t waiting = __atomic_load_n(&bc->link->far_out_bytes, __ATOMIC_SEQ_CST);
+
+    if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
+        return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
+    if (!far_put(&bc->memory, rec, size, far))
+        return bc->memory.outside && waiting ? REFUSED_FAR : REFUSED_MEMORY;
+    return REFUSED_NOT;
+}
+
+uint64_t
+conn_untaken(const BroConn *bc)
+{
+    const struct ring *out = &bc->memory.out;
+
+    return bc->memory.outside ? out->pos - __atomic_load_n(&bc->link->taken, __ATOMIC_RELAXED)
+                              : ring_used(out);
+}
+
 enum refusal
 conn_put(BroConn *bc, const void *rec, size_t size)
 {
     int is_event = ((const struct link_record *)rec)->kind != LINK_REQUEST;
-    struct link_far far = {.rec = {sizeof far, LINK_FAR}, .size = size};
-    void *outside = NULL;
+    int is_far = size > LINK_NEAR_MAX && !bc->spool;
+    struct link_far far;
     uint64_t head;
     void *at;
 
     if (bc->spool && size > bc->memory.out.size / 2)
         return REFUSED_SPOOL;
-    if (size > LINK_NEAR_MAX && !bc->spool) {
-        uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    if (is_far) {
+        enum refusal why = put_far(bc, rec, size, &far);
 
-        if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
-            return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
-        outside = malloc(size);
-        if (!outside)
-            return REFUSED_MEMORY;
-        memcpy(outside, rec, size);
-        far.at = (uintptr_t)outside;
+        if (why)
+            return why;
         rec = &far;
+        size = sizeof far;
     }
-    at = ring_reserve(&bc->memory.out, outside ? sizeof far : size, &head);
+    at = ring_reserve(&bc->memory.out, size, &head);
     if (!at) {
-        free(outside);
+        if (is_far)
+            far_unput(&bc->memory, &far);
         return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_RING;
     }
-    memcpy(at, rec, outside ? sizeof far : size);
-    if (outside)
-        __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
+    memcpy(at, rec, size);
     if (is_event) /* first: the core counts what it is through with */
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
     ring_commit(&bc->memory.out, head);
@@ -112,7 +129,7 @@ has_room(const BroConn *bc, size_t size)
 
     if (queued(bc) >= bc->queue_events)
         return REFUSED_QUEUE_EVENTS;
-    waiting = ring_used(&bc->memory.out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    waiting = conn_untaken(bc) + __atomic_load_n(&bc->link->far_out_bytes, __ATOMIC_SEQ_CST);
     if (bc->queue_bytes && waiting && waiting + size > bc->queue_bytes)
         return REFUSED_QUEUE_BYTES;
     return REFUSED_NOT;
@@ -125,6 +142,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     uint32_t state;
 
     fork_own(bc);
+    outside_look(bc, FALSE);
     pthread_mutex_lock(&bc->lock);
     state = conn_state(bc);
     why = may_queue(bc, state);

@@ -170,8 +170,9 @@ struct link_log {
 };
 
 struct link {
-    struct link_ring out; /* from host to core; not used where a spool has one */
-    struct link_ring in;  /* from core to host */
+    struct link_ring out;             /* from host to core; not used where a spool has one */
+    struct link_ring in;              /* from core to host */
+    struct link_ring far_out, far_in; /* between two processes only: of large records */
 
     uint32_t generation;    /* of the process that has made it: see process.h */
     uint32_t state;         /* enum link_state; changed by link_move() alone */
@@ -184,8 +185,8 @@ struct link {
     uint32_t takes_log;     /* while this is not 0, messages go into the log: enum link_takes */
     uint32_t next_socket;   /* which of these the core writes next: */
     struct link_private privates[LINK_PRIVATES]; /* for a child to close */
-    link_u64 far_out; /* bytes of far records that wait, outbound and inbound */
-    link_u64 far_in;
+    link_u64 far_out_bytes; /* of far records that wait, outbound and inbound */
+    link_u64 far_in_bytes;
     link_u64 accepted; /* events that went into the outbound ring; the host's */
     link_u64 done;     /* of these: the core is through with them */
     link_u64 unwanted; /* of these: the peer had not asked for them */
@@ -214,11 +215,10 @@ struct link {
  * Between two processes all of it is in one sealed file in memory: struct link, and at these
  * places the rings' data. A page that nobody has touched takes no memory.
  */
-#define LINK_AT_IN 32768u /* LINK_RING_BYTES */
-#define LINK_AT_FAR_IN (LINK_AT_IN + LINK_RING_BYTES)
-#define LINK_AT_FAR_OUT (LINK_AT_FAR_IN + LINK_FAR_RING)
-#define LINK_AT_OUT (LINK_AT_FAR_OUT + LINK_FAR_RING) /* to the end; absent with a spool */
-/* Bytes of a far ring: two of the largest records fit, wherever the first one begins. */
+#define LINK_AT_IN 32768u
+#define LINK_AT_OUT (LINK_AT_IN + LINK_RING_BYTES) /* absent with a spool */
+/* Behind that the far rings, outbound and inbound, of so many bytes each: two of the largest
+ * records fit, wherever the first one begins. */
 #define LINK_FAR_RING (64u << 20)
 
 /* The bit of a state in a set of states. */

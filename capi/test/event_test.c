@@ -52,7 +52,7 @@ static void
 done(BroConn *bc, struct taken *t)
 {
     if (t->rec != t->near) {
-        __atomic_sub_fetch(&bc->link->far_out, t->rec->size, __ATOMIC_SEQ_CST);
+        __atomic_sub_fetch(&bc->link->far_out_bytes, t->rec->size, __ATOMIC_SEQ_CST);
         free(t->rec);
     }
     ring_release(&t->out, t->next);
@@ -367,11 +367,11 @@ test_size(void)
     CHECK(!bro_event_set_val(ev, 0, BRO_TYPE_STRING, "a name", &str));
     if (CHECK(bro_event_send(bc, ev) && take(bc, &t))) {
         CHECK(t.near->kind == LINK_FAR && t.rec->size == LINK_EVENT_MAX);
-        CHECK(bc->link->far_out == LINK_EVENT_MAX);
+        CHECK(bc->link->far_out_bytes == LINK_EVENT_MAX);
         CHECK(arguments(t.rec, vals, 1) == 1 && vals[0].u.str.str_len == str.str_len);
         val_clear(&vals[0]);
         done(bc, &t);
-        CHECK(bc->link->far_out == 0);
+        CHECK(bc->link->far_out_bytes == 0);
     }
     str.str_len = 1;
     CHECK(bro_event_set_val(ev, 0, BRO_TYPE_STRING, NULL, &str));

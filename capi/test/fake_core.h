@@ -54,7 +54,7 @@ core_takes(BroConn *bc, int n)
     int i;
 
     for (i = 0; i < n && bc->link && (rec = ring_next(&out, &next)); i++) {
-        link_free_far(rec, &bc->link->far_out);
+        link_free_far(rec, &bc->link->far_out_bytes);
         ring_release(&out, next);
         __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
     }
@@ -100,7 +100,7 @@ core_hands(BroConn *bc, const void *rec, size_t size, int far)
         at = malloc(size);
         memcpy(at, rec, size);
         pointer.at = (uintptr_t)at;
-        bc->link->far_in += size;
+        bc->link->far_in_bytes += size;
         rec = &pointer;
         size = sizeof pointer;
     }

@@ -475,7 +475,7 @@ test_inbound_ring(void)
         bro_event_free(ev);
         want += size;
         if (rnd(3) == 0 || ring_used(&bc->memory.in) > LINK_RING_BYTES / 2)
-            CHECK(bro_conn_process_input(bc) && got == want && bc->link->far_in == 0);
+            CHECK(bro_conn_process_input(bc) && got == want && bc->link->far_in_bytes == 0);
     }
     CHECK(bc->link->in.head > 2 * LINK_RING_BYTES);
     arrives_named(bc, "left behind", 0);

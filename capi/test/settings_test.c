@@ -147,7 +147,7 @@ test_large_ring(void)
     bc->queue_events = 1000;
     for (i = 0; i < 30; i++)
         CHECK(bro_event_send(bc, ev)); /* 3 MB */
-    CHECK(bc->link->far_out == 0 && bc->memory.out.size == 4 << 20);
+    CHECK(bc->link->far_out_bytes == 0 && bc->memory.out.size == 4 << 20);
     for (; i < 1000; i++) {
         ring_open(&out, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
         if (!CHECK((rec = ring_next(&out, &next)) && rec->kind == LINK_EVENT))

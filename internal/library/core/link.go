@@ -56,8 +56,8 @@ func (l *link) refused() *uint64  { return &l.s.Refused }
 func (l *link) received() *uint32 { return &l.s.RxBuffered }
 func (l *link) unsent() *uint32   { return &l.s.TxBuffered }
 func (l *link) spooled() *uint32  { return &l.s.TxSpooled }
-func (l *link) farOut() *uint64   { return &l.s.FarOut }
-func (l *link) farIn() *uint64    { return &l.s.FarIn }
+func (l *link) farOut() *uint64   { return &l.s.FarOutBytes }
+func (l *link) farIn() *uint64    { return &l.s.FarInBytes }
 
 // own publishes a socket of ours, for a child to close. One that was connected is
 // to be published again: a dialer makes many.

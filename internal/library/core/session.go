@@ -275,6 +275,9 @@ func (s *session) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 			return err
 		}
 		far, err := s.conn.link.Far.Get(at, size)
+		if err == nil && ring.Kind(far) == flat.KindFar {
+			err = fmt.Errorf("%w: a large record within another", ring.ErrCorrupt)
+		}
 		if err != nil {
 			return err
 		}

@@ -44,6 +44,12 @@ func (s *Settings) Wake(toCore, toHost, socket int) {
 	s.settle()
 }
 
+// Quietly has nobody wait for the first attempt.
+func (s *Settings) Quietly() {
+	s.background = true
+	s.settle()
+}
+
 // settle follows from a socket that was given: it cannot be made anew.
 func (s *Settings) settle() {
 	s.reconnect = s.reconnect && s.socket < 0

@@ -20,6 +20,13 @@ type Header struct {
 	_    [7]uint64
 }
 
+// Head and Tail are those of a ring; SetHead and SetTail are its producer's and consumer's,
+// where that is no Ring.
+func (h *Header) Head() uint64       { return atomic.LoadUint64(&h.head) }
+func (h *Header) Tail() uint64       { return atomic.LoadUint64(&h.tail) }
+func (h *Header) SetHead(pos uint64) { atomic.StoreUint64(&h.head, pos) }
+func (h *Header) SetTail(pos uint64) { atomic.StoreUint64(&h.tail, pos) }
+
 // RecordHeader is the size of struct link_record: what every record starts with.
 const RecordHeader = 8
 

@@ -23,10 +23,8 @@ const (
 	Adopted      = Sockets
 	FarRingBytes = 64 << 20
 
-	AtIn     = 32768
-	AtFarIn  = AtIn + RingBytes
-	AtFarOut = AtFarIn + FarRingBytes
-	AtOut    = AtFarOut + FarRingBytes
+	AtIn  = 32768
+	AtOut = AtIn + RingBytes
 )
 
 // States of a connection: enum link_state.
@@ -68,7 +66,8 @@ type Log struct {
 
 // Link is struct link.
 type Link struct {
-	Out, In ring.Header
+	Out, In       ring.Header
+	FarOut, FarIn ring.Header
 
 	Generation   uint32
 	State        uint32
@@ -82,7 +81,7 @@ type Link struct {
 	NextSocket   uint32
 	Privates     [Sockets + 1]Private
 
-	FarOut, FarIn                           uint64
+	FarOutBytes, FarInBytes                 uint64
 	Accepted, Done, Unwanted, Refused, Full uint64
 	Taken, Written                          uint64
 	Flushers, Progress                      uint32

@@ -1,0 +1,247 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"romanesco/internal/library/core"
+)
+
+// Server has the connections of all hosts that use one core.
+type Server struct {
+	core    core.Core
+	version string
+	logf    func(format string, args ...any)
+
+	hosts sync.WaitGroup // sockets of hosts, and links
+}
+
+// New makes one of that version of Romanesco: it serves no other.
+func New(version string, logf func(format string, args ...any)) *Server {
+	return &Server{core: core.Core{Version: version}, version: version, logf: logf}
+}
+
+// Serve takes links from the socket that the program was started with, until the last host
+// that has it, or is served, is gone. begin is called first, with what the host that started
+// the program says of it.
+func (s *Server) Serve(socket *os.File, begin func(settings []byte) error) error {
+	c, err := packets(socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	first, err := readAttach(c)
+	if err != nil {
+		return fmt.Errorf("waiting for the first word of the host: %w", err)
+	}
+	first.files.close()
+	if first.kind != kindBegin {
+		return fmt.Errorf("%w: it begins with kind %d", errMessage, first.kind)
+	}
+	if err := begin(first.rest); err != nil {
+		return err
+	}
+	s.hosts.Go(func() { s.takeLinks(c) })
+	s.hosts.Wait()
+	return nil
+}
+
+// packets is a socket that was inherited.
+func packets(f *os.File) (*net.UnixConn, error) {
+	c, err := net.FileConn(f)
+	_ = f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("using the socket of the host: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		_ = c.Close()
+		return nil, errors.New("the socket of the host is none of the machine's")
+	}
+	return u, nil
+}
+
+// takeLinks serves each link that comes, until nobody has the other end any more.
+func (s *Server) takeLinks(c *net.UnixConn) {
+	for {
+		a, err := readAttach(c)
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case errors.Is(err, errMessage):
+			s.logf("%v", err)
+			continue
+		case err != nil:
+			s.logf("reading from the host: %v", err)
+			return
+		case a.kind != kindAttach:
+			a.files.close()
+			continue
+		}
+		s.hosts.Go(func() { s.serve(a) })
+	}
+}
+
+// serve serves one link to its end.
+func (s *Server) serve(a *attach) {
+	defer a.files.close()
+	defer func() {
+		if r := recover(); r != nil {
+			s.logf("internal error: %v", r)
+		}
+	}()
+	l, err := s.open(a)
+	if err != nil {
+		s.logf("%v", err)
+		return // the host sees the end of its stream
+	}
+	defer l.close()
+	l.run()
+}
+
+// open looks at what came with an attach.
+func (s *Server) open(a *attach) (*link, error) {
+	need := 2
+	if a.with&withProcess != 0 {
+		need++
+	}
+	if a.with&withSpool != 0 {
+		need += 2
+	}
+	if len(a.files) != need {
+		return nil, fmt.Errorf("%w: %d descriptors where %d are to be", errMessage, len(a.files), need)
+	}
+	stream, err := packets(a.files[0])
+	if err != nil {
+		return nil, err
+	}
+	l := &link{server: s, stream: stream, fits: a.version == s.version}
+	rest := a.files[2:]
+	if a.with&withProcess != 0 {
+		l.process, rest = pollable(rest[0]), rest[1:]
+		a.files[2] = l.process
+	}
+	var spoolRing *os.File
+	if a.with&withSpool != 0 {
+		spoolRing = rest[0] // and the lock, which is open as long as the link is served
+	}
+	if l.mapped, err = mapLink(a.files[1], spoolRing); err != nil {
+		_ = stream.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// closeTime is how long what a host has accepted may take to be written, once that is gone.
+const closeTime = 5 * time.Second
+
+// link is one connection of a host.
+type link struct {
+	*mapped
+	server  *Server
+	stream  *net.UnixConn
+	process *os.File // nil: the kernel has none
+	fits    bool     // the host is of our version
+	wakers  files    // of the last connect
+	closed  bool     // the host has ended it
+}
+
+// run does what the host asks for, until it ends the connection or is gone.
+func (l *link) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if l.process != nil {
+		go l.awaitProcess(ctx)
+	}
+	for !l.closed {
+		m, err := readMessage(l.stream)
+		if err != nil {
+			return
+		}
+		if err := answer(l.stream, l.do(m)); err != nil {
+			return
+		}
+	}
+}
+
+// awaitProcess ends the stream with the process, whoever has copies of its other end.
+func (l *link) awaitProcess(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { _ = l.process.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	raw, err := l.process.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool { return ended(int(fd)) })
+	_ = l.stream.Close()
+}
+
+func (l *link) do(m *message) uint32 {
+	switch m.kind {
+	case kindConnect:
+		return uint32(l.connect(m))
+	case kindClose:
+		m.files.close()
+		return l.end(m)
+	default:
+		m.files.close()
+		return 0
+	}
+}
+
+func (l *link) connect(m *message) core.Result {
+	need := 2
+	if m.with&withSocket != 0 {
+		need++
+	}
+	l.wakers.close()
+	if l.wakers = m.files; len(m.files) != need {
+		return core.Refuse(l.Memory, errMessage)
+	}
+	if !l.fits {
+		return core.Refuse(l.Memory, fmt.Errorf("the core beside libbroccoli is of version %s: install both from one build", l.server.version))
+	}
+	s, err := core.ParseSettings(m.body)
+	if err != nil {
+		return core.Refuse(l.Memory, err)
+	}
+	socket := -1
+	if need > 2 {
+		socket = number(m.files[2])
+	}
+	s.Wake(number(m.files[0]), number(m.files[1]), socket)
+	s.LogTo(&l.Link.TakesLog)
+	if m.with&quietly != 0 {
+		s.Quietly()
+	}
+	return l.server.core.Connect(l.Memory, s)
+}
+
+// end writes what was accepted, in the time that the host gives.
+func (l *link) end(m *message) uint32 {
+	timeout := closeTime
+	if len(m.body) == 4 {
+		timeout = min(time.Minute, time.Duration(native.Uint32(m.body))*time.Millisecond)
+	}
+	l.closed = true
+	if l.server.core.Close(timeout, l.Memory) {
+		return 1
+	}
+	return 0
+}
+
+// close writes what a host that is gone has accepted.
+func (l *link) close() {
+	if !l.closed {
+		l.server.core.Close(closeTime, l.Memory)
+	}
+	l.wakers.close()
+	_ = l.stream.Close()
+	l.unmap()
+}

@@ -8,6 +8,8 @@ PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 # Where the core goes; the front finds it there, or beside itself.
 COREDIR    ?= $(LIBDIR)
+# Where the core runs unless /broccoli/core says so: library (in the host) or process.
+CORE       ?= library
 MANDIR     ?= $(PREFIX)/share/man
 # Where to put the systemd unit of the collector; empty: nowhere.
 UNITDIR    ?=
@@ -43,7 +45,7 @@ OUT        := $(abspath $(BUILD))
 FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fexceptions -fvisibility=hidden -pthread -D_GNU_SOURCE \
 	-Iinclude -Icapi -MMD -MP \
 	-DROMANESCO_VERSION='"$(VERSION)"' \
-	-DBROCCOLI_LIBDIR='"$(COREDIR)"' \
+	-DBROCCOLI_LIBDIR='"$(COREDIR)"' -DBROCCOLI_CORE='"$(CORE)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
 FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
 	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack

@@ -57,11 +57,11 @@ outside_wanted(struct reason *why)
     const char *where = conf_str("/broccoli/core", NULL);
 
     why->text[0] = '\0';
-    if (where && strcmp(where, "process") == 0)
-        return TRUE;
-    if (where && strcmp(where, "library") != 0)
+    if (where && strcmp(where, "process") != 0 && strcmp(where, "library") != 0)
         return reason_set(why, "core %s: neither library nor process", where);
-    return !where && !preflight_can_load();
+    if (!where && strcmp(BROCCOLI_CORE, "library") == 0)
+        return !preflight_can_load();
+    return strcmp(where ? where : BROCCOLI_CORE, "process") == 0;
 }
 
 void

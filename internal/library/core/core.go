@@ -56,6 +56,14 @@ func Refuse(m Memory, why error) Result {
 	return Refused
 }
 
+// Abandon says that nobody will connect again by what the host has, and why. What was accepted
+// is to be written all the same.
+func Abandon(m Memory, why error) {
+	l := view(m)
+	l.lost(why)
+	l.down(false)
+}
+
 func (c *Core) connect(v *link, s Settings) error {
 	var journal *delivery.Journal
 	if found, ok := c.links.Load(v.s); ok {

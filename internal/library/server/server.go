@@ -19,12 +19,20 @@ type Server struct {
 	version string
 	logf    func(format string, args ...any)
 
+	owners *owners
+
 	hosts sync.WaitGroup // sockets of hosts, and links
+
+	mu     sync.Mutex
+	served map[descriptorOf]chan struct{} // memory that is served: closed when it is not any more
 }
 
 // New makes one of that version of Romanesco: it serves no other.
 func New(version string, logf func(format string, args ...any)) *Server {
-	return &Server{core: core.Core{Version: version}, version: version, logf: logf}
+	return &Server{
+		core: core.Core{Version: version}, version: version, logf: logf, owners: newOwners(),
+		served: make(map[descriptorOf]chan struct{}),
+	}
 }
 
 // Serve takes links from the socket that the program was started with, until the last host
@@ -96,6 +104,11 @@ func (s *Server) serve(a *attach) {
 			s.logf("internal error: %v", r)
 		}
 	}()
+	if len(a.files) < 2 {
+		s.logf("%v: %d descriptors", errMessage, len(a.files))
+		return
+	}
+	defer s.claim(a.files[1])()
 	l, err := s.open(a)
 	if err != nil {
 		s.logf("%v", err)
@@ -103,6 +116,29 @@ func (s *Server) serve(a *attach) {
 	}
 	defer l.close()
 	l.run()
+}
+
+// claim waits until nobody serves that memory, and returns what ends our turn: a host that
+// has closed its descriptors, and connects anew, comes while what it had accepted is written.
+func (s *Server) claim(memory *os.File) func() {
+	id, done := identify(memory), make(chan struct{})
+	for {
+		s.mu.Lock()
+		before, ok := s.served[id]
+		if !ok {
+			s.served[id] = done
+			s.mu.Unlock()
+			break
+		}
+		s.mu.Unlock()
+		<-before
+	}
+	return func() {
+		s.mu.Lock()
+		delete(s.served, id)
+		s.mu.Unlock()
+		close(done)
+	}
 }
 
 // open looks at what came with an attach.
@@ -135,6 +171,7 @@ func (s *Server) open(a *attach) (*link, error) {
 		_ = stream.Close()
 		return nil, err
 	}
+	s.owners.add(l.Link)
 	return l, nil
 }
 
@@ -236,11 +273,16 @@ func (l *link) end(m *message) uint32 {
 	return 0
 }
 
+// errGone is what a host may see that is not: it has closed the stream.
+var errGone = errors.New("the host has closed the descriptors of the library")
+
 // close writes what a host that is gone has accepted.
 func (l *link) close() {
 	if !l.closed {
+		core.Abandon(l.Memory, errGone)
 		l.server.core.Close(closeTime, l.Memory)
 	}
+	l.server.owners.remove(l.Link)
 	l.wakers.close()
 	_ = l.stream.Close()
 	l.unmap()

@@ -1,0 +1,107 @@
+package confine
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// names are the files that Go resolves names with, and its local time.
+var names = []string{
+	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols", "/etc/localtime",
+}
+
+const (
+	zones = "/usr/share/zoneinfo"
+	boot  = "/proc/sys/kernel/random/boot_id" // of the spool
+)
+
+const (
+	readFile   = landlock.AccessFSSet(ll.AccessFSReadFile)
+	appendFile = landlock.AccessFSSet(ll.AccessFSWriteFile)
+	folder     = landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSReadDir |
+		ll.AccessFSMakeReg | ll.AccessFSMakeDir | ll.AccessFSRemoveFile | ll.AccessFSRemoveDir)
+)
+
+// signalsOfThreads is the erratum by which threads of one process may be in several
+// domains and still signal each other, as Go's do.
+const signalsOfThreads = 1 << 1
+
+// restrict leaves the files of the grants and of name resolution. TCP may be connected and
+// not bound; UDP is needed for names, and sockets of the machine are the filter's.
+func (f *Files) restrict(grants []Grant) error {
+	abi, err := ll.LandlockGetABIVersion()
+	if err != nil {
+		f.miss("Landlock: %v", err)
+		return nil
+	}
+	f.Report.Landlock = abi
+	cfg := landlock.Config{
+		HandledAccessFS:  landlock.V9.HandledAccessFS,
+		HandledAccessNet: ll.AccessNetBindTCP,
+		Scoped:           ll.ScopeAbstractUnixSocket | ll.ScopeSignal,
+	}
+	if errata, err := ll.LandlockGetErrata(); abi == 6 && (err != nil || errata&signalsOfThreads == 0) {
+		cfg.Scoped = ll.ScopeAbstractUnixSocket
+	}
+	f.older(abi, cfg)
+	f.pin(boot)
+	return cfg.BestEffort().Restrict(rules(grants)...)
+}
+
+// older notes what this version does not restrict. The filter has most of it.
+func (f *Files) older(abi int, cfg landlock.Config) {
+	switch {
+	case abi < 3:
+		f.miss("Landlock %d: truncating files", abi)
+	case abi < 4:
+		f.miss("Landlock %d: binding ports", abi)
+	case abi < 6:
+		f.miss("Landlock %d: signals", abi)
+	case cfg.Scoped&ll.ScopeSignal == 0:
+		f.miss("Landlock %d without erratum 2: signals", abi)
+	}
+}
+
+func rules(grants []Grant) []landlock.Rule {
+	may := func(access landlock.AccessFSSet, paths ...string) landlock.Rule {
+		return landlock.PathAccess(access, paths...).IgnoreIfMissing()
+	}
+	all := []landlock.Rule{
+		may(readFile, append([]string{zones, boot, "/dev/urandom", "/dev/null"}, names...)...),
+		may(appendFile, "/dev/null"),
+	}
+	if dir, ok := resolverFolder(); ok {
+		all = append(all, may(readFile, dir))
+	}
+	for _, g := range grants {
+		switch g.Mode {
+		case Read:
+			all = append(all, may(readFile, g.Path))
+		case Append:
+			all = append(all, may(appendFile, g.Path))
+		case Folder:
+			all = append(all, may(folder, g.Path))
+		}
+	}
+	return all
+}
+
+// resolverFolder is where the resolver's file is written anew, by another name each time.
+// It is granted if nothing else is there: /etc is not.
+func resolverFolder() (string, bool) {
+	path, err := filepath.EvalSymlinks("/etc/resolv.conf")
+	dir := filepath.Dir(path)
+	return dir, err == nil && strings.HasPrefix(dir, "/run/")
+}
+
+// pin keeps a file of /proc in the kernel's memory: one that is looked up anew later is
+// another one to Landlock.
+func (f *Files) pin(path string) {
+	if fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+		f.pins = append(f.pins, fd)
+	}
+}

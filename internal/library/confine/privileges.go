@@ -1,0 +1,164 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// nobody is who that is where no file says it.
+const nobody = 65534
+
+// identity is whom the process runs as.
+type identity struct {
+	uid, gid int
+	root     bool // so far
+}
+
+func choose(p Plan) (identity, error) {
+	me := identity{os.Geteuid(), os.Getegid(), os.Geteuid() == 0}
+	if p.User != "" {
+		return me.named(p.User)
+	}
+	if !me.root {
+		return me, nil
+	}
+	for _, g := range p.Grants {
+		if g.Mode == Folder {
+			return me.owner(g.Path)
+		}
+	}
+	if who, err := me.named("nobody"); err == nil {
+		return who, nil
+	}
+	return identity{nobody, nobody, true}, nil
+}
+
+// owner is whom a folder belongs to.
+func (me identity) owner(path string) (identity, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return me, fmt.Errorf("confining the core: folder %s: %w", path, err)
+	}
+	if st.Uid == 0 {
+		return me, nil
+	}
+	return identity{int(st.Uid), int(st.Gid), true}, nil
+}
+
+func (me identity) named(name string) (identity, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return me, fmt.Errorf("confining the core: there is no user %q: name another one, or add it: %w", name, err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	gid, again := strconv.Atoi(u.Gid)
+	if err = errors.Join(err, again); err != nil {
+		return me, fmt.Errorf("confining the core: user %q: %w", name, err)
+	}
+	if !me.root && uid != me.uid {
+		return me, fmt.Errorf("confining the core: only root can run it as %q: leave the user away", name)
+	}
+	return identity{uid, gid, me.root}, nil
+}
+
+// become changes the user of all threads. Only root can give up its groups.
+func (who identity) become() error {
+	if who.root {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(who.gid, who.gid, who.gid)); err != nil {
+			return err
+		}
+	}
+	if err := syscall.Setresuid(who.uid, who.uid, who.uid); err != nil {
+		return err
+	}
+	if r, e, s := unix.Getresuid(); r != who.uid || e != who.uid || s != who.uid {
+		return fmt.Errorf("it is %d, %d, %d and not %d", r, e, s, who.uid)
+	}
+	return nil
+}
+
+// everywhere makes a system call on every thread.
+func everywhere(trap, a1, a2, a3 uintptr) error {
+	_, _, errno := syscall.AllThreadsSyscall6(trap, a1, a2, a3, 0, 0, 0)
+	switch errno {
+	case 0:
+		return nil
+	case syscall.ENOTSUP:
+		return fmt.Errorf("for all threads: build the program with CGO_ENABLED=0: %w", errno)
+	}
+	return errno
+}
+
+// limit is of what belongs to the process and not to its threads.
+func limit() error {
+	unix.Umask(0o077)
+	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+}
+
+func noNewPrivileges() error { return everywhere(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0) }
+
+// hide keeps other processes of the user out of this one, and its memory off the disk.
+func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
+// The bits of linux/securebits.h: nothing comes of being root, and nothing is kept.
+const (
+	noRoot          = 1<<0 | 1<<1 // the latter locks it
+	keepCapsLocked  = 1 << 5
+	noAmbient       = 1<<6 | 1<<7
+	nothingOfBeing0 = noRoot | keepCapsLocked | noAmbient
+)
+
+// lockRoot has user 0 get no capability by starting a program, where that can be said.
+func lockRoot() error {
+	if !capable(unix.CAP_SETPCAP) {
+		return nil
+	}
+	return everywhere(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, nothingOfBeing0, 0)
+}
+
+// emptyBounding drops what is in the bounding set.
+func emptyBounding(wanted bool) error {
+	if !wanted || !capable(unix.CAP_SETPCAP) {
+		return nil
+	}
+	for c := uintptr(0); ; c++ {
+		in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0)
+		if err != nil {
+			return nil // no such capability, nor a higher one
+		}
+		if in == 0 {
+			continue
+		}
+		if err := everywhere(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// capable reports whether a capability is in effect.
+func capable(c uint) bool {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&head, &data[0]) != nil {
+		return false
+	}
+	return data[c/32].Effective&(1<<(c%32)) != 0
+}
+
+// dropCapabilities empties all sets but the bounding set; the ambient set is empty
+// with them.
+func dropCapabilities() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	return everywhere(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&none[0])), 0)
+}

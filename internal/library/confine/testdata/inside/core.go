@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -146,7 +147,7 @@ func (w work) statistics() error {
 
 // folder is what spool and journal do; all of package spool runs confined in its own test.
 func (w work) folder() error {
-	if w.Folder == "" {
+	if !slices.Contains(w.Plan.Grants, confine.Grant{Path: w.Folder, Mode: confine.Folder}) {
 		return nil
 	}
 	dir := filepath.Join(w.Folder, "broccoli-1")

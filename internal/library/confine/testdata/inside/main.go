@@ -5,6 +5,7 @@
 //	inside try NAME        tries one attack, confined if there is a plan
 //	inside list            says which attacks there are
 //	inside core            does what a core does, confined
+//	inside files           reads and appends as its input says, confined
 //	inside threads         waits, with threads from before Enter and after it
 //	inside cost            says what Enter costs
 //	inside old MODE ...    runs as if under an old kernel
@@ -58,6 +59,8 @@ func main() {
 		try(os.Args[2])
 	case "core":
 		core()
+	case "files":
+		files()
 	case "threads":
 		threads()
 	case "cost":

@@ -14,7 +14,7 @@ var calls = []string{
 	"writev", "readv", "sendmsg", "recvmsg", "sendto", "recvfrom", "rt_sigreturn", "rt_sigprocmask", "getpid", "gettid",
 
 	// files
-	"openat", "close", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "fstat", "newfstatat", "statx", "stat", "lstat",
+	"openat", "close", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "fstat", "newfstatat", "fstatat", "statx", "stat", "lstat",
 	"readlinkat", "faccessat", "faccessat2", "getdents64", "mkdirat", "unlinkat", "renameat", "renameat2",
 	"rename", "unlink", "rmdir", "mkdir", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "fadvise64",
 	"flock", "statfs", "fstatfs", "sendfile", "splice", "copy_file_range", "getcwd", "dup", "dup3", "pipe2", "close_range",

@@ -172,6 +172,9 @@ var notHere = []error{
 func TestAttacks(t *testing.T) {
 	list, err := exec.Command(inside, "list").Output()
 	require.NoError(t, err)
+	text, err := os.ReadFile("../../../docs/confinement.md")
+	require.NoError(t, err)
+	documented := string(text)
 	for _, attack := range strings.Split(strings.TrimSpace(string(list)), "\n") {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
@@ -179,6 +182,7 @@ func TestAttacks(t *testing.T) {
 				got := prepare(t, w).confined().run(t, "host", "try", attack)
 				require.True(t, strings.HasPrefix(got, "refused: "), "%s: %s", w.name, got)
 			}
+			require.Contains(t, documented, "\n| "+attack+" |")
 			if os.Getuid() != 0 {
 				return
 			}
@@ -219,6 +223,7 @@ func TestThreads(t *testing.T) {
 				require.Equal(t, strings.Repeat(is+"\t", 3)+is, status["Uid"])
 				require.Equal(t, "1", status["NoNewPrivs"])
 				require.Equal(t, "2", status["Seccomp"])
+				require.Equal(t, "0077", status["Umask"])
 				none := strings.Repeat("0", 16)
 				for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
 					require.Equal(t, none, status[set], set)
@@ -228,6 +233,9 @@ func TestThreads(t *testing.T) {
 					require.Empty(t, status["Groups"])
 				}
 			}
+			owner, err := os.Stat(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid))
+			require.NoError(t, err)
+			require.Zero(t, owner.Sys().(*syscall.Stat_t).Uid, "it is root's when it is not dumpable")
 			core, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", cmd.Process.Pid))
 			require.NoError(t, err)
 			require.Regexp(t, `Max core file size +0 +0 `, string(core))

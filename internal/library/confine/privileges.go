@@ -110,22 +110,6 @@ func noNewPrivileges() error { return everywhere(unix.SYS_PRCTL, unix.PR_SET_NO_
 // hide keeps other processes of the user out of this one, and its memory off the disk.
 func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
-// The bits of linux/securebits.h: nothing comes of being root, and nothing is kept.
-const (
-	noRoot          = 1<<0 | 1<<1 // the latter locks it
-	keepCapsLocked  = 1 << 5
-	noAmbient       = 1<<6 | 1<<7
-	nothingOfBeing0 = noRoot | keepCapsLocked | noAmbient
-)
-
-// lockRoot has user 0 get no capability by starting a program, where that can be said.
-func lockRoot() error {
-	if !capable(unix.CAP_SETPCAP) {
-		return nil
-	}
-	return everywhere(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, nothingOfBeing0, 0)
-}
-
 // emptyBounding drops what is in the bounding set.
 func emptyBounding(wanted bool) error {
 	if !wanted || !capable(unix.CAP_SETPCAP) {

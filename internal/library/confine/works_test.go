@@ -39,6 +39,7 @@ func TestWorks(t *testing.T) {
 				require.Contains(t, report, fmt.Sprintf("uid %d,", w.is))
 				require.Equal(t, calls != "", strings.Contains(report, "missing"), report)
 				require.Equal(t, strings.Contains(calls, "landlock"), strings.Contains(report, "Landlock 0"), report)
+				require.Equal(t, w.is == 0 && strings.Contains(calls, "landlock"), strings.Contains(report, "files of root's"), report)
 				require.Equal(t, strings.Contains(calls, "seccomp"), strings.Contains(report, "seccomp false"), report)
 				for step := range strings.Lines(steps) {
 					require.True(t, strings.HasSuffix(step, ": ok\n"), out)

@@ -16,8 +16,8 @@ const (
 	Read Mode = iota
 	// Append is of a file that is appended to, and made if it is not there: statistics.
 	Append
-	// Folder is of a folder in which files and folders are made, renamed, removed, locked
-	// and mapped: the spool.
+	// Folder is of a folder that is there, in which files and folders are made, renamed,
+	// removed, locked and mapped: the spool.
 	Folder
 )
 

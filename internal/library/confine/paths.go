@@ -2,6 +2,7 @@ package confine
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -71,7 +72,7 @@ func (f *Files) older(abi int, cfg landlock.Config) {
 
 func rules(grants []Grant) []landlock.Rule {
 	may := func(access landlock.AccessFSSet, paths ...string) landlock.Rule {
-		return landlock.PathAccess(access, paths...).IgnoreIfMissing()
+		return landlock.PathAccess(access, slices.DeleteFunc(paths, unreachable)...).IgnoreIfMissing()
 	}
 	all := []landlock.Rule{
 		may(readFile, append([]string{zones, boot, "/dev/urandom", "/dev/null"}, names...)...),
@@ -92,6 +93,10 @@ func rules(grants []Grant) []landlock.Rule {
 	}
 	return all
 }
+
+// unreachable is what is not there, or behind a folder that is closed to the caller: that
+// is for who asks for it.
+func unreachable(path string) bool { return look(path).err != nil }
 
 // resolverFolder is where the resolver's file is written anew, by another name each time.
 // It is granted if nothing else is there: /etc is not.

@@ -217,6 +217,22 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestUnreachable: what a user cannot come to is told to who asks for it, and no more.
+func TestUnreachable(t *testing.T) {
+	w := everybody()[len(everybody())-1]
+	p := prepare(t, w).confined()
+	closed := filepath.Join(p.Outside, "closed")
+	folder(t, closed, 0, -1)
+	t.Cleanup(func() { _ = os.Chmod(closed, 0o700) })
+	for _, mode := range []confine.Mode{confine.Read, confine.Append} {
+		p.Plan.Grants = append(p.Plan.Grants, confine.Grant{Path: closed + "/file", Mode: mode})
+	}
+	d := p.dialogue(t)
+	require.Contains(t, d.says("read %s/file", closed), "permission denied")
+	require.Contains(t, d.says("append %s/file", closed), "permission denied")
+	require.Equal(t, "[]", d.says("stale"))
+}
+
 // TestWithoutConfinement: nil is for a core that is a library.
 func TestWithoutConfinement(t *testing.T) {
 	var f *confine.Files

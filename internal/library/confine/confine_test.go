@@ -149,7 +149,9 @@ func (p *place) command(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(inside, args...)
 	cmd.Env = append(os.Environ(), "INSIDE_PLACE="+string(b))
 	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(p.who.uid), Gid: uint32(p.who.uid)}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+			Uid: uint32(p.who.uid), Gid: uint32(p.who.uid), Groups: []uint32{4713}, // of which root lets go
+		}}
 	}
 	return cmd
 }

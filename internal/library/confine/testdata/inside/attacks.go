@@ -336,7 +336,7 @@ func ofNetwork() []attack {
 		{"have a raw socket", func(*place) error { return socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP) }},
 		{"have a raw socket of IPv6", func(*place) error { return socket(unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_ICMPV6) }},
 		{"have a packet socket", func(*place) error { return socket(unix.AF_PACKET, unix.SOCK_RAW, 0) }},
-		{"have a netlink socket", func(*place) error { return socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE) }},
+		{"have a netlink socket", func(*place) error { return socket(unix.AF_NETLINK, unix.SOCK_DGRAM, unix.NETLINK_ROUTE) }},
 		{"have a socket of the kernel's cryptography", func(*place) error { return socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0) }},
 		{"have a socket of virtual machines", func(*place) error { return socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0) }},
 		{"have a socket of MPTCP", func(*place) error { return socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP) }},

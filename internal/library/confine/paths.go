@@ -51,23 +51,8 @@ func (f *Files) restrict(grants []Grant) error {
 	if errata, err := ll.LandlockGetErrata(); abi == 6 && (err != nil || errata&signalsOfThreads == 0) {
 		cfg.Scoped = ll.ScopeAbstractUnixSocket
 	}
-	f.older(abi, cfg)
 	f.pin(boot)
 	return cfg.BestEffort().Restrict(rules(grants)...)
-}
-
-// older notes what this version does not restrict. The filter has most of it.
-func (f *Files) older(abi int, cfg landlock.Config) {
-	switch {
-	case abi < 3:
-		f.miss("Landlock %d: truncating files", abi)
-	case abi < 4:
-		f.miss("Landlock %d: binding ports", abi)
-	case abi < 6:
-		f.miss("Landlock %d: signals", abi)
-	case cfg.Scoped&ll.ScopeSignal == 0:
-		f.miss("Landlock %d without erratum 2: signals", abi)
-	}
 }
 
 func rules(grants []Grant) []landlock.Rule {

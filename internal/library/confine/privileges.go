@@ -74,9 +74,12 @@ func (me identity) named(name string) (identity, error) {
 // become changes the user of all threads. Only root can give up its groups.
 func (who identity) become() error {
 	if who.root {
-		if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(who.gid, who.gid, who.gid)); err != nil {
+		if err := syscall.Setgroups(nil); err != nil {
 			return err
 		}
+	}
+	if err := syscall.Setresgid(who.gid, who.gid, who.gid); err != nil {
+		return err
 	}
 	if err := syscall.Setresuid(who.uid, who.uid, who.uid); err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestWorks(t *testing.T) {
 				for step := range strings.Lines(steps) {
 					require.True(t, strings.HasSuffix(step, ": ok\n"), out)
 				}
-				require.Equal(t, 14, strings.Count(steps, "\n"), out)
+				require.Equal(t, 15, strings.Count(steps, "\n"), out)
 				b, err := os.ReadFile(p.Stats)
 				require.NoError(t, err)
 				require.Equal(t, "line\n", string(b))

@@ -22,6 +22,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"romanesco/internal/collector/refused"
+	"romanesco/internal/event"
 	"romanesco/internal/library/confine"
 )
 
@@ -45,6 +47,7 @@ func core() {
 		{"names by UDP", w.dns},
 		{"statistics", w.statistics},
 		{"files of the folder", w.folder},
+		{"refused events", w.refused},
 		{"memory that is passed on", w.memory},
 		{"processes of the host that connect", w.accept},
 		{"the end of the host", w.hostEnds},
@@ -147,7 +150,7 @@ func (w work) statistics() error {
 
 // folder is what spool and journal do; all of package spool runs confined in its own test.
 func (w work) folder() error {
-	if !slices.Contains(w.Plan.Grants, confine.Grant{Path: w.Folder, Mode: confine.Folder}) {
+	if !w.spools() {
 		return nil
 	}
 	dir := filepath.Join(w.Folder, "broccoli-1")
@@ -184,6 +187,23 @@ func (w work) folder() error {
 		read = errors.Join(read, fmt.Errorf("%v", entries))
 	}
 	return errors.Join(err, again, read, os.Remove(path), os.RemoveAll(dir))
+}
+
+func (w work) spools() bool {
+	return slices.Contains(w.Plan.Grants, confine.Grant{Path: w.Folder, Mode: confine.Folder})
+}
+
+// refused is written beside the spools.
+func (w work) refused() error {
+	if !w.spools() {
+		return nil
+	}
+	f, err := refused.Open(filepath.Join(w.Folder, "refused.json"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Add("192.0.2.1:9997", errors.New("no"), &event.Event{Name: "login"})
 }
 
 // memory goes there and back by descriptors.

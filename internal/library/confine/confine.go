@@ -1,6 +1,6 @@
 // Package confine has the process of the core give up all that it does not need, for all
 // of its threads and for good, before it reads what a peer has sent. docs/confinement.md
-// says what is left to who takes the core over. It imports only package regular.
+// says what an attacker has that takes the core over. It imports only package regular.
 package confine
 
 import (
@@ -29,7 +29,7 @@ type Grant struct {
 
 // Plan says what a process keeps.
 type Plan struct {
-	// User is whom to run as: a name or a number. "" is the caller; and if that is root, the
+	// User is the user to run as: a name or a number. "" is the caller; and if that is root, the
 	// owner of the first Folder, or nobody without one. Root as such an owner stays, without a capability.
 	User   string
 	Grants []Grant
@@ -60,12 +60,12 @@ func (r Report) String() string {
 // for all threads. After an error some is given up and some is not: the process is to end. The program must
 // have been built without cgo.
 func Enter(p Plan) (*Files, error) {
-	who, err := choose(p)
+	id, err := choose(p)
 	if err != nil {
 		return nil, err
 	}
 	f := open(p.Grants)
-	f.Report.UID, f.Report.GID = who.uid, who.gid
+	f.Report.UID, f.Report.GID = id.uid, id.gid
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -74,7 +74,7 @@ func Enter(p Plan) (*Files, error) {
 		{"no_new_privs", noNewPrivileges},
 		{"bounding set", func() error { return emptyBounding(p.Bounding) }},
 		{"Landlock", func() error { return f.restrict(p.Grants) }}, // while every path can be reached
-		{"user", who.become},
+		{"user", id.become},
 		{"capabilities", dropCapabilities},
 		{"dumpable", hide}, // which a change of the user undoes
 		{"seccomp", f.filter},

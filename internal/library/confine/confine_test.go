@@ -49,20 +49,20 @@ const (
 	ordinary = 4711 // in no file of users
 )
 
-// who is one of those that a core may be confined for.
-type who struct {
+// party is a host that a core may be confined for, and its core.
+type party struct {
 	name   string
 	uid    int // of the host
 	folder bool
-	is     int // who the core is then
+	is     int // of the core
 }
 
-// everybody are those that can be tried here.
-func everybody() []who {
+// everybody is all that can be tried here.
+func everybody() []party {
 	if uid := os.Getuid(); uid != 0 {
-		return []who{{"an ordinary user", uid, true, uid}}
+		return []party{{"an ordinary user", uid, true, uid}}
 	}
-	return []who{
+	return []party{
 		{"root becomes nobody", 0, false, nobody},
 		{"root with a folder of root's", 0, true, 0},
 		{"an ordinary user", ordinary, true, ordinary},
@@ -74,17 +74,17 @@ type place struct {
 	Plan                                     *confine.Plan
 	Secret, Own, Outside, Folder, Unix, Name string
 	Addr, DNS, CA, Cert, Key, Stats, Refused string
-	who                                      who
+	party                                    party
 }
 
-// prepare makes what an attack is about: folders and files of those who are concerned.
-func prepare(t *testing.T, w who) *place {
+// prepare makes what an attack is about: folders and files of everybody concerned.
+func prepare(t *testing.T, w party) *place {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "confine-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &place{
-		who: w, Secret: filepath.Join(dir, "secret"), Own: filepath.Join(dir, "own"), Outside: filepath.Join(dir, "outside"),
+		party: w, Secret: filepath.Join(dir, "secret"), Own: filepath.Join(dir, "own"), Outside: filepath.Join(dir, "outside"),
 		Folder: filepath.Join(dir, "folder"), Stats: filepath.Join(dir, "stats"),
 		CA: filepath.Join(dir, "ca"), Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"),
 	}
@@ -117,7 +117,7 @@ func own(t *testing.T, path string, owner int) {
 	}
 }
 
-// listen has somebody be reached by sockets of the machine.
+// listen has a process be reached by sockets of the machine.
 func (p *place) listen(t *testing.T, dir string) {
 	t.Helper()
 	p.Unix = filepath.Join(dir, "socket")
@@ -136,7 +136,7 @@ func (p *place) confined() *place {
 		{Path: p.CA, Mode: confine.Read}, {Path: p.Cert, Mode: confine.Read}, {Path: p.Key, Mode: confine.Read},
 		{Path: p.Stats, Mode: confine.Append},
 	}}
-	if p.who.folder {
+	if p.party.folder {
 		p.Plan.Grants = append(p.Plan.Grants, confine.Grant{Path: p.Folder, Mode: confine.Folder})
 	}
 	return p
@@ -150,7 +150,7 @@ func (p *place) command(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "INSIDE_PLACE="+string(b))
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
-			Uid: uint32(p.who.uid), Gid: uint32(p.who.uid), Groups: []uint32{4713}, // of which root lets go
+			Uid: uint32(p.party.uid), Gid: uint32(p.party.uid), Groups: []uint32{4713}, // of which root lets go
 		}}
 	}
 	return cmd
@@ -188,7 +188,7 @@ func TestAttacks(t *testing.T) {
 			if os.Getuid() != 0 {
 				return
 			}
-			got := prepare(t, who{name: "root", folder: true}).run(t, "host", "try", attack)
+			got := prepare(t, party{name: "root", folder: true}).run(t, "host", "try", attack)
 			if got == "done\n" {
 				return
 			}

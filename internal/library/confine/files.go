@@ -15,7 +15,7 @@ import (
 // maxFile bounds each file that is read.
 const maxFile = 4 << 20
 
-// appendMode is for files that are made: whoever reads statistics is in its group.
+// appendMode is of files that are made: readers of statistics are in its group.
 const appendMode = 0o640
 
 // Files are those that were granted; nil has all that the process can open.
@@ -34,7 +34,7 @@ type kept struct {
 	dev, ino uint64
 }
 
-// open reads and opens. What cannot be is told to who asks for it: the core is of use
+// open reads and opens. What cannot be is an error of Read and Append: the core is of use
 // without a certificate that is not there.
 func open(grants []Grant) *Files {
 	f := &Files{kept: map[string]kept{}, appends: map[string]*os.File{}}
@@ -114,7 +114,7 @@ func read(path string) ([]byte, error) {
 }
 
 // Append opens a file for appending, so that it can be rotated; where that is not possible
-// any more, what was opened at the start. Whoever gets it closes it.
+// any more, what was opened at the start. The caller closes it.
 func (f *Files) Append(path string) (*os.File, error) {
 	file, err := appendTo(path)
 	if err == nil || f == nil {

@@ -79,8 +79,8 @@ func rules(grants []Grant) []landlock.Rule {
 	return all
 }
 
-// unreachable is what is not there, or behind a folder that is closed to the caller: that
-// is for who asks for it.
+// unreachable is what is not there, or behind a folder that is closed to the caller: an
+// error of Read and Append, and none of Enter.
 func unreachable(path string) bool { return look(path).err != nil }
 
 // resolverFolder is where the resolver's file is written anew, by another name each time.

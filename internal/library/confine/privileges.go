@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is who that is where no file says it.
+// nobody is the number of that user where no file has it.
 const nobody = 65534
 
-// identity is whom the process runs as.
+// identity is the user that the process runs as.
 type identity struct {
 	uid, gid int
 	root     bool // so far
@@ -34,13 +34,13 @@ func choose(p Plan) (identity, error) {
 			return me.owner(g.Path)
 		}
 	}
-	if who, err := me.named("nobody"); err == nil {
-		return who, nil
+	if id, err := me.named("nobody"); err == nil {
+		return id, nil
 	}
 	return identity{nobody, nobody, true}, nil
 }
 
-// owner is whom a folder belongs to.
+// owner is the user that a folder belongs to.
 func (me identity) owner(path string) (identity, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -72,20 +72,20 @@ func (me identity) named(name string) (identity, error) {
 }
 
 // become changes the user of all threads. Only root can give up its groups.
-func (who identity) become() error {
-	if who.root {
+func (id identity) become() error {
+	if id.root {
 		if err := syscall.Setgroups(nil); err != nil {
 			return err
 		}
 	}
-	if err := syscall.Setresgid(who.gid, who.gid, who.gid); err != nil {
+	if err := syscall.Setresgid(id.gid, id.gid, id.gid); err != nil {
 		return err
 	}
-	if err := syscall.Setresuid(who.uid, who.uid, who.uid); err != nil {
+	if err := syscall.Setresuid(id.uid, id.uid, id.uid); err != nil {
 		return err
 	}
-	if r, e, s := unix.Getresuid(); r != who.uid || e != who.uid || s != who.uid {
-		return fmt.Errorf("it is %d, %d, %d and not %d", r, e, s, who.uid)
+	if r, e, s := unix.Getresuid(); r != id.uid || e != id.uid || s != id.uid {
+		return fmt.Errorf("it is %d, %d, %d and not %d", r, e, s, id.uid)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (p *place) serve(t *testing.T) {
 	require.NoError(t, err)
 	for path, b := range map[string][]byte{p.CA: ca.PEM, p.Cert: both, p.Key: both} {
 		require.NoError(t, os.WriteFile(path, b, 0o600))
-		own(t, path, p.who.uid)
+		own(t, path, p.party.uid)
 	}
 	p.writable(t)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert})
@@ -132,7 +132,7 @@ func (p *place) names(t *testing.T) {
 func (p *place) writable(t *testing.T) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(p.Stats, nil, 0o600))
-	own(t, p.Stats, p.who.uid)
+	own(t, p.Stats, p.party.uid)
 }
 
 // dialogue is with "inside files".
@@ -203,7 +203,7 @@ func TestFiles(t *testing.T) {
 			require.Equal(t, "<nil>", d.says("append %s", p.Stats))
 			rotated, err := os.ReadFile(p.Stats + ".1")
 			require.NoError(t, err)
-			require.Equal(t, "line\nline\n", string(rotated), "who rotates it copies it and truncates it")
+			require.Equal(t, "line\nline\n", string(rotated), "rotation must copy and truncate")
 			require.NoError(t, os.Truncate(p.Stats+".1", 0))
 			require.Equal(t, "<nil>", d.says("append %s", p.Stats))
 			rotated, err = os.ReadFile(p.Stats + ".1")
@@ -217,7 +217,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestUnreachable: what a user cannot come to is told to who asks for it, and no more.
+// TestUnreachable: what a user cannot reach is an error of Read and Append, not of Enter.
 func TestUnreachable(t *testing.T) {
 	w := everybody()[len(everybody())-1]
 	p := prepare(t, w).confined()
@@ -267,7 +267,7 @@ func TestMust(t *testing.T) {
 	}
 }
 
-// TestUsers: who may be asked for, and who comes of it.
+// TestUsers: which user may be asked for, and which one the core runs as.
 func TestUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root becomes somebody else")
@@ -280,12 +280,12 @@ func TestUsers(t *testing.T) {
 		"a name":                       {0, 0, "nobody", "uid 65534,"},
 		"a number":                     {0, 0, "65534", "uid 65534,"},
 		"nobody of that name":          {0, 0, "nobody-at-all", "there is no user"},
-		"somebody else by who is not":  {ordinary, ordinary, "nobody", "only root can"},
+		"somebody else, not by root":   {ordinary, ordinary, "nobody", "only root can"},
 		"the owner of the folder":      {0, ordinary, "", "uid 4711, gid 4711"},
 		"root, of the folder of roots": {0, 0, "", "uid 0,"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := prepare(t, who{uid: c.host, is: c.owner, folder: true}).confined()
+			p := prepare(t, party{uid: c.host, is: c.owner, folder: true}).confined()
 			p.Plan.User = c.user
 			p.serve(t)
 			out, _ := p.command(t, "host", "core").CombinedOutput()

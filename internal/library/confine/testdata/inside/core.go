@@ -267,10 +267,10 @@ func (w work) accept() error {
 	if err != nil {
 		return err
 	}
-	var who *unix.Ucred
-	_ = raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err == nil && int(who.Pid) != w.host {
-		err = fmt.Errorf("it is %d", who.Pid)
+	var peer *unix.Ucred
+	_ = raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err == nil && int(peer.Pid) != w.host {
+		err = fmt.Errorf("it is %d", peer.Pid)
 	}
 	b, again := io.ReadAll(c)
 	if string(b) != "hello" {

@@ -1,5 +1,5 @@
-// Inside is the core of the tests of confine: it does what a core does, or what one that
-// somebody has taken over would.
+// Inside is the core of the tests of confine: it does what a core does, or what an
+// attacker would do with it.
 //
 //	inside host MODE ...   is the host: starts the others, and waits
 //	inside try NAME        tries one attack, confined if there is a plan
@@ -30,7 +30,7 @@ type place struct {
 	Own     string // a file of the same user that was not granted
 	Outside string // a folder that everybody can write to
 	Folder  string // that was granted, or would have been
-	Unix    string // a socket of somebody who listens, by path
+	Unix    string // a socket that a process listens at, by path
 	Name    string // the same, abstract
 
 	Addr, DNS      string // of a TLS server, of a server of names

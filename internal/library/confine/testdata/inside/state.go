@@ -62,7 +62,7 @@ func old(args []string) {
 	policy := seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{{
 		Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: strings.Split(args[0], ","),
 	}}}
-	root := os.Geteuid() == 0 // who needs no no_new_privs for it, so that Enter has to see to that
+	root := os.Geteuid() == 0 // root needs no no_new_privs for it, so that it is left to Enter
 	check(seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: !root, Flag: seccomp.FilterFlagTSync, Policy: policy}))
 	self, err := os.Executable()
 	check(err)

@@ -46,13 +46,28 @@ func (f *Files) restrict(grants []Grant) error {
 	cfg := landlock.Config{
 		HandledAccessFS:  landlock.V9.HandledAccessFS,
 		HandledAccessNet: ll.AccessNetBindTCP,
-		Scoped:           ll.ScopeAbstractUnixSocket | ll.ScopeSignal,
-	}
-	if errata, err := ll.LandlockGetErrata(); abi == 6 && (err != nil || errata&signalsOfThreads == 0) {
-		cfg.Scoped = ll.ScopeAbstractUnixSocket
+		Scoped:           scopes(abi, errata()),
 	}
 	f.pin(boot)
 	return cfg.BestEffort().Restrict(rules(grants)...)
+}
+
+// scopes leaves signals away where Go's threads could not signal each other any more: the
+// system call for all of them would wait for ever. Since version 8 all are in one domain.
+func scopes(abi, errata int) landlock.ScopedSet {
+	if abi < 8 && errata&signalsOfThreads == 0 {
+		return ll.ScopeAbstractUnixSocket
+	}
+	return ll.ScopeAbstractUnixSocket | ll.ScopeSignal
+}
+
+// errata are those that the kernel has mended; an older one does not say.
+func errata() int {
+	mended, err := ll.LandlockGetErrata()
+	if err != nil {
+		return 0
+	}
+	return mended
 }
 
 func rules(grants []Grant) []landlock.Rule {

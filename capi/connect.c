@@ -212,6 +212,8 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
         .refused_file = conf_str("/broccoli/refused_file", NULL),
+        .core_user = conf_str("/broccoli/core_user", NULL),
+        .core_sandbox = conf_str("/broccoli/core_sandbox", NULL),
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
 

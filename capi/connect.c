@@ -57,6 +57,7 @@ new_link(BroConn *bc, struct reason *why)
                    : link_new(&bc->memory, bytes, bc->spool);
     if (!made)
         return reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
+    bc->outside.memory_id = descriptor_id(bc->memory.fd);
     __atomic_store_n(&bc->link, bc->memory.link, __ATOMIC_RELEASE);
     return TRUE;
 }
@@ -84,6 +85,13 @@ check_descriptor(int *fd, const struct descriptor_id *id)
         *fd = -1;
 }
 
+/* The host waits on it, or on one that tells of the core's end, too. */
+static int
+least_to_host(const BroConn *bc)
+{
+    return bc->memory.outside ? descriptor_high() : STDERR_FILENO + 1;
+}
+
 /* Makes what wakes core and host. */
 static int
 make_descriptors(BroConn *bc, struct reason *why)
@@ -93,7 +101,7 @@ make_descriptors(BroConn *bc, struct reason *why)
     if (bc->to_core < 0)
         bc->to_core = descriptor_event(&bc->to_core_id, descriptor_high());
     if (bc->to_host < 0) {
-        bc->to_host = descriptor_event(&bc->to_host_id, STDERR_FILENO + 1);
+        bc->to_host = descriptor_event(&bc->to_host_id, least_to_host(bc));
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     if (bc->to_core < 0 || bc->to_host < 0)
@@ -204,6 +212,8 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
         .refused_file = conf_str("/broccoli/refused_file", NULL),
+        .core_user = conf_str("/broccoli/core_user", NULL),
+        .core_sandbox = conf_str("/broccoli/core_sandbox", NULL),
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
 

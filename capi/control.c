@@ -18,6 +18,7 @@ static int
 wait_for(int fd, short events, int64_t deadline, unsigned generation)
 {
     struct pollfd p = {fd, events, 0};
+    int n;
 
     for (;;) {
         int64_t left = deadline - now_ms();
@@ -26,11 +27,10 @@ wait_for(int fd, short events, int64_t deadline, unsigned generation)
             errno = ECHILD;
             return FALSE;
         }
-        if (poll(&p, 1,
-                 left < 0         ? 0
-                 : left < LOOK_MS ? (int)left
-                                  : LOOK_MS) > 0 &&
-            process_is(generation))
+        n = poll(&p, 1, left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS);
+        if (n < 0 && errno != EINTR)
+            return FALSE; /* a filter of system calls */
+        if (n > 0 && process_is(generation))
             return TRUE;
         if (left <= 0) {
             errno = ETIMEDOUT;

@@ -87,6 +87,8 @@ put_all(FILE *f, const struct core_config *cfg)
     NUMBER(stats_s);
     TEXT(stats_file);
     TEXT(refused_file);
+    TEXT(core_user);
+    TEXT(core_sandbox);
     put_zeek(f, cfg);
     put_program(f);
     fputc(0, f);

@@ -124,6 +124,7 @@ static void
 leave(BroConn *bc)
 {
     link_move(&bc->link->state, LINK_CLOSED);
+    log_collect(bc);
     if (bc->spool)
         spool_leave(bc->spool);
     pthread_mutex_unlock(&bc->turn);

@@ -131,7 +131,8 @@ take_over(BroConn *bc)
     leave_link(bc);
     leave_spool(bc);
     renew(&bc->to_core, &bc->to_core_id, descriptor_high());
-    renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
+    renew(&bc->to_host, &bc->to_host_id,
+          bc->outside.visible >= 0 ? descriptor_high() : STDERR_FILENO + 1);
     if (bc->outside.visible >= 0 && bc->to_host >= 0 && !outside_make_visible(bc))
         LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
 }

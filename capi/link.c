@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include "api.h"
+#include "descriptor.h"
 #include "far.h"
 #include "process.h"
 #include "spool.h"
@@ -72,7 +73,7 @@ sealed_memory(size_t size)
     fd = memfd_create("broccoli", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd >= 0 && ftruncate(fd, (off_t)size) == 0 &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        return fd;
+        return descriptor_raise(fd);
     failed = errno;
     if (fd >= 0)
         close(fd);

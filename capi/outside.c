@@ -112,7 +112,11 @@ reach(const char *settings, size_t len, struct reason *why)
     core.id = descriptor_id(core.socket);
     if (begin(core.socket, settings, len))
         return TRUE;
-    reason_set(why, "the core that was started takes no message: %s", strerror(errno));
+    reason_set(
+        why,
+        "the core has ended as soon as it was started (%s): RLIMIT_AS, or a filter of system "
+        "calls?",
+        strerror(errno));
     descriptor_close(&core.socket, &core.id);
     return FALSE;
 }
@@ -311,22 +315,46 @@ connect_by_core(BroConn *bc, int quietly, struct reason *why)
     return result;
 }
 
+/* A host that has closed the descriptor of the memory has closed that of the connection, too, and
+ * the core is writing what was accepted: other memory is for what follows. The old stays mapped,
+ * since another thread may be looking at it. */
+static int
+renew_memory(BroConn *bc)
+{
+    struct link_memory fresh;
+
+    if (descriptor_is(bc->memory.fd, &bc->outside.memory_id))
+        return TRUE;
+    if (!link_new_outside(&fresh, bc->memory.out.size, bc->spool))
+        return FALSE;
+    pthread_mutex_lock(&bc->lock);
+    bc->memory = fresh;
+    __atomic_store_n(&bc->link, fresh.link, __ATOMIC_RELEASE);
+    link_move(&fresh.link->state, LINK_OPENING);
+    log_ask(bc);
+    pthread_mutex_unlock(&bc->lock);
+    bc->outside.memory_id = descriptor_id(fresh.fd);
+    return TRUE;
+}
+
 enum link_result
 outside_connect(BroConn *bc, const struct core_config *cfg, char *error)
 {
     struct outside *o = &bc->outside;
-    enum link_result result;
+    enum link_result result = LINK_REFUSED;
     struct reason why;
 
     free(o->settings);
     o->settings = config_text(cfg, &o->settings_len);
     o->timeout_ms = cfg->timeout_ms;
-    o->memory_id = descriptor_id(bc->memory.fd);
     if (!o->settings) {
         snprintf(error, LINK_ERROR_MAX, "no memory");
         return LINK_REFUSED;
     }
-    result = connect_by_core(bc, FALSE, &why);
+    if (!renew_memory(bc))
+        reason_set(&why, "no memory for a queue: %s", strerror(errno));
+    else
+        result = connect_by_core(bc, FALSE, &why);
     snprintf(error, LINK_ERROR_MAX, "%s", why.text);
     return result;
 }
@@ -356,16 +384,16 @@ outside_close(BroConn **handles, int n, uint32_t timeout_ms)
     struct core_answer a;
     int i, all = TRUE;
 
-    for (i = 0; i < n; i++)
-        if (is_to_be_closed(handles[i]) &&
-            !ask(handles[i], &close_it, &timeout_ms, NULL, 0, deadline))
-            close_end(&handles[i]->outside.control, &handles[i]->outside.control_id);
     for (i = 0; i < n; i++) {
+        if (!is_to_be_closed(handles[i]))
+            all = all && (!handles[i]->memory.outside || ring_used(&handles[i]->memory.out) == 0);
+        else if (!ask(handles[i], &close_it, &timeout_ms, NULL, 0, deadline))
+            close_end(&handles[i]->outside.control,
+                      &handles[i]->outside.control_id); /* it sees that */
+    }
+    for (i = 0; i < n; i++)
         if (handles[i]->outside.control >= 0)
             all = answer(handles[i], &a, deadline) && a.result && all;
-        else if (handles[i]->memory.outside)
-            all = ring_used(&handles[i]->memory.out) == 0 && all;
-    }
     return all;
 }
 
@@ -413,6 +441,7 @@ outside_lost(BroConn *bc)
     o->again_at = n ? now + ((int64_t)PAUSE_MS << (n < 7 ? n : 7)) : now;
     count_again(bc);
     errors_cause(bc->link, text);
+    __atomic_store_n(&bc->link->owner, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST);
     link_move(&bc->link->state, retry ? LINK_RETRY : LINK_DOWN);
@@ -436,26 +465,50 @@ start_another(BroConn *bc)
     LOG_LATER(BRO_LOG_WARNING, "[%s] %s", bc->peer ? bc->peer : "", why.text);
 }
 
+/* By the mark of the kernel, which costs no system call: a host may have given up all of them
+ * but those that it needs for sending. Without one it is looked now and then. */
+static int
+may_be_gone(BroConn *bc, int now)
+{
+    struct outside *o = &bc->outside;
+    uint32_t owner = __atomic_load_n(&bc->link->owner, __ATOMIC_ACQUIRE);
+    int64_t time;
+
+    if (now || owner & LINK_OWNER_DIED)
+        return TRUE;
+    if (owner && __atomic_load_n(&o->control, __ATOMIC_RELAXED) >= 0)
+        return FALSE;
+    time = now_coarse_ms();
+    if (time - __atomic_load_n(&o->looked_at, __ATOMIC_RELAXED) < LOOK_MS)
+        return FALSE;
+    __atomic_store_n(&o->looked_at, time, __ATOMIC_RELAXED);
+    return TRUE;
+}
+
+/* In turn. */
+static void
+look(BroConn *bc)
+{
+    struct outside *o = &bc->outside;
+
+    if (o->control >= 0 && control_ended(o->control))
+        outside_lost(bc);
+    else if (o->deaths && now_coarse_ms() > o->again_at + LIVED_MS)
+        o->deaths = 0;
+    start_another(bc);
+}
+
 void
 outside_look(BroConn *bc, int now)
 {
-    struct outside *o = &bc->outside;
-    int64_t time;
     int held;
 
-    if (!bc->memory.outside || !o->settings || !fork_owns(bc))
+    if (!bc->memory.outside || !bc->outside.settings || !fork_owns(bc) || !may_be_gone(bc, now))
         return;
-    time = now_coarse_ms();
-    if (!now && time - __atomic_load_n(&o->looked_at, __ATOMIC_RELAXED) < LOOK_MS)
-        return;
-    __atomic_store_n(&o->looked_at, time, __ATOMIC_RELAXED);
     held = cancel_hold();
     if (pthread_mutex_trylock(&bc->turn) == 0) { /* who has it sees it by itself */
-        if (o->control >= 0 && control_ended(o->control))
-            outside_lost(bc);
-        else if (o->control >= 0 && o->deaths && time > o->again_at + LIVED_MS)
-            o->deaths = 0;
-        start_another(bc);
+        if (conn_is(bc, ~(LINK_IN(LINK_CLOSING) | LINK_IN(LINK_CLOSED))))
+            look(bc);
         pthread_mutex_unlock(&bc->turn);
     }
     cancel_release(held);

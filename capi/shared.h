@@ -37,6 +37,8 @@ typedef uint64_t __attribute__((aligned(8))) link_u64;
 #define LINK_SELECTABLE 1024
 /* Messages of the core that may wait for the host. */
 #define LINK_MESSAGES 16
+/* In struct link: owner, of a core that is gone: FUTEX_OWNER_DIED. */
+#define LINK_OWNER_DIED 0x40000000u
 
 /*
  * A ring has one producer and one consumer. head and tail count bytes since
@@ -185,6 +187,11 @@ struct link {
     uint32_t takes_log;     /* while this is not 0, messages go into the log: enum link_takes */
     uint32_t next_socket;   /* which of these the core writes next: */
     struct link_private privates[LINK_PRIVATES]; /* for a child to close */
+    /* A core that is a process of its own: the kernel marks the second when that ends, by its list
+     * of robust futexes, of which the first is a link. 0: there is none, or no such kernel. */
+    link_u64 owner_link;
+    uint32_t owner;
+    uint32_t reserved;
     link_u64 far_out_bytes; /* of far records that wait, outbound and inbound */
     link_u64 far_in_bytes;
     link_u64 accepted; /* events that went into the outbound ring; the host's */

@@ -25,9 +25,7 @@ func main() {
 	// The end of the last host is the only sign to end: what it has accepted is to be written.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
 	core.Behave()
-	begin := func([]byte) error { return nil }
-	s := server.New(version, func(string, ...any) {})
-	if err := s.Serve(os.NewFile(socket, "host"), begin); err != nil {
+	if err := server.New(version).Serve(os.NewFile(socket, "host")); err != nil {
 		os.Exit(1)
 	}
 }

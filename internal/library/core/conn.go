@@ -69,6 +69,9 @@ func openWith(core *Core, l *link, s Settings, j *delivery.Journal) (*conn, erro
 		core: core, link: l, set: s, requests: names(s.requests), run: newRun(),
 		ending: make(chan struct{}), late: make(chan struct{}),
 	}
+	if s.secure != nil {
+		s.secure.ReadFile = core.Files.Read
+	}
 	if c.journal = j; j == nil && (s.confirm || s.spool.folder != "") {
 		c.journal = delivery.NewJournal(journalMax)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/library/confine"
 	"romanesco/internal/library/shared"
 	"romanesco/internal/protocol/delivery"
 )
@@ -16,8 +17,11 @@ import (
 // Core has the connections of one process, or of several. A link, which is its shared
 // memory, names a connection.
 type Core struct {
-	Version string   // of Romanesco, for those peers that are told
-	links   sync.Map // *shared.Link -> *conn
+	Version string // of Romanesco, for those peers that are told
+	// Files has those that a process which has given up its right to others kept; nil: all that
+	// it can open.
+	Files *confine.Files
+	links sync.Map // *shared.Link -> *conn
 }
 
 // Result is enum link_result: what came of a connect.
@@ -54,6 +58,14 @@ func (c *Core) Connect(m Memory, s Settings) (result Result) {
 func Refuse(m Memory, why error) Result {
 	view(m).refuse(why)
 	return Refused
+}
+
+// Abandon says that nobody will connect again by what the host has, and why. What was accepted
+// is to be written all the same.
+func Abandon(m Memory, why error) {
+	l := view(m)
+	l.lost(why)
+	l.down(false)
 }
 
 func (c *Core) connect(v *link, s Settings) error {

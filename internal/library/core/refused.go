@@ -19,6 +19,10 @@ func (c *conn) openRefused() (err error) {
 	if path == "" || c.journal == nil {
 		return nil
 	}
+	if c.core.Files != nil && c.set.refusedFile != "" {
+		c.refused = refused.OpenBy(path, c.core.Files.Append)
+		return nil
+	}
 	c.refused, err = refused.Open(path)
 	return err
 }

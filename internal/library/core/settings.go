@@ -33,6 +33,7 @@ type Settings struct {
 	refusedFile    string           // where events go that the peer refuses; "": nowhere
 	zeek           *zeekSettings    // nil: the peer speaks Bro's protocol
 	spool          spoolSettings
+	user, sandbox  string // of a core that is a process of its own
 }
 
 // LogTo has messages go into the link's log while *word is not 0.
@@ -119,6 +120,7 @@ func (v *values) settings(requests []byte) (Settings, error) {
 		silence:   v.time("silence_ms", time.Millisecond),
 		statsEach: v.time("stats_s", time.Second), statsFile: v.by["stats_file"],
 		refusedFile: v.by["refused_file"],
+		user:        v.by["core_user"], sandbox: v.by["core_sandbox"],
 		spool: spoolSettings{
 			folder: v.by["spool_folder"], max: v.number("spool_max_bytes", 0),
 			sync: v.time("spool_sync_ms", time.Millisecond),

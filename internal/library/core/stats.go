@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"romanesco/internal/descriptor"
@@ -62,8 +61,7 @@ func (c *conn) openStats() {
 	if c.set.statsFile == "" {
 		return
 	}
-	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err := os.OpenFile(c.set.statsFile, flags, 0o640)
+	f, err := c.core.Files.Append(c.set.statsFile)
 	if err != nil {
 		if c.stats.file == nil {
 			c.warnf("stats_file: %v", err)

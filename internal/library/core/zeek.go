@@ -1,7 +1,9 @@
 package core
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -26,7 +28,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	var types *zeek.Types
 	if set.types != "" { // read each time: it may have been mended
 		var err error
-		if types, err = zeek.LoadTypes(set.types); err != nil {
+		if types, err = c.types(set.types); err != nil {
 			_ = nc.Close()
 			return nil, err
 		}
@@ -48,6 +50,14 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		return nil, err // no typed nil
 	}
 	return p, nil
+}
+
+func (c *conn) types(path string) (*zeek.Types, error) {
+	b, err := c.core.Files.Read(path)
+	if err != nil {
+		return nil, fmt.Errorf("types of Zeek: %w", err)
+	}
+	return zeek.ParseTypes(bytes.NewReader(b), path)
 }
 
 // application is what a Zeek is told of the program, and of us.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"romanesco/internal/library/confine"
 	"romanesco/internal/library/core"
 )
 
@@ -17,20 +18,27 @@ import (
 type Server struct {
 	core    core.Core
 	version string
-	logf    func(format string, args ...any)
+	owners  *owners
+	failed  error // why it can serve nobody
 
 	hosts sync.WaitGroup // sockets of hosts, and links
+
+	mu     sync.Mutex
+	served map[descriptorOf]chan struct{} // memory that is served: closed when it is not any more
 }
 
 // New makes one of that version of Romanesco: it serves no other.
-func New(version string, logf func(format string, args ...any)) *Server {
-	return &Server{core: core.Core{Version: version}, version: version, logf: logf}
+func New(version string) *Server {
+	return &Server{
+		core: core.Core{Version: version}, version: version, owners: newOwners(),
+		served: make(map[descriptorOf]chan struct{}),
+	}
 }
 
 // Serve takes links from the socket that the program was started with, until the last host
-// that has it, or is served, is gone. begin is called first, with what the host that started
-// the program says of it.
-func (s *Server) Serve(socket *os.File, begin func(settings []byte) error) error {
+// that has it, or is served, is gone. The first word of the host says what the process may
+// keep; all else is given up then, for good. Where that fails the next host is told why.
+func (s *Server) Serve(socket *os.File) error {
 	c, err := packets(socket)
 	if err != nil {
 		return err
@@ -44,12 +52,36 @@ func (s *Server) Serve(socket *os.File, begin func(settings []byte) error) error
 	if first.kind != kindBegin {
 		return fmt.Errorf("%w: it begins with kind %d", errMessage, first.kind)
 	}
-	if err := begin(first.rest); err != nil {
-		return err
+	if s.failed = s.confine(first.rest); s.failed != nil {
+		return s.refuse(c)
 	}
 	s.hosts.Go(func() { s.takeLinks(c) })
 	s.hosts.Wait()
 	return nil
+}
+
+// confine has the process give up what it does not need for these settings.
+func (s *Server) confine(settings []byte) error {
+	set, err := core.ParseSettings(settings)
+	if err != nil {
+		return err
+	}
+	plan, err := set.Plan()
+	if err != nil || plan == nil {
+		return err
+	}
+	s.core.Files, err = confine.Enter(*plan)
+	return err
+}
+
+// refuse tells one host why nobody is served.
+func (s *Server) refuse(c *net.UnixConn) error {
+	a, err := readAttach(c)
+	if err != nil {
+		return err
+	}
+	s.serve(a)
+	return s.failed
 }
 
 // packets is a socket that was inherited.
@@ -75,10 +107,8 @@ func (s *Server) takeLinks(c *net.UnixConn) {
 		case errors.Is(err, io.EOF):
 			return
 		case errors.Is(err, errMessage):
-			s.logf("%v", err)
 			continue
 		case err != nil:
-			s.logf("reading from the host: %v", err)
 			return
 		case a.kind != kindAttach:
 			a.files.close()
@@ -88,21 +118,44 @@ func (s *Server) takeLinks(c *net.UnixConn) {
 	}
 }
 
-// serve serves one link to its end.
+// serve serves one link to its end. What is wrong with it the host sees as the end of its
+// stream: it has no right to more.
 func (s *Server) serve(a *attach) {
 	defer a.files.close()
-	defer func() {
-		if r := recover(); r != nil {
-			s.logf("internal error: %v", r)
-		}
-	}()
+	defer func() { _ = recover() }() // of one host, and not of all
+	if len(a.files) < 2 {
+		return
+	}
+	defer s.claim(a.files[1])()
 	l, err := s.open(a)
 	if err != nil {
-		s.logf("%v", err)
-		return // the host sees the end of its stream
+		return
 	}
 	defer l.close()
 	l.run()
+}
+
+// claim waits until nobody serves that memory, and returns what ends our turn: a host that
+// has closed its descriptors, and connects anew, comes while what it had accepted is written.
+func (s *Server) claim(memory *os.File) func() {
+	id, done := identify(memory), make(chan struct{})
+	for {
+		s.mu.Lock()
+		before, ok := s.served[id]
+		if !ok {
+			s.served[id] = done
+			s.mu.Unlock()
+			break
+		}
+		s.mu.Unlock()
+		<-before
+	}
+	return func() {
+		s.mu.Lock()
+		delete(s.served, id)
+		s.mu.Unlock()
+		close(done)
+	}
 }
 
 // open looks at what came with an attach.
@@ -135,6 +188,7 @@ func (s *Server) open(a *attach) (*link, error) {
 		_ = stream.Close()
 		return nil, err
 	}
+	s.owners.add(l.Link)
 	return l, nil
 }
 
@@ -207,6 +261,10 @@ func (l *link) connect(m *message) core.Result {
 	if !l.fits {
 		return core.Refuse(l.Memory, fmt.Errorf("the core beside libbroccoli is of version %s: install both from one build", l.server.version))
 	}
+	if failed := l.server.failed; failed != nil {
+		l.closed = true
+		return core.Refuse(l.Memory, failed)
+	}
 	s, err := core.ParseSettings(m.body)
 	if err != nil {
 		return core.Refuse(l.Memory, err)
@@ -236,11 +294,16 @@ func (l *link) end(m *message) uint32 {
 	return 0
 }
 
+// errGone is what a host may see that is not: it has closed the stream.
+var errGone = errors.New("the host has closed the descriptors of the library")
+
 // close writes what a host that is gone has accepted.
 func (l *link) close() {
 	if !l.closed {
+		core.Abandon(l.Memory, errGone)
 		l.server.core.Close(closeTime, l.Memory)
 	}
+	l.server.owners.remove(l.Link)
 	l.wakers.close()
 	_ = l.stream.Close()
 	l.unmap()

@@ -81,6 +81,10 @@ type Link struct {
 	NextSocket   uint32
 	Privates     [Sockets + 1]Private
 
+	OwnerLink uint64
+	Owner     uint32
+	_         uint32
+
 	FarOutBytes, FarInBytes                 uint64
 	Accepted, Done, Unwanted, Refused, Full uint64
 	Taken, Written                          uint64

@@ -50,11 +50,11 @@ new_link(BroConn *bc, struct reason *why)
         bytes *= UNCONFIRMED_RINGS;
 
     if (dir && !bc->spool)
-        bc->spool = spool_new(dir, bc->peer, bytes, why);
+        bc->spool = spool_new(dir, bc->peer, bytes, outside, why);
     if (dir && !bc->spool)
         return FALSE;
-    made = outside ? link_new_outside(&bc->memory, bytes, bc->spool)
-                   : link_new(&bc->memory, bytes, bc->spool);
+    made =
+        outside ? link_new_outside(&bc->memory, bytes, 0) : link_new(&bc->memory, bytes, bc->spool);
     if (!made)
         return reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
     bc->outside.memory_id = descriptor_id(bc->memory.fd);
@@ -221,8 +221,7 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         return LINK_REFUSED;
     __atomic_store_n(&bc->confirms, (int)cfg.confirm, __ATOMIC_RELAXED);
     if (bc->spool) {
-        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
-                 bc->class_name ? bc->class_name : "");
+        spool_set_class(bc->spool, bc->class_name);
         cfg.spool_folder = bc->spool->folder;
         cfg.spool_max_bytes =
             setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);

@@ -97,10 +97,9 @@ map_shared(int fd, size_t size)
 }
 
 int
-link_new_outside(struct link_memory *m, size_t out_bytes, struct spool *spool)
+link_new_outside(struct link_memory *m, size_t out_bytes, uint64_t begin)
 {
-    size_t own = spool ? 0 : out_bytes;
-    size_t near = LINK_AT_OUT + own, whole = near + 2 * (size_t)LINK_FAR_RING;
+    size_t near = LINK_AT_OUT + out_bytes, whole = near + 2 * (size_t)LINK_FAR_RING;
     int fd = sealed_memory(whole);
     unsigned char *at = fd >= 0 ? map_shared(fd, whole) : NULL;
     int with_far = at != NULL;
@@ -117,7 +116,9 @@ link_new_outside(struct link_memory *m, size_t out_bytes, struct spool *spool)
     m->bytes = with_far ? whole : near;
     m->fd = fd;
     m->whole = whole;
-    open_rings(m, at, own, spool);
+    ((struct link *)at)->out.head = ((struct link *)at)->out.tail = begin;
+    ((struct link *)at)->taken = begin;
+    open_rings(m, at, out_bytes, NULL);
     ring_open(&m->far_out, &m->link->far_out, with_far ? at + near : NULL, LINK_FAR_RING, TRUE);
     ring_open(&m->far_in, &m->link->far_in, with_far ? at + near + LINK_FAR_RING : NULL,
               LINK_FAR_RING, FALSE);

@@ -27,8 +27,9 @@ struct link_memory {
 /* Makes one whose outbound ring has out_bytes, or is the spool's. FALSE without memory. */
 int link_new(struct link_memory *m, size_t out_bytes, struct spool *spool);
 
-/* The same for a core in another process. */
-int link_new_outside(struct link_memory *m, size_t out_bytes, struct spool *spool);
+/* The same for a core in another process. The outbound ring begins at a place: a spool notes how
+ * far the last one was taken. */
+int link_new_outside(struct link_memory *m, size_t out_bytes, uint64_t begin);
 
 /* Frees what is in it, too. The descriptor is the caller's. */
 void link_free(struct link_memory *m);

@@ -121,7 +121,7 @@ reach(const char *settings, size_t len, struct reason *why)
     return FALSE;
 }
 
-/* The file of a spool's ring, for the core to map. */
+/* The file that tells of a spool, for the core to map. */
 static int
 open_ring(const struct spool *spool)
 {
@@ -325,7 +325,7 @@ renew_memory(BroConn *bc)
 
     if (descriptor_is(bc->memory.fd, &bc->outside.memory_id))
         return TRUE;
-    if (!link_new_outside(&fresh, bc->memory.out.size, bc->spool))
+    if (!link_new_outside(&fresh, bc->memory.out.size, bc->memory.out.pos))
         return FALSE;
     pthread_mutex_lock(&bc->lock);
     bc->memory = fresh;

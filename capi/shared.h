@@ -114,6 +114,7 @@ enum link_state {
  * With a spool the outbound ring lies in a file, so that it survives the
  * process: this header, then, LINK_SPOOL_DATA bytes from the beginning, the
  * ring's data. What the core takes off the ring goes into a log beside it.
+ * Where the core is another process, which keeps the ring, the file has an empty one.
  */
 #define LINK_SPOOL_MAGIC "BroSpool"
 #define LINK_SPOOL_LAYOUT 1 /* of the header and of all records in the ring */
@@ -223,7 +224,7 @@ struct link {
  * places the rings' data. A page that nobody has touched takes no memory.
  */
 #define LINK_AT_IN 32768u
-#define LINK_AT_OUT (LINK_AT_IN + LINK_RING_BYTES) /* absent with a spool */
+#define LINK_AT_OUT (LINK_AT_IN + LINK_RING_BYTES)
 /* Behind that the far rings, outbound and inbound, of so many bytes each: two of the largest
  * records fit, wherever the first one begins. */
 #define LINK_FAR_RING (64u << 20)

@@ -184,7 +184,7 @@ with_spool(void (*func)(BroConn *bc))
     struct reason why;
 
     if (CHECK(mkdtemp(dir) != NULL))
-        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
+        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, FALSE, &why);
     if (CHECK(bc->spool != NULL))
         func(bc);
     bro_conn_delete(bc);

@@ -55,6 +55,9 @@ func openSpool(c *conn) (*spooler, error) {
 		changed: make(chan struct{}, 1), room: make(chan struct{}, 1), direct: make(chan *spool.Batch),
 		stop: make(chan struct{}),
 	}
+	if tail := own.LastTail(); c.link.Alien && tail-c.link.out.Tail() <= c.link.out.Head()-c.link.out.Tail() {
+		c.link.took(tail, false) // a core that has died had it in the log, and had not said so
+	}
 	p.publish()
 	return p, nil
 }

@@ -22,15 +22,15 @@ type mapped struct {
 
 const (
 	outMax       = 1 << 30
-	spoolHeader  = 4096 // LINK_SPOOL_DATA
+	spoolFile    = 2 * 4096 // of a spool whose ring is not in it
 	seals        = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW
 	farRingsSize = 2 * shared.FarRingBytes
 )
 
 var errMemory = errors.New("the memory of the host does not hold together")
 
-// mapLink maps what a host shares: sealed memory, and the file of a spool's ring, if that is
-// not nil.
+// mapLink maps what a host shares: sealed memory, and the file that tells of its spool, if that
+// is not nil.
 func mapLink(memory, spoolRing *os.File) (*mapped, error) {
 	b, err := mapSealed(memory)
 	if err != nil {
@@ -43,10 +43,9 @@ func mapLink(memory, spoolRing *os.File) (*mapped, error) {
 	m.In = ring.NewAlien(&l.In, near[shared.AtIn:shared.AtOut])
 	far := b[len(near):]
 	m.Far = newFarRings(l, far[:shared.FarRingBytes], far[shared.FarRingBytes:])
-	if spoolRing != nil {
+	err = m.mapOut(near[shared.AtOut:])
+	if err == nil && spoolRing != nil {
 		err = m.mapSpool(spoolRing)
-	} else {
-		err = m.mapOut(near[shared.AtOut:])
 	}
 	if err == nil && (!m.Out.Sound() || !m.In.Sound()) {
 		err = fmt.Errorf("%w: the ends of its rings", errMemory)
@@ -89,23 +88,21 @@ func (m *mapped) mapOut(b []byte) error {
 	return nil
 }
 
-// mapSpool maps a ring that lies in a file. Who shortens that file ends this process, and what
-// all hosts have in it goes to another.
+// mapSpool maps the file that tells of a spool. Who shortens it ends this process, and what
+// the hosts have in their rings goes to another.
 func (m *mapped) mapSpool(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the spool: %w", err)
 	}
-	n := int(info.Size()) - spoolHeader
-	if !info.Mode().IsRegular() || !powerOfTwo(n) || n < shared.RingBytes || n > outMax {
+	if !info.Mode().IsRegular() || info.Size() != spoolFile {
 		return fmt.Errorf("%w: a spool of %d bytes", errMemory, info.Size())
 	}
-	m.spool, err = unix.Mmap(number(f), 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	m.spool, err = unix.Mmap(number(f), 0, spoolFile, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("mapping the spool: %w", err)
 	}
 	m.Spool = (*spool.Header)(unsafe.Pointer(&m.spool[0]))
-	m.Out = ring.NewAlien(&m.Spool.Ring, m.spool[spoolHeader:])
 	return nil
 }
 

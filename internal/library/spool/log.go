@@ -371,8 +371,8 @@ func (l *Log) Lost() uint64 {
 	return l.lost
 }
 
-// lastTail returns the place in the ring behind the last batch, 0 without one.
-func (l *Log) lastTail() uint64 {
+// LastTail returns the place in the ring behind the last batch, 0 without one.
+func (l *Log) LastTail() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b Batch

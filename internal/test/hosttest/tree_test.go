@@ -80,7 +80,6 @@ func (s *leaves) await(t *testing.T, children, each int) {
 	}
 }
 
-
 // TestTree: the children of a process, and those that are another program by now, send by the
 // core that is there; with core_share over one connection.
 func TestTree(t *testing.T) {
@@ -106,7 +105,7 @@ func TestTree(t *testing.T) {
 			require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
 			cmd := run(t, "tree", append([]string{s.addr, fmt.Sprint(c.children), fmt.Sprint(each)}, c.args...)...)
 			cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
-			out, err := cmd.CombinedOutput()
+			out, err := cmd.Output()
 			require.NoError(t, err, "%s", out)
 			s.await(t, c.children, each)
 			s.mu.Lock()

@@ -41,7 +41,7 @@ func TestAnswers(t *testing.T) {
 	layout.Each(t, root, "capi/core_call.h", func(t *testing.T, h *layout.Header) {
 		h.Require(t, map[string]int64{
 			"LINK_REFUSED": 0, "LINK_CONNECTED": int64(core.Connected), "LINK_TRYING": int64(core.Trying),
-			"LINK_SPOOL_DATA": spoolHeader, "2 * LINK_FAR_RING": farRingsSize, "LINK_AT_OUT": shared.AtOut,
+			"2 * LINK_SPOOL_DATA": spoolFile, "2 * LINK_FAR_RING": farRingsSize, "LINK_AT_OUT": shared.AtOut,
 		})
 	})
 }

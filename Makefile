@@ -99,7 +99,7 @@ help:
 #: make demo       the examples against each other
 #: make test       all tests, sanitizers and a few seconds of each fuzz target
 #: make fuzz       each fuzz target for FUZZTIME (30s)
-#: make soak       SOAK (1000000) events while collector, link and host break 100 times; an hour or so
+#: make soak       SOAK (1000000) events while collector, link, host and core break 100 times; two hours or so
 #: make lint       gofmt, go vet and staticcheck
 #: make style      clang-format, changing nothing
 #: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, MANDIR, below DESTDIR

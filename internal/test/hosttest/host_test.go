@@ -78,6 +78,10 @@ func program(name string) (string, error) {
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "6") // these wait more than they work
 	code := m.Run()
+	if pids := leftOver(); len(pids) > 0 {
+		fmt.Fprintln(os.Stderr, "cores are left over:", pids)
+		code = 1
+	}
 	if programs.dir != "" {
 		_ = os.RemoveAll(programs.dir)
 	}

@@ -70,6 +70,7 @@ func (s *Server) confine(settings []byte) error {
 	if err != nil || plan == nil {
 		return err
 	}
+	defer patience(confineTime)()
 	s.core.Files, err = confine.Enter(*plan)
 	return err
 }

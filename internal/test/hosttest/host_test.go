@@ -236,7 +236,11 @@ func TestNoSignalIsOpenOnThreadsOfGo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, wait())
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	require.Greater(t, len(lines), 2, "the core has threads")
+	if outside() {
+		require.Len(t, lines, 1, "the core has no thread here")
+	} else {
+		require.Greater(t, len(lines), 2, "the core has threads")
+	}
 	const host = uint64(0)
 	first := mask(t, lines[0])
 	require.Equal(t, host, first, "the host's own mask is as it was")

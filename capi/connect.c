@@ -214,6 +214,8 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .refused_file = conf_str("/broccoli/refused_file", NULL),
         .core_user = conf_str("/broccoli/core_user", NULL),
         .core_sandbox = conf_str("/broccoli/core_sandbox", NULL),
+        .core_socket = conf_str("/broccoli/core_socket", NULL),
+        .core_share = conf_int("/broccoli/core_share", FALSE) == 1,
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
 

@@ -89,6 +89,8 @@ put_all(FILE *f, const struct core_config *cfg)
     TEXT(refused_file);
     TEXT(core_user);
     TEXT(core_sandbox);
+    TEXT(core_socket);
+    NUMBER(core_share);
     put_zeek(f, cfg);
     put_program(f);
     fputc(0, f);

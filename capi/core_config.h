@@ -47,6 +47,9 @@ struct core_config {
     const char *core_user;    /* of a core that is a process of its own: as whom it runs, or NULL */
     const char *core_sandbox; /* what it does where it cannot be confined, or NULL */
 
+    const char *core_socket; /* the path by which other processes find it, or NULL */
+    uint32_t core_share;     /* connections of several processes that are for the same are one */
+
     uint32_t zeek;         /* the peer speaks Zeek's WebSocket API; what follows is for that only */
     uint32_t zeek_confirm; /* enum link_zeek_confirm */
     uint32_t zeek_exact_time;   /* put the exact time beside each time */

@@ -47,7 +47,10 @@ struct core_message {
 #define CORE_MESSAGE_MAX (8u << 20)
 
 struct core_answer {
-    uint32_t result; /* enum link_result; of CORE_CLOSE: whether all was written */
+    uint32_t result; /* enum link_result, or what follows; of CORE_CLOSE: whether all was written */
 };
+
+/* The core was started for other files, or another user. */
+#define CORE_ELSEWHERE 3
 
 #endif

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
@@ -99,13 +100,42 @@ begin(int fd, const char *settings, size_t len)
     return ok;
 }
 
-/* Under the lock of the core. */
+/* A core that another process has started, and that is found by a path: -1 if there is none that
+ * may be trusted. Only root, and who runs this process, may have made it. */
 static int
-reach(const char *settings, size_t len, struct reason *why)
+find_core(const char *path)
 {
-    if (core.socket >= 0 && descriptor_is(core.socket, &core.id) && !control_ended(core.socket))
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct ucred who;
+    socklen_t len = sizeof who;
+    int fd;
+
+    if (!path || path[0] != '/' || strlen(path) >= sizeof at.sun_path)
+        return -1;
+    strcpy(at.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+        (who.uid == 0 || who.uid == geteuid()))
+        return descriptor_raise(fd);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* fresh: not one that is there already. Under the lock of the core. */
+static int
+reach(const char *settings, size_t len, int fresh, struct reason *why)
+{
+    if (!fresh && core.socket >= 0 && descriptor_is(core.socket, &core.id) &&
+        !control_ended(core.socket))
         return TRUE;
     descriptor_close(&core.socket, &core.id);
+    core.socket = fresh ? -1 : find_core(conf_str("/broccoli/core_socket", NULL));
+    if (core.socket >= 0) {
+        core.id = descriptor_id(core.socket);
+        return TRUE;
+    }
     core.socket = spawn_core(why);
     if (core.socket < 0)
         return FALSE;
@@ -162,20 +192,21 @@ send_attach(BroConn *bc, int stream, struct reason *why)
     return ok;
 }
 
-/* Tells a core of the link, unless it knows. */
+/* Tells a core of the link, unless it knows; fresh: another one. */
 static int
-attach(BroConn *bc, struct reason *why)
+attach(BroConn *bc, int fresh, struct reason *why)
 {
     struct outside *o = &bc->outside;
     int pair[2], ok;
 
-    if (o->control >= 0 && descriptor_is(o->control, &o->control_id) && !control_ended(o->control))
+    if (!fresh && o->control >= 0 && descriptor_is(o->control, &o->control_id) &&
+        !control_ended(o->control))
         return TRUE;
     descriptor_close(&o->control, &o->control_id);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return reason_set(why, "cannot make a socket: %s", strerror(errno));
     pthread_mutex_lock(&core.lock);
-    ok = reach(o->settings, o->settings_len, why) && send_attach(bc, pair[1], why);
+    ok = reach(o->settings, o->settings_len, fresh, why) && send_attach(bc, pair[1], why);
     pthread_mutex_unlock(&core.lock);
     close(pair[1]);
     if (!ok) {
@@ -279,7 +310,7 @@ copy_error(const BroConn *bc, struct reason *why)
 }
 
 /* quietly: nobody waits for the attempt. */
-static enum link_result
+static int
 ask_to_connect(BroConn *bc, int quietly, struct reason *why)
 {
     struct outside *o = &bc->outside;
@@ -291,30 +322,39 @@ ask_to_connect(BroConn *bc, int quietly, struct reason *why)
     struct core_answer a = {0};
 
     if (!ask(bc, &m, o->settings, fds, given ? 3 : 2, deadline) || !answer(bc, &a, deadline)) {
-        if (errno == ECHILD)
+        int failed = errno;
+
+        if (failed == ECHILD)
             reason_set(why, "the process was forked while it was connecting");
-        else if (errno == EPIPE)
+        else if (failed == EPIPE)
             reason_set(why, "cannot use the core, which has ended: RLIMIT_AS, or no memory?");
         else
-            reason_set(why, "cannot use the core, which does not answer: %s", strerror(errno));
+            reason_set(why, "cannot use the core, which does not answer: %s", strerror(failed));
+        errno = failed;
         return LINK_REFUSED;
     }
     if (a.result != LINK_CONNECTED)
         copy_error(bc, why);
-    return a.result <= LINK_TRYING ? (enum link_result)a.result : LINK_REFUSED;
+    return a.result <= CORE_ELSEWHERE ? (int)a.result : LINK_REFUSED;
 }
 
 static enum link_result
 connect_by_core(BroConn *bc, int quietly, struct reason *why)
 {
-    enum link_result result = LINK_REFUSED;
+    int result = LINK_REFUSED, fresh;
 
-    why->text[0] = '\0';
-    if (attach(bc, why))
-        result = ask_to_connect(bc, quietly, why);
+    for (fresh = FALSE; fresh <= TRUE; fresh++) {
+        why->text[0] = '\0';
+        errno = 0;
+        result = attach(bc, fresh, why) ? ask_to_connect(bc, quietly, why) : LINK_REFUSED;
+        if (result != CORE_ELSEWHERE && (result != LINK_REFUSED || errno != EPIPE))
+            break; /* neither is it for others, nor has it just ended */
+    }
+    if (result > LINK_TRYING)
+        result = LINK_REFUSED;
     if (result != LINK_REFUSED && !outside_make_visible(bc))
         LOG_LATER(BRO_LOG_WARNING, "cannot make a descriptor to wait on: %s", strerror(errno));
-    return result;
+    return (enum link_result)result;
 }
 
 /* A host that has closed the descriptor of the memory has closed that of the connection, too, and

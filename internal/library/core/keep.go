@@ -7,7 +7,7 @@ package core
 type kept struct{ at, size, until uint64 }
 
 // keeps reports whether that is so. A spool keeps what it has.
-func (c *conn) keeps() bool { return c.link.Alien && c.journal != nil && c.spool == nil }
+func (c *conn) keeps() bool { return c.link.Keep && c.journal != nil && c.spool == nil }
 
 // mark notes that all before pos has been sent and flushed, and lets go of what is confirmed.
 func (c *conn) mark(pos uint64) {
@@ -42,5 +42,6 @@ func (c *conn) forget() {
 	c.fars = append(c.fars[:0], c.fars[n:]...)
 	if marked > c.link.out.Tail() {
 		c.link.out.Release(marked)
+		c.link.gotOn()
 	}
 }

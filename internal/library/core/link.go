@@ -21,6 +21,11 @@ type Memory struct {
 	Spool   *spool.Header // nil: no spool
 	Far     Far
 	Alien   bool // the host is another process
+	Keep    bool // what the peer has not confirmed stays in the outbound ring
+	// OnState is called when the core has changed the state, OnProgress when it has got on with
+	// the outbound ring. They wait for nothing, and may be nil.
+	OnState    func(state uint32)
+	OnProgress func()
 }
 
 // Far carries records that are too large for the rings.
@@ -82,7 +87,11 @@ func (l *link) publish(p *shared.Private, fd uintptr) {
 
 // move changes the state, if that can follow the one that it is in: the host may
 // have been first.
-func (l *link) move(to uint32) { l.s.Move(to) }
+func (l *link) move(to uint32) {
+	if l.s.Move(to) && l.OnState != nil {
+		l.OnState(to)
+	}
+}
 
 // stateUp is the state that the core looks at.
 const stateUp = shared.Up
@@ -163,8 +172,15 @@ func (l *link) took(pos uint64, keep bool) {
 	} else {
 		l.out.Release(pos)
 	}
-	if l.Alien {
+	if l.Alien || l.Keep {
 		atomic.StoreUint64(&l.s.Taken, pos)
+	}
+	l.gotOn()
+}
+
+func (l *link) gotOn() {
+	if l.OnProgress != nil {
+		l.OnProgress()
 	}
 }
 
@@ -172,6 +188,7 @@ func (l *link) took(pos uint64, keep bool) {
 func (l *link) wrote(pos uint64) {
 	atomic.StoreUint64(&l.s.Written, pos)
 	l.progress()
+	l.gotOn()
 }
 
 // flushing reports whether somebody waits for that.

@@ -28,6 +28,9 @@ func (c *conn) ask(more []string) {
 	}
 }
 
+// Names are those of a record of KindRequest.
+func Names(b []byte) []string { return names(b) }
+
 func names(b []byte) []string {
 	var list []string
 	for name := range bytes.SplitSeq(b, []byte{0}) {

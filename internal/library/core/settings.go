@@ -34,6 +34,8 @@ type Settings struct {
 	zeek           *zeekSettings    // nil: the peer speaks Bro's protocol
 	spool          spoolSettings
 	user, sandbox  string // of a core that is a process of its own
+	listen         string // a path by which other processes find it
+	share          bool   // connections of its hosts that are for the same are one
 }
 
 // LogTo has messages go into the link's log while *word is not 0.
@@ -44,6 +46,18 @@ func (s *Settings) Wake(toCore, toHost, socket int) {
 	s.toCore, s.toHost, s.socket = toCore, toHost, socket
 	s.settle()
 }
+
+// Listen returns the path by which other processes are to find the core, "" for none.
+func (s *Settings) Listen() string { return s.listen }
+
+// Share reports whether connections of several hosts that are for the same are to be one.
+func (s *Settings) Share() bool { return s.share && s.socket < 0 && s.spool.folder == "" }
+
+// Confirms reports whether the peer is to confirm events.
+func (s *Settings) Confirms() bool { return s.confirm }
+
+// Requests are the names of the events to ask for.
+func (s *Settings) Requests() []string { return names(s.requests) }
 
 // Quietly has nobody wait for the first attempt.
 func (s *Settings) Quietly() {
@@ -121,6 +135,7 @@ func (v *values) settings(requests []byte) (Settings, error) {
 		statsEach: v.time("stats_s", time.Second), statsFile: v.by["stats_file"],
 		refusedFile: v.by["refused_file"],
 		user:        v.by["core_user"], sandbox: v.by["core_sandbox"],
+		listen: v.by["core_socket"], share: v.is("core_share"),
 		spool: spoolSettings{
 			folder: v.by["spool_folder"], max: v.number("spool_max_bytes", 0),
 			sync: v.time("spool_sync_ms", time.Millisecond),

@@ -16,6 +16,7 @@ type spoolSettings struct {
 	folder string // "": no spool
 	max    int64
 	sync   time.Duration
+	look   time.Duration // how often to look for orphans; 0: lookEach
 }
 
 // spooler takes events off the ring and puts them into the log, whether there
@@ -42,6 +43,9 @@ type spooler struct {
 	adopted uint64 // batches
 	lost    uint64 // of orphans
 }
+
+// lookEach is how often a connection that is up looks for what processes have left since.
+const lookEach = 10 * time.Second
 
 func openSpool(c *conn) (*spooler, error) {
 	own, err := spool.Open(c.set.spool.folder, c.link.Spool, spool.Options{

@@ -1,9 +1,11 @@
 package core
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"romanesco/internal/library/spool"
 	"romanesco/internal/protocol/delivery"
@@ -21,6 +23,8 @@ type unconfirmed struct {
 func (s *session) sendSpooled() error {
 	p := s.conn.spool
 	p.looked = false
+	look := time.NewTicker(cmp.Or(s.conn.set.spool.look, lookEach))
+	defer look.Stop()
 	for {
 		// Before the look at the logs.
 		ended := s.conn.isEnding() && s.conn.link.out.Empty()
@@ -53,6 +57,8 @@ func (s *session) sendSpooled() error {
 		select {
 		case <-s.conn.journal.Room():
 		case <-p.changed:
+		case <-look.C:
+			p.looked = false
 		case b := <-direct:
 			if err := s.sendBatch(b); err != nil {
 				return err

@@ -76,6 +76,18 @@ func (d *Decoder) Event(rec []byte, ev *event.Event) error {
 	return nil
 }
 
+// EventName is the name in a record of KindEvent, nil in any other.
+func EventName(rec []byte) []byte {
+	if len(rec) < eventHeader || native.Uint32(rec[4:]) != KindEvent {
+		return nil
+	}
+	n := int(native.Uint32(rec[20:]))
+	if n > len(rec)-eventHeader {
+		return nil
+	}
+	return rec[eventHeader : eventHeader+n]
+}
+
 // maxNames bounds the interned names: a host makes few, but may make them up.
 const maxNames = 4096
 

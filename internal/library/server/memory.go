@@ -39,7 +39,7 @@ func mapLink(memory, spoolRing *os.File) (*mapped, error) {
 	m := &mapped{bytes: b}
 	l := (*shared.Link)(unsafe.Pointer(&b[0]))
 	near := b[:len(b)-farRingsSize]
-	m.Link, m.Alien = l, true
+	m.Link, m.Alien, m.Keep = l, true, true
 	m.In = ring.NewAlien(&l.In, near[shared.AtIn:shared.AtOut])
 	far := b[len(near):]
 	m.Far = newFarRings(l, far[:shared.FarRingBytes], far[shared.FarRingBytes:])

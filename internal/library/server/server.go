@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,22 +17,26 @@ import (
 
 // Server has the connections of all hosts that use one core.
 type Server struct {
-	core    core.Core
-	version string
-	owners  *owners
-	failed  error // why it can serve nobody
+	core     core.Core
+	version  string
+	owners   *owners
+	failed   error // why it can serve nobody
+	plan     *confine.Plan
+	listener *net.UnixListener // nil: nobody can find the core
+	uid      int               // of who has started it
 
 	hosts sync.WaitGroup // sockets of hosts, and links
 
 	mu     sync.Mutex
 	served map[descriptorOf]chan struct{} // memory that is served: closed when it is not any more
+	trunks map[string]*trunk              // by what their connections have in common
 }
 
 // New makes one of that version of Romanesco: it serves no other.
 func New(version string) *Server {
 	return &Server{
 		core: core.Core{Version: version}, version: version, owners: newOwners(),
-		served: make(map[descriptorOf]chan struct{}),
+		served: make(map[descriptorOf]chan struct{}), trunks: make(map[string]*trunk),
 	}
 }
 
@@ -56,6 +61,9 @@ func (s *Server) Serve(socket *os.File) error {
 		return s.refuse(c)
 	}
 	s.hosts.Go(func() { s.takeLinks(c) })
+	if s.listener != nil {
+		go s.acceptHosts()
+	}
 	s.hosts.Wait()
 	return nil
 }
@@ -67,12 +75,36 @@ func (s *Server) confine(settings []byte) error {
 		return err
 	}
 	plan, err := set.Plan()
-	if err != nil || plan == nil {
+	if err != nil {
 		return err
 	}
+	if path := set.Listen(); path != "" {
+		s.listen(path)
+	}
+	if plan == nil {
+		return nil
+	}
+	s.plan = plan
 	defer patience(confineTime)()
 	s.core.Files, err = confine.Enter(*plan)
 	return err
+}
+
+// elsewhere is an answer for the library alone: another core is to be started.
+const elsewhere core.Result = 3
+
+var errOther = errors.New("the core that is there was started for other files, or another user")
+
+// covers reports whether what a connection needs was granted when the core began.
+func (s *Server) covers(set *core.Settings) bool {
+	plan, err := set.Plan()
+	switch {
+	case err != nil || s.plan == nil && plan == nil:
+		return true // an error is told by the core
+	case s.plan == nil || plan == nil || plan.User != s.plan.User || plan.Must && !s.plan.Must:
+		return false
+	}
+	return !slices.ContainsFunc(plan.Grants, func(g confine.Grant) bool { return !slices.Contains(s.plan.Grants, g) })
 }
 
 // refuse tells one host why nobody is served.
@@ -199,12 +231,14 @@ const closeTime = 5 * time.Second
 // link is one connection of a host.
 type link struct {
 	*mapped
-	server  *Server
-	stream  *net.UnixConn
-	process *os.File // nil: the kernel has none
-	fits    bool     // the host is of our version
-	wakers  files    // of the last connect
-	closed  bool     // the host has ended it
+	server    *Server
+	stream    *net.UnixConn
+	process   *os.File // nil: the kernel has none
+	fits      bool     // the host is of our version
+	wakers    files    // of the last connect
+	closed    bool     // the host has ended it
+	member    *member  // of a trunk; nil: it has a connection of its own
+	connected bool     // or is to have one
 }
 
 // run does what the host asks for, until it ends the connection or is gone.
@@ -270,6 +304,11 @@ func (l *link) connect(m *message) core.Result {
 	if err != nil {
 		return core.Refuse(l.Memory, err)
 	}
+	if !l.server.covers(&s) {
+		l.closed = true
+		core.Refuse(l.Memory, errOther)
+		return elsewhere
+	}
 	socket := -1
 	if need > 2 {
 		socket = number(m.files[2])
@@ -279,7 +318,17 @@ func (l *link) connect(m *message) core.Result {
 	if m.with&quietly != 0 {
 		s.Quietly()
 	}
+	if s.Share() && (l.member != nil || l.fresh()) {
+		return l.server.join(l, s, shareKey(m.body))
+	}
 	return l.server.core.Connect(l.Memory, s)
+}
+
+// fresh reports whether nothing has connected the link yet.
+func (l *link) fresh() bool {
+	first := !l.connected
+	l.connected = true
+	return first
 }
 
 // end writes what was accepted, in the time that the host gives.
@@ -289,10 +338,18 @@ func (l *link) end(m *message) uint32 {
 		timeout = min(time.Minute, time.Duration(native.Uint32(m.body))*time.Millisecond)
 	}
 	l.closed = true
-	if l.server.core.Close(timeout, l.Memory) {
+	if l.write(timeout) {
 		return 1
 	}
 	return 0
+}
+
+// write writes what the host has accepted, for at most that long, and ends the connection.
+func (l *link) write(timeout time.Duration) bool {
+	if l.member != nil {
+		return l.member.trunk.leave(l.member, timeout)
+	}
+	return l.server.core.Close(timeout, l.Memory)
 }
 
 // errGone is what a host may see that is not: it has closed the stream.
@@ -302,7 +359,7 @@ var errGone = errors.New("the host has closed the descriptors of the library")
 func (l *link) close() {
 	if !l.closed {
 		core.Abandon(l.Memory, errGone)
-		l.server.core.Close(closeTime, l.Memory)
+		l.write(closeTime)
 	}
 	l.server.owners.remove(l.Link)
 	l.wakers.close()

@@ -25,7 +25,7 @@ func TestMessages(t *testing.T) {
 	constants := map[string]int64{
 		"CORE_VERSION_MAX": 32, "CORE_MESSAGE_MAX": messageMax,
 		"CORE_BEGIN": kindBegin, "CORE_ATTACH": kindAttach, "CORE_CONNECT": kindConnect, "CORE_CLOSE": kindClose,
-		"CORE_WITH_PROCESS": withProcess, "CORE_WITH_SPOOL": withSpool, "CORE_WITH_SOCKET": withSocket, "CORE_QUIETLY": quietly,
+		"CORE_WITH_PROCESS": withProcess, "CORE_WITH_SPOOL": withSpool, "CORE_WITH_SOCKET": withSocket, "CORE_QUIETLY": quietly, "CORE_ELSEWHERE": int64(elsewhere),
 	}
 	layout.Each(t, root, "capi/core_message.h", func(t *testing.T, h *layout.Header) {
 		for _, name := range h.Structs() {

@@ -106,7 +106,8 @@ help:
 #: make demo       the examples against each other
 #: make test       all tests, sanitizers and a few seconds of each fuzz target
 #: make fuzz       each fuzz target for FUZZTIME (30s)
-#: make soak       SOAK (1000000) events while collector, link and host break 100 times; an hour or so
+#: make test-process  the tests of hosts with the core as a process of its own, which "make process" builds
+#: make soak       SOAK (1000000) events while collector, link, host and core break 100 times; two hours or so
 #: make lint       gofmt, go vet and staticcheck
 #: make style      clang-format, changing nothing
 #: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, MANDIR, below DESTDIR
@@ -379,9 +380,22 @@ test: all lint test-c test-go test-fuzz
 SEQUENTIAL := ./internal/protocol/wire/... ./internal/tools/...
 
 .PHONY: test-go
-test-go: all
+test-go: all process
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
-	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(protocol/wire|tools)(/|$$)')
+	@$(MAKE) --no-print-directory test-process > $(BUILD)/test-process.log 2>&1 & other=$$!; failed=0; \
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(protocol/wire|tools)(/|$$)') || failed=1; \
+	wait $$other || failed=1; cat $(BUILD)/test-process.log; exit $$failed
+
+# The same library, but with the core as a process of its own unless a configuration says otherwise.
+.PHONY: process
+process: all
+	@$(MAKE) --no-print-directory all BUILD='$(BUILD)-process' CORE=process
+
+# The tests of hosts in that mode; the rest of them say by themselves where the core is.
+.PHONY: test-process
+test-process:
+	ROMANESCO_BUILD='$(OUT)-process' ROMANESCO_CORE=process $(GO) test -count=1 -timeout 20m \
+		-skip '^(TestSoakCore|TestCoreThat|TestTree|TestNested)' ./internal/test/hosttest
 
 # The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
 # that contains the front, built and run once for each tool.

@@ -21,8 +21,9 @@ inside_connect(BroConn *bc, const struct core_config *cfg, char *error)
     (void)bc;
     (void)cfg;
     snprintf(error, LINK_ERROR_MAX,
-             "cannot load the core: this libbroccoli is for another C library than glibc, or for 32 bits; "
-                       "leave /broccoli/core out, or say process");
+             "cannot load the core: this libbroccoli is for another C library than glibc, or for "
+             "32 bits; "
+             "leave /broccoli/core out, or say process");
     return LINK_REFUSED;
 }
 

@@ -8,10 +8,21 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define FDS_MAX 6
 /* A signal handler may fork() while we wait: in the child nobody answers. */
 #define LOOK_MS 200
+
+/* Without poll(): it is time to try again, unless there is none left. */
+static int
+nap(int64_t left)
+{
+    static const struct timespec t = {0, 1000000};
+
+    nanosleep(&t, NULL);
+    return left > 0;
+}
 
 /* FALSE when the deadline has passed, or this is a child by now. */
 static int
@@ -28,6 +39,8 @@ wait_for(int fd, short events, int64_t deadline, unsigned generation)
             return FALSE;
         }
         n = poll(&p, 1, left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS);
+        if (n < 0 && errno == EINVAL) /* RLIMIT_NOFILE is 0 */
+            n = nap(left);
         if (n < 0 && errno != EINTR)
             return FALSE; /* a filter of system calls */
         if (n > 0 && process_is(generation))
@@ -113,6 +126,10 @@ int
 control_ended(int fd)
 {
     struct pollfd p = {fd, 0, 0};
+    int n = poll(&p, 1, 0);
+    char c;
 
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
+    if (n < 0 && errno == EINVAL) /* RLIMIT_NOFILE is 0 */
+        return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return n > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }

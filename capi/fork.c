@@ -142,7 +142,7 @@ static int
 was_wanted(BroConn *bc)
 {
     static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
-    uint32_t is = LINK_IN(conn_state(bc));
+    uint32_t is = LINK_IN(outside_state(bc));
 
     if (is & LINK_IN(LINK_OPENING) && (bc->flags & BRO_CFLAG_RECONNECT || errors_ups(bc) > 0))
         return bc->peer != NULL; /* the second: another thread of the parent's reconnects */

@@ -144,8 +144,8 @@ reach(const char *settings, size_t len, int fresh, struct reason *why)
         return TRUE;
     reason_set(
         why,
-        "the core has ended as soon as it was started (%s): RLIMIT_AS, or a filter of system "
-        "calls?",
+        "cannot use the core, which has ended as soon as it was started (%s): RLIMIT_AS, or a "
+        "filter of system calls?",
         strerror(errno));
     descriptor_close(&core.socket, &core.id);
     return FALSE;
@@ -326,8 +326,10 @@ ask_to_connect(BroConn *bc, int quietly, struct reason *why)
 
         if (failed == ECHILD)
             reason_set(why, "the process was forked while it was connecting");
+        else if (failed == EPIPE)
+            reason_set(why, "cannot use the core, which has ended: RLIMIT_AS, or no memory?");
         else
-            reason_set(why, "the core does not answer: %s", strerror(failed));
+            reason_set(why, "cannot use the core, which does not answer: %s", strerror(failed));
         errno = failed;
         return LINK_REFUSED;
     }
@@ -377,6 +379,19 @@ renew_memory(BroConn *bc)
     return TRUE;
 }
 
+static void
+note_state(BroConn *bc)
+{
+    __atomic_store_n(&bc->outside.seen, conn_state(bc), __ATOMIC_RELAXED);
+}
+
+uint32_t
+outside_state(const BroConn *bc)
+{
+    return bc->memory.outside ? __atomic_load_n(&bc->outside.seen, __ATOMIC_RELAXED)
+                              : conn_state(bc);
+}
+
 enum link_result
 outside_connect(BroConn *bc, const struct core_config *cfg, char *error)
 {
@@ -391,10 +406,12 @@ outside_connect(BroConn *bc, const struct core_config *cfg, char *error)
         snprintf(error, LINK_ERROR_MAX, "no memory");
         return LINK_REFUSED;
     }
+    note_state(bc);
     if (!renew_memory(bc))
-        reason_set(&why, "no memory for a queue: %s", strerror(errno));
+        reason_set(&why, "cannot get memory for a queue: %s", strerror(errno));
     else
         result = connect_by_core(bc, FALSE, &why);
+    note_state(bc);
     snprintf(error, LINK_ERROR_MAX, "%s", why.text);
     return result;
 }
@@ -543,7 +560,10 @@ outside_look(BroConn *bc, int now)
 {
     int held;
 
-    if (!bc->memory.outside || !bc->outside.settings || !fork_owns(bc) || !may_be_gone(bc, now))
+    if (!bc->memory.outside || !bc->outside.settings || !fork_owns(bc))
+        return;
+    note_state(bc);
+    if (!may_be_gone(bc, now))
         return;
     held = cancel_hold();
     if (pthread_mutex_trylock(&bc->turn) == 0) { /* who has it sees it by itself */

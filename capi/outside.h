@@ -23,6 +23,7 @@ struct outside {
     int64_t looked_at; /* when it was looked whether the core is there */
     int64_t again_at;  /* when another may be started, if one is to be */
     unsigned deaths;   /* of cores, since one has lived for a while */
+    uint32_t seen;     /* the state that this process has seen last: enum link_state */
 };
 
 void outside_init(struct outside *o);
@@ -41,6 +42,10 @@ int outside_close(BroConn **handles, int n, uint32_t timeout_ms);
  * it is, the connection is lost, and with BRO_CFLAG_RECONNECT another core is started in its
  * time. Waits for nobody. */
 void outside_look(BroConn *bc, int now);
+
+/* The state of a connection of the parent's, in a child of fork(): the parent goes on in the memory
+ * that tells it, and may have ended it since. */
+uint32_t outside_state(const BroConn *bc);
 
 /* The core of a connection is gone: it is lost. In turn; takes the lock. */
 void outside_lost(BroConn *bc);

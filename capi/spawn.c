@@ -57,7 +57,8 @@ static void
 raise_limits(void)
 {
     static const int limits[] = {RLIMIT_AS,    RLIMIT_DATA,  RLIMIT_FSIZE, RLIMIT_NOFILE,
-                                 RLIMIT_NPROC, RLIMIT_STACK, RLIMIT_CPU,   RLIMIT_RSS};
+                                 RLIMIT_NPROC, RLIMIT_STACK, RLIMIT_CPU,   RLIMIT_RSS,
+                                 RLIMIT_SIGPENDING}; /* by signals a Go program calls on all threads */
     static const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
     struct rlimit limit;
     size_t i;
@@ -178,28 +179,33 @@ start(struct start *s)
     return failed ? failed : s->failed;
 }
 
-/* Beside us, or where it was installed. */
+/* Returns an errno, or 0. */
+static int
+start_at(struct start *s, const char *path, struct reason *why)
+{
+    int failed;
+
+    s->path = path;
+    s->failed = 0;
+    failed = start(s);
+    if (failed)
+        reason_set(why, "cannot start the core %.200s: %s", path, strerror(failed));
+    return failed;
+}
+
+/* Beside us, or where it was installed. The path is not for a small stack. */
 static int
 start_somewhere(struct start *s, struct reason *why)
 {
-    static const char installed[] = BROCCOLI_LIBDIR "/" CORE_PROGRAM;
-    char beside[PATH_MAX];
+    char *beside = malloc(PATH_MAX);
     int failed = ENOENT;
 
-    if (place_beside_us(CORE_PROGRAM, beside, sizeof beside)) {
-        s->path = beside;
-        failed = start(s);
-        if (!failed)
-            return TRUE;
-        reason_set(why, "cannot start the core %.200s: %s", beside, strerror(failed));
-    }
-    if (failed != ENOENT)
-        return FALSE;
-    s->path = installed;
-    s->failed = 0;
-    failed = start(s);
-    return failed ? reason_set(why, "cannot start the core %s: %s", installed, strerror(failed))
-                  : TRUE;
+    if (beside && place_beside_us(CORE_PROGRAM, beside, PATH_MAX))
+        failed = start_at(s, beside, why);
+    free(beside);
+    if (failed == ENOENT)
+        failed = start_at(s, BROCCOLI_LIBDIR "/" CORE_PROGRAM, why);
+    return !failed;
 }
 
 int

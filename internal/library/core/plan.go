@@ -33,7 +33,10 @@ func (s *Settings) Plan() (*confine.Plan, error) {
 	if s.zeek != nil {
 		grant(confine.Read, s.zeek.types)
 	}
-	grant(confine.Append, s.statsFile, s.refusedFile)
+	if s.statsEach > 0 {
+		grant(confine.Append, s.statsFile)
+	}
+	grant(confine.Append, s.refusedFile)
 	if s.spool.folder != "" {
 		grant(confine.Folder, filepath.Dir(s.spool.folder))
 	}

@@ -78,6 +78,9 @@ func (c *conn) closeSpool() {
 	if p == nil {
 		return
 	}
+	if c.link.Alien {
+		p.own.Unbound() // the ring is in no file: what is in it goes where it survives
+	}
 	close(p.stop)
 	c.wake()
 	p.running.Wait()
@@ -210,7 +213,7 @@ func (p *spooler) store(b *spool.Batch) bool {
 		case <-p.room:
 		case <-time.After(time.Second):
 		case <-p.stop:
-			return false
+			return p.conn.link.Alien && onDisk(func() error { return p.own.Append(b) }) == nil
 		}
 	}
 }

@@ -25,8 +25,7 @@ func TestMessages(t *testing.T) {
 	constants := map[string]int64{
 		"CORE_VERSION_MAX": 32, "CORE_MESSAGE_MAX": messageMax,
 		"CORE_BEGIN": kindBegin, "CORE_ATTACH": kindAttach, "CORE_CONNECT": kindConnect, "CORE_CLOSE": kindClose,
-		"CORE_WITH_PROCESS": withProcess, "CORE_WITH_SPOOL": withSpool, "CORE_WITH_SOCKET": withSocket, "CORE_QUIETLY": quietly,
-		"CORE_ELSEWHERE": int64(elsewhere),
+		"CORE_WITH_PROCESS": withProcess, "CORE_WITH_SPOOL": withSpool, "CORE_WITH_SOCKET": withSocket, "CORE_QUIETLY": quietly, "CORE_ELSEWHERE": int64(elsewhere),
 	}
 	layout.Each(t, root, "capi/core_message.h", func(t *testing.T, h *layout.Header) {
 		for _, name := range h.Structs() {
@@ -42,7 +41,7 @@ func TestAnswers(t *testing.T) {
 	layout.Each(t, root, "capi/core_call.h", func(t *testing.T, h *layout.Header) {
 		h.Require(t, map[string]int64{
 			"LINK_REFUSED": 0, "LINK_CONNECTED": int64(core.Connected), "LINK_TRYING": int64(core.Trying),
-			"2 * LINK_FAR_RING": farRingsSize, "LINK_AT_OUT": shared.AtOut,
+			"2 * LINK_SPOOL_DATA": spoolFile, "2 * LINK_FAR_RING": farRingsSize, "LINK_AT_OUT": shared.AtOut,
 		})
 	})
 }

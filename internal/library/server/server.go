@@ -85,6 +85,7 @@ func (s *Server) confine(settings []byte) error {
 		return nil
 	}
 	s.plan = plan
+	defer patience(confineTime)()
 	s.core.Files, err = confine.Enter(*plan)
 	return err
 }

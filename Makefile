@@ -8,8 +8,6 @@ PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 # Where the core goes; the front finds it there, or beside itself.
 COREDIR    ?= $(LIBDIR)
-# Where the core runs unless /broccoli/core says so: library (in the host) or process.
-CORE       ?= library
 MANDIR     ?= $(PREFIX)/share/man
 # Where to put the systemd unit of the collector; empty: nowhere.
 UNITDIR    ?=
@@ -22,7 +20,8 @@ SOAK       ?= 1000000
 
 CC         ?= cc
 # A cross-compiler comes with the rest of its tools: make GOARCH=arm64 CC=aarch64-linux-gnu-gcc
-CROSS      := $(patsubst %gcc,%,$(filter %-gcc,$(firstword $(CC))))
+# (musl-gcc comes with nothing.)
+CROSS      := $(patsubst %gcc,%,$(filter %-gcc,$(filter-out musl-gcc,$(firstword $(CC)))))
 ifeq ($(origin AR),default)
 AR         := $(CROSS)ar
 endif
@@ -39,11 +38,17 @@ endif
 WERROR     ?=
 WARNINGS   := -Wall -Wextra $(if $(WERROR),-Werror)
 
+# Not empty where programs can load the core: with glibc, and 64 bits.
+LOADS      := $(filter 2,$(words $(sort $(shell \
+	$(CC) -dM -E -include stdlib.h -x c /dev/null 2> /dev/null | grep -owE '__GLIBC__|__LP64__'))))
+# Where the core runs unless /broccoli/core says so: library (in the host) or process.
+CORE       ?= $(if $(LOADS),library,process)
+
 # Absolute where Go or a linked program needs it.
 OUT        := $(abspath $(BUILD))
 
 FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fexceptions -fvisibility=hidden -pthread -D_GNU_SOURCE \
-	-Iinclude -Icapi -MMD -MP \
+	-D_FILE_OFFSET_BITS=64 -Iinclude -Icapi -MMD -MP \
 	-DROMANESCO_VERSION='"$(VERSION)"' \
 	-DBROCCOLI_LIBDIR='"$(COREDIR)"' -DBROCCOLI_CORE='"$(CORE)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
@@ -63,7 +68,9 @@ CHECK_LINK_process   := -Wl,--wrap=madvise
 CHECK_LINK_input     := -Wl,--wrap=ring_next,--wrap=read
 CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full
 
-FRONT_C  := $(sort $(wildcard capi/*.c))
+# What loads the core, and what is there where that cannot be.
+LOADING  := $(patsubst %,capi/%.c,faults inside load loader preflight preflight_calls thread)
+FRONT_C  := $(filter-out $(if $(LOADS),capi/cannot_load.c,$(LOADING)),$(sort $(wildcard capi/*.c)))
 FRONT_O  := $(FRONT_C:capi/%.c=$(BUILD)/front/%.o)
 CHECKS   := $(patsubst capi/test/%.c,%,$(sort $(wildcard capi/test/*_test.c)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard examples/*.c)))
@@ -167,11 +174,12 @@ $(LIB)/$(REALNAME): $(FRONT_O) capi/libbroccoli.map
 $(LIB)/$(SONAME) $(LIB)/libbroccoli.so: $(LIB)/$(REALNAME)
 	$(Q)ln -sf $(REALNAME) $@
 
-# One object, so that names which are hidden in the shared library are hidden here too.
+# One object, so that names which are hidden in the shared library are hidden here too. No groups,
+# of which a program would keep its own: 32-bit x86 has such, with names that are hidden then.
 $(LIB)/libbroccoli.a: $(FRONT_O)
 	@mkdir -p $(@D)
 	$(say) AR $@
-	$(Q)$(LD) -r -o $(BUILD)/front.o $(FRONT_O)
+	$(Q)$(CC) -nostdlib -r -Wl,--force-group-allocation -o $(BUILD)/front.o $(FRONT_O)
 	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/front.o
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/front.o
@@ -184,7 +192,10 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 
 # Go knows best what must be built again; a result that is the same keeps its time.
 .PHONY: core
-core: core-process $(BUILD)/_overlay/overlay.json | $(HEADER)
+core: core-process $(if $(LOADS),core-library)
+
+.PHONY: core-library
+core-library: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
 	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
@@ -259,7 +270,7 @@ install: front core collector
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR) \
 		$(DESTDIR)$(COREDIR) $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(LIB)/$(REALNAME) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(LIB)/libbroccoli-core.so $(LIB)/libbroccoli-core $(DESTDIR)$(COREDIR)
+	install -m 755 $(if $(LOADS),$(LIB)/libbroccoli-core.so) $(LIB)/libbroccoli-core $(DESTDIR)$(COREDIR)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)

@@ -3,7 +3,15 @@
 #define ROMANESCO_FUTEX_H
 
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* On 32 bits the call that takes a struct timespec of this C library, whose seconds may have 64. */
+#ifdef SYS_futex_time64
+#define SYS_FUTEX (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define SYS_FUTEX SYS_futex
+#endif
 
 #ifndef FUTEX_WAIT
 #define FUTEX_WAIT 0 /* also between processes */

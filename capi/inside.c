@@ -121,7 +121,7 @@ finish(struct errand *e)
     uint32_t *done = &e->done;
 
     __atomic_store_n(done, TRUE, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, done, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_FUTEX, done, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static int start_courier(struct crew *crew);
@@ -236,7 +236,7 @@ wait_for(struct errand *e, unsigned generation)
     static const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
 
     while (!__atomic_load_n(&e->done, __ATOMIC_SEQ_CST) && process_is(generation))
-        syscall(SYS_futex, &e->done, FUTEX_WAIT_PRIVATE, FALSE, &look, NULL, 0);
+        syscall(SYS_FUTEX, &e->done, FUTEX_WAIT_PRIVATE, FALSE, &look, NULL, 0);
 }
 
 /* A child that was forked in the middle of a connect is to make a connection of its own. */

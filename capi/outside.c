@@ -480,7 +480,7 @@ static void
 wake_waiters(struct link *l)
 {
     __atomic_add_fetch(&l->progress, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &l->progress, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_FUTEX, &l->progress, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void

@@ -45,7 +45,8 @@ c_library(char *text, size_t size)
         return TRUE;
     snprintf(text, size,
              PREFLIGHT "this program does not use glibc as a shared library; "
-                       "link it to libc.so.6 (libbroccoli itself may be static)");
+                       "link it to libc.so.6 (libbroccoli itself may be static), or leave "
+                       "/broccoli/core out: then the core is a process of its own");
     return FALSE;
 }
 

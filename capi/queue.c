@@ -172,7 +172,7 @@ await_progress(struct link *l, uint32_t progress, int64_t ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
-    syscall(SYS_futex, &l->progress, FUTEX_WAIT, progress, &t, NULL, 0);
+    syscall(SYS_FUTEX, &l->progress, FUTEX_WAIT, progress, &t, NULL, 0);
 }
 
 /* Waits until the core has written the ring up to target, or cannot go on. TRUE: it has. */

@@ -43,7 +43,9 @@ take(BroConn *bc, struct taken *t)
     ring_open(&t->out, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
     if (!(t->near = ring_next(&t->out, &t->next)))
         return FALSE;
-    t->rec = t->near->kind == LINK_FAR ? link_far_record(t->near) : t->near;
+    t->rec = t->near->kind == LINK_FAR
+                 ? (struct link_record *)(uintptr_t)((struct link_far *)t->near)->at
+                 : t->near;
     return TRUE;
 }
 

@@ -44,6 +44,13 @@ core_in(BroConn *bc)
     return r;
 }
 
+/* The record that one of LINK_FAR stands for. */
+static inline struct link_record *
+core_far(const struct link_record *rec)
+{
+    return (struct link_record *)(uintptr_t)((const struct link_far *)rec)->at;
+}
+
 /* Gives back what waits in the outbound ring, at most n records. */
 static inline int
 core_takes(BroConn *bc, int n)
@@ -54,7 +61,10 @@ core_takes(BroConn *bc, int n)
     int i;
 
     for (i = 0; i < n && bc->link && (rec = ring_next(&out, &next)); i++) {
-        link_free_far(rec, &bc->link->far_out_bytes);
+        if (rec->kind == LINK_FAR) {
+            __atomic_sub_fetch(&bc->link->far_out_bytes, core_far(rec)->size, __ATOMIC_SEQ_CST);
+            free(core_far(rec));
+        }
         ring_release(&out, next);
         __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
     }
@@ -124,7 +134,7 @@ inbound(BroEvent *ev)
 
     if (CHECK(bro_event_send(bc, ev)) &&
         (out = core_out(bc), sent = ring_next(&out, &next)) != NULL) {
-        const struct link_record *whole = sent->kind == LINK_FAR ? link_far_record(sent) : sent;
+        const struct link_record *whole = sent->kind == LINK_FAR ? core_far(sent) : sent;
         uint32_t size = whole->size;
 
         rec = calloc(1, size + 8);

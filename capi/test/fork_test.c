@@ -313,7 +313,7 @@ delete_what_is_freed(void)
 
     check_failed = 0;
     if (CHECK((rec = ring_next(&of_parent->memory.in, &next)) && rec->kind == LINK_FAR))
-        free(link_far_record(rec)); /* as another thread of the parent had, at the fork */
+        free(core_far(rec)); /* as another thread of the parent had, at the fork */
     CHECK(bro_conn_delete(of_parent));
 }
 

@@ -108,7 +108,7 @@ test_found_until_closed(void)
 
     if (!CHECK(mkdtemp(dir) != NULL))
         return;
-    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
+    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, FALSE, &why);
     closing.conn = bc;
     closing.fd = bc->spool->lock;
     closing.found = FALSE;

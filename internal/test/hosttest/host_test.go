@@ -366,6 +366,11 @@ func TestReasonIsTold(t *testing.T) {
 // TestValuesComeBack sends every kind of value to a program in C, which sends
 // it back by value and in the wire's bytes.
 func TestValuesComeBack(t *testing.T) {
+	valuesComeBack(t, func(addr string) *exec.Cmd { return host(t, "echo", addr) })
+}
+
+func valuesComeBack(t *testing.T, echo func(addr string) *exec.Cmd) {
+	t.Helper()
 	args := everyValue()
 	sent := &event.Event{Name: "echo", Time: 1000, Args: args}
 	addr, wait := serve(t, peer.Config{Requests: []string{"echo", "echoed"}}, func(p *peer.Conn) error {
@@ -389,7 +394,7 @@ func TestValuesComeBack(t *testing.T) {
 		}
 		return p.Close()
 	})
-	require.NoError(t, host(t, "echo", addr).Run())
+	require.NoError(t, echo(addr).Run())
 	require.NoError(t, wait())
 }
 

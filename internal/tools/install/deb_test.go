@@ -34,6 +34,10 @@ func TestDebianPackages(t *testing.T) {
 	require.NoError(t, os.Symlink("broccoli/libbroccoli-core.so", lib+"/libbroccoli-core.so"))
 	requireSends(t, dest, sensor, "LD_LIBRARY_PATH="+lib)
 
+	alone := compile(t, "-static", "-I"+dest+"/usr/include", lib+"/libbroccoli.a")
+	require.NoError(t, os.Symlink(lib+"/broccoli/libbroccoli-core", filepath.Join(filepath.Dir(alone), "libbroccoli-core")))
+	requireSends(t, dest, alone)
+
 	t.Run("lintian", func(t *testing.T) {
 		lintian := need(t, "lintian")
 		args := append([]string{"--allow-root", "--fail-on", "error,warning"}, packages...)

@@ -22,7 +22,8 @@ SOAK       ?= 1000000
 
 CC         ?= cc
 # A cross-compiler comes with the rest of its tools: make GOARCH=arm64 CC=aarch64-linux-gnu-gcc
-CROSS      := $(patsubst %gcc,%,$(filter %-gcc,$(firstword $(CC))))
+# (musl-gcc comes with nothing.)
+CROSS      := $(patsubst %gcc,%,$(filter %-gcc,$(filter-out musl-gcc,$(firstword $(CC)))))
 ifeq ($(origin AR),default)
 AR         := $(CROSS)ar
 endif
@@ -39,13 +40,19 @@ endif
 WERROR     ?=
 WARNINGS   := -Wall -Wextra $(if $(WERROR),-Werror)
 
+# Not empty where programs can load the core: with glibc, and 64 bits.
+LOADS      := $(filter 2,$(words $(sort $(shell \
+	$(CC) -dM -E -include stdlib.h -x c /dev/null 2> /dev/null | grep -owE '__GLIBC__|__LP64__'))))
+# Where the core runs unless /broccoli/core says so: library (in the host) or process.
+CORE       ?= $(if $(LOADS),library,process)
+
 # Absolute where Go or a linked program needs it.
 OUT        := $(abspath $(BUILD))
 
 FRONT_FLAGS := -std=c11 $(WARNINGS) -fPIC -fexceptions -fvisibility=hidden -pthread -D_GNU_SOURCE \
-	-Iinclude -Icapi -MMD -MP \
+	-D_FILE_OFFSET_BITS=64 -Iinclude -Icapi -MMD -MP \
 	-DROMANESCO_VERSION='"$(VERSION)"' \
-	-DBROCCOLI_LIBDIR='"$(COREDIR)"' \
+	-DBROCCOLI_LIBDIR='"$(COREDIR)"' -DBROCCOLI_CORE='"$(CORE)"' \
 	-DBROCCOLI_CONFIG_PATH='"$(SYSCONFDIR)/broccoli.conf"'
 FRONT_LINK  := -Wl,-soname,$(SONAME) -Wl,--version-script,capi/libbroccoli.map \
 	-Wl,-z,relro,-z,now,-z,defs,-z,nodelete,-z,noexecstack
@@ -63,7 +70,9 @@ CHECK_LINK_process   := -Wl,--wrap=madvise
 CHECK_LINK_input     := -Wl,--wrap=ring_next,--wrap=read
 CHECK_RUN_valgrind   := valgrind -q --error-exitcode=99 --leak-check=full
 
-FRONT_C  := $(sort $(wildcard capi/*.c))
+# What loads the core, and what is there where that cannot be.
+LOADING  := $(patsubst %,capi/%.c,faults inside load loader preflight preflight_calls thread)
+FRONT_C  := $(filter-out $(if $(LOADS),capi/cannot_load.c,$(LOADING)),$(sort $(wildcard capi/*.c)))
 FRONT_O  := $(FRONT_C:capi/%.c=$(BUILD)/front/%.o)
 CHECKS   := $(patsubst capi/test/%.c,%,$(sort $(wildcard capi/test/*_test.c)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard examples/*.c)))
@@ -99,7 +108,8 @@ help:
 #: make demo       the examples against each other
 #: make test       all tests, sanitizers and a few seconds of each fuzz target
 #: make fuzz       each fuzz target for FUZZTIME (30s)
-#: make soak       SOAK (1000000) events while collector, link and host break 100 times; an hour or so
+#: make test-process  the tests of hosts with the core as a process of its own, which "make process" builds
+#: make soak       SOAK (1000000) events while collector, link, host and core break 100 times; two hours or so
 #: make lint       gofmt, go vet and staticcheck
 #: make style      clang-format, changing nothing
 #: make install    to PREFIX (/usr/local), LIBDIR, SYSCONFDIR, MANDIR, below DESTDIR
@@ -168,12 +178,15 @@ $(LIB)/$(REALNAME): $(FRONT_O) capi/libbroccoli.map
 $(LIB)/$(SONAME) $(LIB)/libbroccoli.so: $(LIB)/$(REALNAME)
 	$(Q)ln -sf $(REALNAME) $@
 
-# One object, so that names which are hidden in the shared library are hidden here too.
+# One object, so that names which are hidden in the shared library are hidden here too. No groups,
+# of which a program would keep its own: 32-bit x86 has such, with names that are hidden then.
 $(LIB)/libbroccoli.a: $(FRONT_O)
 	@mkdir -p $(@D)
 	$(say) AR $@
-	$(Q)$(LD) -r -o $(BUILD)/front.o $(FRONT_O)
+	$(Q)$(CC) -nostdlib -r -Wl,--force-group-allocation -o $(BUILD)/front.o $(FRONT_O)
 	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/front.o
+	$(Q)$(OBJCOPY) --redefine-sym program_personality=__gcc_personality_v0 \
+		--redefine-sym program_resume=_Unwind_Resume $(BUILD)/front.o
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/front.o
 
@@ -185,16 +198,27 @@ $(BUILD)/include/%.h: include/%.h $(HEADER)
 
 # Go knows best what must be built again; a result that is the same keeps its time.
 .PHONY: core
-core: $(BUILD)/_overlay/overlay.json | $(HEADER)
+core: core-process $(if $(LOADS),core-library)
+
+.PHONY: core-library
+core-library: $(BUILD)/_overlay/overlay.json | $(HEADER)
 	@mkdir -p $(BUILD)/core $(LIB)
 	$(say) GO $(LIB)/libbroccoli-core.so
 	$(Q)CGO_ENABLED=1 CGO_CFLAGS='-O2 -g -DROMANESCO_VERSION="$(VERSION)"' \
 		$(GO) build -trimpath -buildmode=c-shared -overlay $(OUT)/_overlay/overlay.json \
 		-tags netgo,osusergo -ldflags '-s -w' \
-		-o $(BUILD)/core/linked.so ./internal/library/core
+		-o $(BUILD)/core/linked.so ./internal/library/inhost
 	$(Q)$(TOOL)/deletable $(BUILD)/core/linked.so $(BUILD)/core/libbroccoli-core.so
 	@cmp -s $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so || \
 		install -m 755 $(BUILD)/core/libbroccoli-core.so $(LIB)/libbroccoli-core.so
+
+# The same as a process of its own.
+.PHONY: core-process
+core-process: | prerequisites
+	@mkdir -p $(LIB)
+	$(say) GO $(LIB)/libbroccoli-core
+	$(Q)CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w -X main.version=$(VERSION)' \
+		-o $(LIB)/libbroccoli-core ./cmd/libbroccoli-core
 
 # The underscore keeps "./..." of the go command out. Made anew each time, since the Go toolchain may have changed.
 .PHONY: $(BUILD)/_overlay/overlay.json
@@ -252,7 +276,7 @@ install: front core collector
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR) \
 		$(DESTDIR)$(COREDIR) $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(LIB)/$(REALNAME) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(LIB)/libbroccoli-core.so $(DESTDIR)$(COREDIR)
+	install -m 755 $(if $(LOADS),$(LIB)/libbroccoli-core.so) $(LIB)/libbroccoli-core $(DESTDIR)$(COREDIR)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(REALNAME) $(DESTDIR)$(LIBDIR)/libbroccoli.so
 	install -m 644 $(LIB)/libbroccoli.a $(DESTDIR)$(LIBDIR)
@@ -273,7 +297,7 @@ endif
 .PHONY: uninstall
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/broccoli-config $(DESTDIR)$(PREFIX)/bin/broccoli-collector \
-		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(PREFIX)/include/romanesco.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so \
+		$(DESTDIR)$(PREFIX)/include/broccoli.h $(DESTDIR)$(PREFIX)/include/romanesco.h $(DESTDIR)$(COREDIR)/libbroccoli-core.so $(DESTDIR)$(COREDIR)/libbroccoli-core \
 		$(addprefix $(DESTDIR)$(LIBDIR)/,$(REALNAME) $(SONAME) libbroccoli.so libbroccoli.a pkgconfig/broccoli.pc \
 		cmake/Broccoli/BroccoliConfig.cmake cmake/Broccoli/BroccoliConfigVersion.cmake) \
 		$(foreach m,$(MAN),$(DESTDIR)$(call man_path,$m)) \
@@ -382,9 +406,22 @@ test: all lint test-c test-go test-python test-fuzz
 SEQUENTIAL := ./internal/protocol/wire/... ./internal/tools/...
 
 .PHONY: test-go
-test-go: all
+test-go: all process
 	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 $(SEQUENTIAL)
-	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(protocol/wire|tools)(/|$$)')
+	@$(MAKE) --no-print-directory test-process > $(BUILD)/test-process.log 2>&1 & other=$$!; failed=0; \
+	ROMANESCO_BUILD='$(OUT)' $(GO) test -count=1 -race $$($(GO) list ./... | grep -vE '/internal/(protocol/wire|tools)(/|$$)') || failed=1; \
+	wait $$other || failed=1; cat $(BUILD)/test-process.log; exit $$failed
+
+# The same library, but with the core as a process of its own unless a configuration says otherwise.
+.PHONY: process
+process: all
+	@$(MAKE) --no-print-directory all BUILD='$(BUILD)-process' CORE=process
+
+# The tests of hosts in that mode; the rest of them say by themselves where the core is.
+.PHONY: test-process
+test-process:
+	ROMANESCO_BUILD='$(OUT)-process' ROMANESCO_CORE=process $(GO) test -count=1 -timeout 20m \
+		-skip '^(TestSoakCore|TestCoreThat|TestTree|TestNested)' ./internal/test/hosttest
 
 # The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
 # that contains the front, built and run once for each tool.

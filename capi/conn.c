@@ -35,7 +35,8 @@ conn_alloc(int flags)
 
     if (!bc)
         return NULL;
-    bc->socket = bc->to_core = bc->to_host = -1;
+    bc->socket = bc->to_core = bc->to_host = bc->memory.fd = -1;
+    outside_init(&bc->outside);
     bc->flags = flags & BRO_CFLAG_BACKGROUND ? flags | BRO_CFLAG_RECONNECT : flags;
     bc->zeek = zeek_wanted(ZEEK_UNSAID);
     bc->link_type = -1;
@@ -176,7 +177,7 @@ unlock(const BroConn *bc)
 uint32_t
 conn_state(const BroConn *bc)
 {
-    return bc->link ? __atomic_load_n(&bc->link->state, __ATOMIC_SEQ_CST) : LINK_NEW;
+    return bc->link ? link_state_of(__atomic_load_n(&bc->link->state, __ATOMIC_SEQ_CST)) : LINK_NEW;
 }
 
 int
@@ -217,10 +218,9 @@ bro_conn_get_peer_class(const BroConn *bc)
 
 /* All that waits in one direction, in the rings, outside of them, in the core and on disk. */
 static int
-waiting(const struct link_ring *ring, const uint64_t *far, const uint32_t *in_core,
-        const uint32_t *spooled)
+waiting(uint64_t in_ring, const uint64_t *far, const uint32_t *in_core, const uint32_t *spooled)
 {
-    uint64_t n = ring_used(ring) + __atomic_load_n(far, __ATOMIC_RELAXED) +
+    uint64_t n = in_ring + __atomic_load_n(far, __ATOMIC_RELAXED) +
                  __atomic_load_n(in_core, __ATOMIC_RELAXED) +
                  (spooled ? __atomic_load_n(spooled, __ATOMIC_RELAXED) : 0);
 
@@ -244,8 +244,9 @@ bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs)
         return; /* all of it is the parent's */
     l = locked_link(bc);
     if (l) {
-        cs->tx_buflen = waiting(l->out, &l->far_out, &l->tx_buffered, &l->tx_spooled);
-        cs->rx_buflen = waiting(&l->in, &l->far_in, &l->rx_buffered, NULL);
+        cs->tx_buflen =
+            waiting(conn_untaken(bc), &l->far_out_bytes, &l->tx_buffered, &l->tx_spooled);
+        cs->rx_buflen = waiting(ring_used(&bc->memory.in), &l->far_in_bytes, &l->rx_buffered, NULL);
     }
     unlock(bc);
 }
@@ -260,6 +261,7 @@ leave_files(BroConn *bc)
     descriptor_close(&bc->socket, &bc->socket_id);
     descriptor_close(&bc->to_core, &bc->to_core_id);
     descriptor_close(&bc->to_host, &bc->to_host_id);
+    outside_leave(bc);
 }
 
 static void
@@ -269,8 +271,10 @@ conn_free(BroConn *bc)
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
-    link_free(bc->link);
-    link_unmap(bc->inherited);
+    free(bc->arrival.copy);
+    free(bc->outside.settings);
+    link_free(&bc->memory);
+    link_unmap(&bc->inherited);
     if (bc->spool)
         spool_forget(bc->spool);
     pthread_mutex_destroy(&bc->turn);
@@ -313,8 +317,11 @@ bro_conn_delete(BroConn *bc)
 BRO_API int
 bro_conn_alive(const BroConn *bc)
 {
-    int up = conn_is(bc, LINK_IN(LINK_UP));
+    int up;
 
+    if (bc)
+        outside_look((BroConn *)bc, FALSE);
+    up = conn_is(bc, LINK_IN(LINK_UP));
     if (bc)
         log_hand_over((BroConn *)bc);
     return up;
@@ -330,13 +337,14 @@ bro_conn_alive(const BroConn *bc)
 BRO_API int
 bro_conn_get_fd(BroConn *bc)
 {
-    int fd;
+    int fd = -1;
 
     if (!bc)
         return -1;
     fork_own(bc);
-    fd =
-        conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)) ? bc->to_host : -1;
+    outside_look(bc, FALSE);
+    if (conn_is(bc, LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY) | LINK_IN(LINK_DOWN)))
+        fd = bc->memory.outside ? bc->outside.visible : bc->to_host;
     log_hand_over(bc);
     return fd;
 }

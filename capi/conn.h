@@ -5,9 +5,12 @@
 #define ROMANESCO_CONN_H
 
 #include "api.h"
+#include "arrival.h"
+#include "core_call.h"
 #include "descriptor.h"
 #include "error.h"
 #include "link.h"
+#include "outside.h"
 #include "zeek.h"
 
 #include <pthread.h>
@@ -65,14 +68,17 @@ struct bro_conn {
     uint64_t queue_events, queue_bytes; /* what may wait; no bytes given: what the rings hold */
     int to_core, to_host;
     struct descriptor_id to_core_id, to_host_id;
-    unsigned generation; /* of the process that it works in, see fork.h */
-    BroConn *older;      /* the list of handles.c */
+    struct outside outside; /* for a core in another process */
+    unsigned generation;    /* of the process that it works in, see fork.h */
+    BroConn *older;         /* the list of handles.c */
 
     /* One thread at a time connects, ends the connection or makes it the process's own. */
     pthread_mutex_t turn;
-    pthread_mutex_t lock; /* of all that follows, and of the outbound ring's end */
-    struct link *link;    /* NULL until the first connect */
-    struct spool *spool;  /* where the outbound ring lies, or NULL */
+    pthread_mutex_t lock;        /* of all that follows, and of the outbound ring's end */
+    struct link *link;           /* NULL until the first connect */
+    struct link_memory memory;   /* where that is, and its rings */
+    struct core_memory for_core; /* the same for a core in this process; in turn */
+    struct spool *spool;         /* where the outbound ring lies, or NULL */
     struct handler *handlers;
     struct attachment *attachments;
     int link_type;                   /* of packets */
@@ -86,11 +92,11 @@ struct bro_conn {
     pthread_t runner;  /* which it is */
     const void *frame; /* and where on its stack */
     /* Its own: */
-    struct link_record *current; /* what the handlers have now, of the link from */
-    struct link *from;
-    uint64_t next;          /* where the ring goes on behind it */
+    struct arrival arrival; /* what the handlers have now, of the link from */
+    struct link *from;      /* NULL: they have nothing */
     int doomed;             /* a handler has deleted the connection */
-    struct link *inherited; /* the parent's, while a handler runs that was called before fork() */
+    struct link_memory
+        inherited; /* the parent's, while a handler runs that was called before fork() */
 };
 
 /* The state, whoever has the lock. */
@@ -122,6 +128,9 @@ void conn_wake_core(BroConn *bc);
 
 /* Waits, for at most that long, until what was accepted is with the kernel. */
 void conn_flush(BroConn *bc, uint32_t timeout_ms);
+
+/* Bytes of the outbound ring that the core has not taken. Under the lock. */
+uint64_t conn_untaken(const BroConn *bc);
 
 /* Puts a record, whose first bytes are struct link_record, into the outbound
  * ring, copying it. Returns REFUSED_NOT, or why there is no room for it. */
@@ -161,6 +170,9 @@ int errors_refuse_for(BroConn *bc, const struct reason *why);
 
 /* Counts an event that the queue had no room for, and tells it now and then. Under the lock. */
 void errors_full(BroConn *bc);
+
+/* Notes why a connection is lost in the place of a core that is gone. Under the lock. */
+void errors_cause(struct link *l, const char *text);
 
 /* In a child of fork(), before it leaves the link: they are the parent's. Why that had no
  * connection stays, as long as the child has not tried. */

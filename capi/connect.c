@@ -31,39 +31,50 @@
  * without being synced, unless configured. */
 #define SPOOL_BYTES (64u << 20)
 #define SPOOL_SYNC_MS 1000
+/* A core that may die by itself leaves in the ring what the peer has not confirmed: it is so
+ * much larger then. A power of two. */
+#define UNCONFIRMED_RINGS 4
 
 /* The link, and the spool if there is to be one. A socket that was given leads to
  * nobody to whom another process could send what is left. */
-static struct link *
+static int
 new_link(BroConn *bc, struct reason *why)
 {
     const char *dir = bc->peer ? conf_str("/broccoli/spool_dir", NULL) : NULL;
     size_t bytes = link_ring_bytes(bc->queue_bytes);
-    struct link *l;
+    int outside = outside_wanted(why), made;
+
+    if (why->text[0])
+        return FALSE;
+    if (outside && conf_int("/broccoli/confirm", FALSE) == 1)
+        bytes *= UNCONFIRMED_RINGS;
 
     if (dir && !bc->spool)
-        bc->spool = spool_new(dir, bc->peer, bytes, why);
+        bc->spool = spool_new(dir, bc->peer, bytes, outside, why);
     if (dir && !bc->spool)
-        return NULL;
-    l = link_new(bytes, bc->spool);
-    if (!l)
-        reason_set(why, "no memory for a queue of %zu bytes: %s", bytes, strerror(errno));
-    return l;
+        return FALSE;
+    made =
+        outside ? link_new_outside(&bc->memory, bytes, 0) : link_new(&bc->memory, bytes, bc->spool);
+    if (!made)
+        return reason_set(why, "cannot get memory for a queue of %zu bytes: %s", bytes, strerror(errno));
+    bc->outside.memory_id = descriptor_id(bc->memory.fd);
+    __atomic_store_n(&bc->link, bc->memory.link, __ATOMIC_RELEASE);
+    return TRUE;
 }
 
 int
 conn_make_link(BroConn *bc, struct reason *why)
 {
-    int held;
+    int held, made;
 
     if (bc->link)
         return TRUE;
     if (exit_has_begun())
         return reason_set(why, "exit() has begun");
     held = cancel_hold();
-    __atomic_store_n(&bc->link, new_link(bc, why), __ATOMIC_RELEASE);
+    made = new_link(bc, why);
     cancel_release(held);
-    return bc->link != NULL;
+    return made;
 }
 
 /* A host that closes all descriptors may have the number for a file of its own. */
@@ -72,6 +83,13 @@ check_descriptor(int *fd, const struct descriptor_id *id)
 {
     if (*fd >= 0 && descriptor_is_other(*fd, id))
         *fd = -1;
+}
+
+/* The host waits on it, or on one that tells of the core's end, too. */
+static int
+least_to_host(const BroConn *bc)
+{
+    return bc->memory.outside ? descriptor_high() : STDERR_FILENO + 1;
 }
 
 /* Makes what wakes core and host. */
@@ -83,7 +101,7 @@ make_descriptors(BroConn *bc, struct reason *why)
     if (bc->to_core < 0)
         bc->to_core = descriptor_event(&bc->to_core_id, descriptor_high());
     if (bc->to_host < 0) {
-        bc->to_host = descriptor_event(&bc->to_host_id, STDERR_FILENO + 1);
+        bc->to_host = descriptor_event(&bc->to_host_id, least_to_host(bc));
         __atomic_store_n(&bc->link->host_signaled, 0, __ATOMIC_SEQ_CST); /* it is not readable */
     }
     if (bc->to_core < 0 || bc->to_host < 0)
@@ -99,6 +117,8 @@ prepare(BroConn *bc, struct reason *why)
 
     pthread_mutex_lock(&bc->lock);
     ok = conn_make_link(bc, why) && make_descriptors(bc, why);
+    if (ok)
+        log_ask(bc);
     if (ok && (LINK_IN(conn_state(bc)) & (LINK_IN(LINK_NEW) | LINK_IN(LINK_DOWN))))
         link_move(&bc->link->state,
                   LINK_OPENING); /* from UP and RETRY the core does, when it lets go of these */
@@ -137,7 +157,7 @@ void
 conn_close(BroConn *bc, uint32_t timeout_ms)
 {
     conn_stop(bc);
-    if (conn_state(bc) == LINK_CLOSING && !core_close(&bc->link, 1, timeout_ms))
+    if (conn_state(bc) == LINK_CLOSING && !core_close(&bc, 1, timeout_ms))
         LOG_LATER(BRO_LOG_WARNING, "[%s] not everything that was accepted has been written",
                   bc->peer ? bc->peer : "");
     if (bc->link)
@@ -150,7 +170,7 @@ conn_close(BroConn *bc, uint32_t timeout_ms)
  * the clear.
  */
 static int
-tls_config(struct link_config *cfg, struct reason *why)
+tls_config(struct core_config *cfg, struct reason *why)
 {
     const char *use_ssl = conf_str("/broccoli/use_ssl", NULL);
     int wish = conf_int("/broccoli/use_ssl", -1);
@@ -173,7 +193,7 @@ tls_config(struct link_config *cfg, struct reason *why)
 static enum link_result
 connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct reason *why)
 {
-    struct link_config cfg = {
+    struct core_config cfg = {
         .peer = bc->peer,
         .socket = bc->socket,
         .to_core = bc->to_core,
@@ -192,7 +212,10 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         .stats_s = (uint32_t)setting("/broccoli/stats_interval", 0, 0, 86400),
         .stats_file = conf_str("/broccoli/stats_file", NULL),
         .refused_file = conf_str("/broccoli/refused_file", NULL),
-        .log = &log_to_host,
+        .core_user = conf_str("/broccoli/core_user", NULL),
+        .core_sandbox = conf_str("/broccoli/core_sandbox", NULL),
+        .core_socket = conf_str("/broccoli/core_socket", NULL),
+        .core_share = conf_int("/broccoli/core_share", FALSE) == 1,
         .silence_ms = 1000 * (uint32_t)setting("/broccoli/peer_timeout", SILENCE_SECONDS, 0, 86400),
     };
 
@@ -200,14 +223,13 @@ connect_with(BroConn *bc, int anew, const char *requests, uint32_t len, struct r
         return LINK_REFUSED;
     __atomic_store_n(&bc->confirms, (int)cfg.confirm, __ATOMIC_RELAXED);
     if (bc->spool) {
-        snprintf(bc->spool->map->class_name, LINK_CLASS_MAX, "%s",
-                 bc->class_name ? bc->class_name : "");
+        spool_set_class(bc->spool, bc->class_name);
         cfg.spool_folder = bc->spool->folder;
         cfg.spool_max_bytes =
             setting("/broccoli/spool_max_bytes", SPOOL_BYTES, LINK_RING_BYTES, UINT64_MAX / 2);
         cfg.spool_sync_ms = (uint32_t)setting("/broccoli/spool_sync", SPOOL_SYNC_MS, 0, 3600000);
     }
-    return core_connect(bc->link, &cfg, why->text);
+    return core_connect(bc, &cfg, why->text);
 }
 
 /* A descriptor that nothing will ever make readable is none. */
@@ -216,8 +238,10 @@ refused(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock);
     link_move(&bc->link->state, LINK_DOWN); /* unless the core has done so */
-    if (ring_used(&bc->link->in) == 0)
+    if (ring_used(&bc->memory.in) == 0) {
         descriptor_close(&bc->to_host, &bc->to_host_id);
+        outside_close_visible(bc);
+    }
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -303,6 +327,7 @@ attempt(BroConn *bc, int anew)
     if (!bc)
         return FALSE;
     fork_own(bc);
+    outside_look(bc, TRUE);
     held = conn_take_turn(bc);
     ok = connect_in_turn(bc, anew);
     conn_end_turn(bc, held);

@@ -1,16 +1,17 @@
 /*
- * What the front asks of the core, and what comes of it. Read by cgo too, as shared.h.
+ * What a connection is to be, and how the core is told of it: as text, so that one reader
+ * serves a core within the process and one in another.
  */
 #ifndef ROMANESCO_CORE_CONFIG_H
 #define ROMANESCO_CORE_CONFIG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* What a connection is to be; the core copies it before its function returns. */
-struct link_config {
+struct core_config {
     const char *peer; /* "host:port", or NULL when socket is given */
     int socket;       /* connected stream socket to take a copy of, or -1 */
-    int to_core;      /* eventfds; the core takes copies of them */
+    int to_core;      /* what wakes core and host; the core takes copies of them */
     int to_host;
     const char *class_name; /* or NULL */
     const char *requests;   /* event names, each with its NUL, one after another */
@@ -24,7 +25,6 @@ struct link_config {
     uint32_t timeout_ms; /* for resolving, connecting and the handshake together */
     uint32_t retry_ms;   /* longest pause between two attempts */
     uint32_t silence_ms; /* how long a peer may give no sign of life; 0: for ever */
-    const uint32_t *log; /* while this is not 0, messages go into the link's log */
 
     uint32_t use_tls; /* what follows is for TLS only; texts are NULL when not set */
     uint32_t tls_rsa_key_exchange;
@@ -44,6 +44,12 @@ struct link_config {
 
     const char *refused_file; /* where events go that the peer refuses, or NULL */
 
+    const char *core_user;    /* of a core that is a process of its own: as whom it runs, or NULL */
+    const char *core_sandbox; /* what it does where it cannot be confined, or NULL */
+
+    const char *core_socket; /* the path by which other processes find it, or NULL */
+    uint32_t core_share;     /* connections of several processes that are for the same are one */
+
     uint32_t zeek;         /* the peer speaks Zeek's WebSocket API; what follows is for that only */
     uint32_t zeek_confirm; /* enum link_zeek_confirm */
     uint32_t zeek_exact_time;   /* put the exact time beside each time */
@@ -61,11 +67,10 @@ enum link_zeek_confirm {
     LINK_CONFIRM_SCRIPT = 2
 };
 
-/* What came of a connect. */
-enum link_result {
-    LINK_REFUSED = 0, /* link.error says why */
-    LINK_CONNECTED = 1,
-    LINK_TRYING = 2 /* the same, but the core goes on in the background */
-};
+/*
+ * Names and values in turn, each with a NUL; behind an empty name the requests. What is
+ * NULL or 0 is left out, and so are descriptors. The caller frees it; NULL without memory.
+ */
+char *config_text(const struct core_config *cfg, size_t *len);
 
 #endif

@@ -8,19 +8,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The number of an eventfd, which no other has as long as it is open, from 1; 0 if
- * this kernel does not tell (before 5.2) or /proc is not there. */
+/* The number behind a label, from 1; 0 if it is not there. */
+static uint64_t
+number_behind(const char *text, const char *label, int base)
+{
+    const char *at = strstr(text, label);
+
+    return at ? strtoull(at + strlen(label), NULL, base) + 1 : 0;
+}
+
+/* The number of an eventfd, which no other has as long as it is open, or the one that an epoll
+ * descriptor of ours was given, from 1; 0 if this kernel does not tell (before 5.2) or /proc is
+ * not there. */
 static uint64_t
 event_number(int fd)
 {
-    static const char label[] = "eventfd-id:";
     char path[64], text[512];
-    const char *at;
+    uint64_t number;
     ssize_t n;
     int info;
 
@@ -30,8 +40,8 @@ event_number(int fd)
     if (info >= 0)
         close(info);
     text[n > 0 ? n : 0] = '\0';
-    at = strstr(text, label);
-    return at ? strtoull(at + strlen(label), NULL, 10) + 1 : 0;
+    number = number_behind(text, "eventfd-id:", 10);
+    return number ? number : number_behind(text, " data:", 16);
 }
 
 /*
@@ -142,6 +152,12 @@ descriptor_high(void)
     return (int)(limit.rlim_cur - limit.rlim_cur / 4);
 }
 
+int
+descriptor_raise(int fd)
+{
+    return move_up(fd, descriptor_high());
+}
+
 /* The number of an eventfd that everybody has closed is given to another: hence the mark. */
 int
 descriptor_event(struct descriptor_id *id, int least)
@@ -155,5 +171,39 @@ descriptor_event(struct descriptor_id *id, int least)
     } else {
         id->inode = 0;
     }
+    return fd;
+}
+
+static int
+watch(int epoll, int fd, uint32_t events, uint64_t number)
+{
+    struct epoll_event e = {.events = events, .data.u64 = number};
+
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+/* A number that no other of the process has had. */
+static uint64_t
+fresh_number(void)
+{
+    static uint64_t last;
+
+    return (uint64_t)getpid() << 32 | (uint32_t)__atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
+int
+descriptor_epoll(struct descriptor_id *id, int readable, int ended)
+{
+    int fd = move_up(epoll_create1(EPOLL_CLOEXEC), STDERR_FILENO + 1);
+    uint64_t number = fresh_number();
+
+    if (fd >= 0 && (!watch(fd, readable, EPOLLIN, number) ||
+                    (ended >= 0 && !watch(fd, ended, EPOLLRDHUP, number)))) {
+        close(fd);
+        return -1;
+    }
+    *id = descriptor_id(fd);
+    id->marked = fd >= 0 && mark(fd);
+    id->event = event_number(fd);
     return fd;
 }

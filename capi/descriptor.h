@@ -9,8 +9,8 @@
 
 struct descriptor_id {
     uint64_t device, inode; /* no inode: unknown */
-    uint64_t event;         /* of an eventfd, since these share one inode: its number, from 1 */
-    int marked;             /* of an eventfd, since their numbers are used again */
+    uint64_t event; /* of an eventfd or epoll, since these share one inode: its number, from 1 */
+    int marked;     /* of an eventfd, since their numbers are used again */
 };
 
 /* What a descriptor is now. */
@@ -32,9 +32,16 @@ int descriptor_seems(int fd, const struct descriptor_id *id);
  * first word, which says how many words that are. */
 void descriptor_close_marked(const uint32_t *opened);
 
+/* A new epoll descriptor that is readable when the first is, or the other end of the second,
+ * a socket or -1, is gone. */
+int descriptor_epoll(struct descriptor_id *id, int readable, int ended);
+
 /* A new eventfd from number least on, that does not block and that no program
  * inherits; -1 with errno set. */
 int descriptor_event(struct descriptor_id *id, int least);
+
+/* Moves a descriptor there, if it can be. */
+int descriptor_raise(int fd);
 
 /* From which number on the host is not in the way, nor we in its: the core does the same. */
 int descriptor_high(void);

@@ -57,6 +57,25 @@ read_cause(const struct link *l, struct reason *cause)
     return ups;
 }
 
+void
+errors_cause(struct link *l, const char *text)
+{
+    uint32_t n = l->cause_published + 1;
+    struct link_cause *to = &l->causes[n % 2];
+    char padded[LINK_ERROR_MAX] = "";
+    uint64_t word;
+    size_t i;
+
+    snprintf(padded, sizeof padded, "%s", text);
+    __atomic_store_n(&l->cause_begun, n, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&to->ups, l->causes[(n + 1) % 2].ups, __ATOMIC_SEQ_CST);
+    for (i = 0; i < LINK_ERROR_MAX / sizeof word; i++) {
+        memcpy(&word, padded + i * sizeof word, sizeof word);
+        __atomic_store_n(&to->text[i], word, __ATOMIC_SEQ_CST);
+    }
+    __atomic_store_n(&l->cause_published, n, __ATOMIC_SEQ_CST);
+}
+
 uint64_t
 errors_ups(BroConn *bc)
 {
@@ -217,7 +236,7 @@ explain_refusal(const BroConn *bc, char *text, size_t size)
         snprintf(text, size,
                  "the queue is full: no room for %" PRIu64 " bytes more; it holds %" PRIu64
                  " of events up to %u, /broccoli/queue_max_bytes sets more",
-                 e->size, bc->link ? bc->link->out->size : 0, LINK_NEAR_MAX);
+                 e->size, bc->link ? bc->memory.out.size : 0, LINK_NEAR_MAX);
         break;
     case REFUSED_FAR:
         snprintf(text, size,

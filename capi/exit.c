@@ -70,7 +70,6 @@ stop_all(int64_t deadline)
 
 struct closing {
     BroConn **handles; /* those whose turn is ours */
-    struct link **links;
     int n, most;
 };
 
@@ -99,8 +98,7 @@ take_turns(struct closing *c)
             all = FALSE;
             continue;
         }
-        c->handles[c->n] = bc;
-        c->links[c->n++] = bc->link;
+        c->handles[c->n++] = bc;
     }
     return all;
 }
@@ -126,6 +124,7 @@ static void
 leave(BroConn *bc)
 {
     link_move(&bc->link->state, LINK_CLOSED);
+    log_collect(bc);
     if (bc->spool)
         spool_leave(bc->spool);
     pthread_mutex_unlock(&bc->turn);
@@ -134,7 +133,6 @@ leave(BroConn *bc)
 /* How many handles are ended in order whether there is memory or not. */
 #define FEW 64
 static BroConn *few_handles[FEW];
-static struct link *few_links[FEW];
 
 /* Room to note the connections. A signal handler may call exit() in the middle of malloc():
  * only many ask for memory. */
@@ -143,26 +141,20 @@ make_room(struct closing *c)
 {
     if (c->most > FEW) {
         c->handles = calloc((size_t)c->most, sizeof *c->handles);
-        c->links = calloc((size_t)c->most, sizeof *c->links);
-        if (c->handles && c->links)
+        if (c->handles)
             return;
-        free(c->handles);
-        free(c->links);
         LOG_LATER(BRO_LOG_WARNING, "exit(): no memory to end more than %d of %d connections", FEW,
                   c->most);
         c->most = FEW;
     }
     c->handles = few_handles;
-    c->links = few_links;
 }
 
 static void
 without(struct closing *c)
 {
-    if (c->handles == few_handles)
-        return;
-    free(c->handles);
-    free(c->links);
+    if (c->handles != few_handles)
+        free(c->handles);
 }
 
 void
@@ -180,7 +172,7 @@ exit_close_all(void)
     make_room(&c);
     take_all_turns(&c, deadline);
     left = deadline - now_ms();
-    if (c.n && !core_close(c.links, c.n, left > 0 ? (uint32_t)left : 0))
+    if (c.n && !core_close(c.handles, c.n, left > 0 ? (uint32_t)left : 0))
         LOG_LATER(BRO_LOG_WARNING, "exit(): not everything that was accepted has been written");
     for (i = 0; i < c.n; i++)
         leave(c.handles[i]);

@@ -45,8 +45,9 @@ leave_to_child(BroConn *bc)
         bc->running = FALSE;
     if (bc->spool)
         spool_unlock(bc->spool); /* it is to be free when the parent dies */
-    if (bc->link)
+    if (bc->link && !bc->memory.outside)
         close_private(bc->link);
+    outside_forget(bc);
     if (conn_state(bc) != LINK_NEW)
         descriptor_close(&bc->socket, &bc->socket_id);
 }
@@ -101,15 +102,14 @@ renew(int *fd, struct descriptor_id *id, int least)
 static void
 leave_link(BroConn *bc)
 {
-    struct link *l;
-
     pthread_mutex_lock(&bc->lock); /* other threads may be asking for its state */
-    l = bc->link;
     bc->link = NULL;
-    if (bc->running && !bc->inherited)
-        bc->inherited = l;
+    if (bc->running && !bc->inherited.link)
+        bc->inherited = bc->memory;
     else
-        link_unmap(l);
+        link_unmap(&bc->memory);
+    memset(&bc->memory, 0, sizeof bc->memory);
+    bc->memory.fd = -1;
     pthread_mutex_unlock(&bc->lock);
 }
 
@@ -131,7 +131,10 @@ take_over(BroConn *bc)
     leave_link(bc);
     leave_spool(bc);
     renew(&bc->to_core, &bc->to_core_id, descriptor_high());
-    renew(&bc->to_host, &bc->to_host_id, STDERR_FILENO + 1);
+    renew(&bc->to_host, &bc->to_host_id,
+          bc->outside.visible >= 0 ? descriptor_high() : STDERR_FILENO + 1);
+    if (bc->outside.visible >= 0 && bc->to_host >= 0 && !outside_make_visible(bc))
+        LOG_LATER(BRO_LOG_WARNING, "cannot replace a descriptor after fork(): %s", strerror(errno));
 }
 
 /* Whether the parent had a connection, or was to have one. */
@@ -139,7 +142,7 @@ static int
 was_wanted(BroConn *bc)
 {
     static const uint32_t wanted = LINK_IN(LINK_UP) | LINK_IN(LINK_RETRY);
-    uint32_t is = LINK_IN(conn_state(bc));
+    uint32_t is = LINK_IN(outside_state(bc));
 
     if (is & LINK_IN(LINK_OPENING) && (bc->flags & BRO_CFLAG_RECONNECT || errors_ups(bc) > 0))
         return bc->peer != NULL; /* the second: another thread of the parent's reconnects */

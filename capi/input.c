@@ -6,6 +6,7 @@
 #include "cancel.h"
 #include "debug.h"
 #include "fork.h"
+#include "outside.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -14,11 +15,14 @@
 
 /* Runs the handlers of one record. */
 static void
-process(BroConn *bc, const struct link_record *rec, int held)
+process(BroConn *bc, int held)
 {
-    if (rec->kind == LINK_FAR)
-        rec = ((const struct link_far *)rec)->at;
-    if (rec->kind == LINK_EVENT)
+    const struct link_record *rec = bc->arrival.rec;
+
+    if (!rec)
+        LOG(BRO_LOG_WARNING,
+            "an event is lost: the core has not kept it whole, or memory is short");
+    else if (rec->kind == LINK_EVENT)
         registry_dispatch(bc, (const struct link_event *)rec, held);
 }
 
@@ -39,6 +43,7 @@ close_descriptor(BroConn *bc)
     if (conn_state(bc) == LINK_DOWN &&
         bc->to_host >= 0) { /* and no other thread is connecting again */
         descriptor_close(&bc->to_host, &bc->to_host_id);
+        outside_close_visible(bc);
     }
     pthread_mutex_unlock(&bc->lock);
 }
@@ -111,13 +116,11 @@ input_runs(const BroConn *bc, const void *frame)
 static void
 release(BroConn *bc)
 {
-    struct link_record *rec = bc->current;
+    const struct link *from = bc->from;
 
-    bc->current = NULL;
-    if (!rec || bc->from != bc->link || !fork_owns(bc))
-        return;
-    link_free_far(rec, &bc->link->far_in);
-    ring_release(&bc->link->in, bc->next);
+    bc->from = NULL;
+    if (from && from == bc->link && fork_owns(bc))
+        arrival_release(&bc->arrival, &bc->memory);
 }
 
 static int
@@ -149,8 +152,7 @@ leave(BroConn **at)
     pthread_mutex_lock(&bc->lock);
     bc->running = FALSE;
     registry_sweep(bc);
-    link_unmap(bc->inherited);
-    bc->inherited = NULL;
+    link_unmap(&bc->inherited);
     pthread_mutex_unlock(&bc->lock);
     if (bc->doomed)
         bro_conn_delete(bc);
@@ -163,20 +165,21 @@ leave(BroConn **at)
 static int
 run_handlers(BroConn *bc, struct link *l, int held)
 {
-    int some = FALSE, quieted = FALSE;
-    struct link_record *rec;
+    int some = FALSE, quieted = FALSE, over = FALSE, found;
 
     while (!bc->doomed) {
-        rec = ring_next(&l->in, &bc->next);
-        if (!rec && is_over(bc)) {
-            if (ring_used(&l->in))
-                continue; /* came in just before the end */
+        found = arrival_take(&bc->arrival, &bc->memory);
+        if (!found && is_over(bc)) {
+            if (!over && ring_used(&bc->memory.in)) {
+                over = TRUE; /* came in just before the end */
+                continue;
+            }
             close_descriptor(bc);
             break;
         }
-        if (!rec && quieted)
+        if (!found && quieted)
             break;
-        if (!rec) {
+        if (!found) {
             quiet(bc);
             quieted = TRUE;
             continue;
@@ -188,8 +191,7 @@ run_handlers(BroConn *bc, struct link *l, int held)
         }
         some = TRUE;
         bc->from = l;
-        bc->current = rec;
-        process(bc, rec, held);
+        process(bc, held);
         if (bc->link != l || !fork_owns(bc))
             return TRUE;
         release(bc);
@@ -223,6 +225,7 @@ bro_conn_process_input(BroConn *bc)
     cancel_point();
     held = cancel_hold();
     fork_own(bc);
+    outside_look(bc, FALSE);
     log_collect(bc);
     if (enter(bc, __builtin_frame_address(0))) /* FALSE: called from a handler */
         some = run_in_turn(bc, held);

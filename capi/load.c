@@ -171,7 +171,7 @@ open_core(void)
     char beside[PATH_MAX], first[LINK_ERROR_MAX] = "";
     void *handle;
 
-    if (place_beside_us(beside, sizeof beside)) {
+    if (place_beside_us(CORE_NAME, beside, sizeof beside)) {
         handle = open_it(beside);
         if (handle || strcmp(beside, installed) == 0)
             return handle;

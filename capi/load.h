@@ -6,13 +6,12 @@
 #ifndef ROMANESCO_LOAD_H
 #define ROMANESCO_LOAD_H
 
-#include "core_config.h"
-#include "shared.h"
+#include "core_call.h"
 
 /* What the core does for us, on a thread of ours. */
 struct core {
-    int (*connect)(struct link *l, const struct link_config *cfg);
-    int (*close)(struct link **links, int n, uint32_t timeout_ms);
+    int (*connect)(const struct core_request *request);
+    int (*close)(const struct core_memory *first, uint32_t timeout_ms);
 };
 
 /* Loads the core if it is not there. NULL with the reason in error. */

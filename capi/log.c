@@ -230,33 +230,65 @@ log_deliver(void)
     errno = saved;
 }
 
+/* FALSE: there is no room. The core may be another process, and write meanwhile. */
+static int
+pass_on(const struct link_message *from)
+{
+    struct link_message m = *from;
+
+    m.text[sizeof m.text - 1] = '\0';
+    if (__atomic_load_n(&log_to_host, __ATOMIC_RELAXED))
+        return push((int)(m.level & 7), m.text);
+    copy_line(m.text, m.text);
+    print(m.text);
+    return TRUE;
+}
+
 /* As many as there is room for; the others stay. Under the lock of the connection. */
 static void
 collect(struct link_log *said)
 {
-    uint32_t tail = said->tail;
+    uint32_t tail = said->tail, n;
 
     if (!lock())
         return;
-    for (; tail != __atomic_load_n(&said->head, __ATOMIC_ACQUIRE); tail++) {
-        const struct link_message *m = &said->messages[tail % LINK_MESSAGES];
-
-        if (!push((int)m->level, m->text))
+    for (n = 0; n < LINK_MESSAGES && tail != __atomic_load_n(&said->head, __ATOMIC_ACQUIRE);
+         n++, tail++)
+        if (!pass_on(&said->messages[tail % LINK_MESSAGES]))
             break;
-    }
     __atomic_add_fetch(&logging.dropped, __atomic_exchange_n(&said->dropped, 0, __ATOMIC_RELAXED),
                        __ATOMIC_RELAXED);
     unlock();
     __atomic_store_n(&said->tail, tail, __ATOMIC_RELEASE);
 }
 
+/* Whether the core is to put messages into the link: one that is a process of its own has no
+ * standard error. */
+static uint32_t
+is_wanted(const BroConn *bc)
+{
+    return __atomic_load_n(&log_to_host, __ATOMIC_RELAXED) != 0 ||
+           (bc->memory.outside && bro_debug_messages != 0);
+}
+
+void
+log_ask(BroConn *bc)
+{
+    __atomic_store_n(&bc->link->takes_log, is_wanted(bc), __ATOMIC_RELAXED);
+}
+
 void
 log_collect(BroConn *bc)
 {
-    if (!__atomic_load_n(&log_to_host, __ATOMIC_RELAXED) || !fork_owns(bc))
+    uint32_t wanted = is_wanted(bc);
+
+    if ((!wanted && !bc->memory.outside) || !fork_owns(bc))
         return;
     pthread_mutex_lock(&bc->lock);
-    if (bc->link && bc->link->log.tail != __atomic_load_n(&bc->link->log.head, __ATOMIC_ACQUIRE))
+    if (bc->link && bc->link->takes_log != wanted)
+        log_ask(bc);
+    if (wanted && bc->link &&
+        bc->link->log.tail != __atomic_load_n(&bc->link->log.head, __ATOMIC_ACQUIRE))
         collect(&bc->link->log);
     pthread_mutex_unlock(&bc->lock);
 }

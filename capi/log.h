@@ -36,6 +36,9 @@ extern uint32_t log_to_host;
 void log_now(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_later(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Tells the core whether messages are wanted. Under the lock. */
+void log_ask(BroConn *bc);
+
 /* Takes what the core has said of a connection into the queue. Takes the lock. */
 void log_collect(BroConn *bc);
 

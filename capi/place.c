@@ -3,7 +3,6 @@
 #include "api.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,28 +40,32 @@ note_place(void)
  * whoever started it has said. With more rights than its user's even the kernel
  * may have been led to a folder of the user's, by a hard link. */
 static int
-program_path(char *path)
+program_path(char *path, size_t size)
 {
-    ssize_t n = getauxval(AT_SECURE) ? -1 : readlink("/proc/self/exe", path, PATH_MAX - 1);
+    ssize_t n = getauxval(AT_SECURE) ? -1 : readlink("/proc/self/exe", path, size - 1);
 
     path[n > 0 ? n : 0] = '\0';
     return n > 0;
 }
 
 int
-place_beside_us(char *path, size_t size)
+place_beside_us(const char *name, char *path, size_t size)
 {
-    char program[PATH_MAX];
     const char *from, *slash;
     Dl_info us;
+    size_t dir;
 
-    if (!dladdr((void *)&loaded_as, &us))
-        return FALSE;
-    from = loaded_as ? loaded_as : us.dli_fname;
-    if (in_program(&us))
-        from = program_path(program) ? program : "";
+    if (!dladdr((void *)&loaded_as, &us) || in_program(&us)) /* no loader: a static program */
+        from = program_path(path, size) ? path : "";
+    else
+        from = loaded_as ? loaded_as : us.dli_fname;
     slash = strrchr(from, '/');
     if (from[0] != '/' || !slash)
         return FALSE;
-    return (size_t)snprintf(path, size, "%.*s/%s", (int)(slash - from), from, CORE_NAME) < size;
+    dir = (size_t)(slash + 1 - from);
+    if (dir + strlen(name) >= size)
+        return FALSE;
+    memmove(path, from, dir);
+    strcpy(path + dir, name);
+    return TRUE;
 }

@@ -45,7 +45,8 @@ c_library(char *text, size_t size)
         return TRUE;
     snprintf(text, size,
              PREFLIGHT "this program does not use glibc as a shared library; "
-                       "link it to libc.so.6 (libbroccoli itself may be static)");
+                       "link it to libc.so.6 (libbroccoli itself may be static), or leave "
+                       "/broccoli/core out: then the core is a process of its own");
     return FALSE;
 }
 
@@ -56,6 +57,14 @@ can_map(size_t bytes, int protection)
     void *p = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     return p != MAP_FAILED && munmap(p, bytes) == 0;
+}
+
+int
+preflight_can_load(void)
+{
+    char why[LINK_ERROR_MAX];
+
+    return sizeof(void *) == 8 && c_library(why, sizeof why) && can_map(SPACE_BYTES, PROT_NONE);
 }
 
 static int

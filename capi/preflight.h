@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+/* Whether this program can load the core at all, and has the room for it: a quick look, for
+ * a choice between that and a core of its own process. */
+int preflight_can_load(void);
+
 /* FALSE with the reason in text when this process cannot have it: by what the kernel
  * refuses to it, or by how it was linked. First, and without a thread of ours: the C
  * library ends the process when it cannot start one. */

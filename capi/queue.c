@@ -6,13 +6,13 @@
 #include "cancel.h"
 #include "clock.h"
 #include "debug.h"
+#include "far.h"
 #include "fork.h"
 #include "futex.h"
 #include "ring.h"
 #include "spool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -44,38 +44,57 @@ queued(const BroConn *bc)
     return bc->link->accepted - __atomic_load_n(&bc->link->done, __ATOMIC_RELAXED);
 }
 
+/* A large one goes outside of the ring, and rec becomes what stands for it there. */
+static enum refusal
+put_far(BroConn *bc, const void *rec, size_t size, struct link_far *far)
+{
+    uint64_t waiting = __atomic_load_n(&bc->link->far_out_bytes, __ATOMIC_SEQ_CST);
+
+    if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
+        return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
+    if (!far_put(&bc->memory, rec, size, far))
+        return bc->memory.outside && waiting ? REFUSED_FAR : REFUSED_MEMORY;
+    return REFUSED_NOT;
+}
+
+uint64_t
+conn_untaken(const BroConn *bc)
+{
+    const struct ring *out = &bc->memory.out;
+
+    return bc->memory.outside ? out->pos - __atomic_load_n(&bc->link->taken, __ATOMIC_RELAXED)
+                              : ring_used(out);
+}
+
 enum refusal
 conn_put(BroConn *bc, const void *rec, size_t size)
 {
     int is_event = ((const struct link_record *)rec)->kind != LINK_REQUEST;
-    struct link_far far = {.rec = {sizeof far, LINK_FAR}};
+    int is_far = size > LINK_NEAR_MAX && !bc->spool;
+    struct link_far far;
     uint64_t head;
     void *at;
 
-    if (bc->spool && size > bc->link->out->size / 2)
+    if (bc->spool && size > bc->memory.out.size / 2)
         return REFUSED_SPOOL;
-    if (size > LINK_NEAR_MAX && !bc->spool) {
-        uint64_t waiting = __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    if (is_far) {
+        enum refusal why = put_far(bc, rec, size, &far);
 
-        if (waiting && waiting + size > (bc->queue_bytes ? bc->queue_bytes : LINK_FAR_MAX))
-            return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_FAR;
-        far.at = malloc(size);
-        if (!far.at)
-            return REFUSED_MEMORY;
-        memcpy(far.at, rec, size);
+        if (why)
+            return why;
         rec = &far;
+        size = sizeof far;
     }
-    at = ring_reserve(bc->link->out, far.at ? sizeof far : size, &head);
+    at = ring_reserve(&bc->memory.out, size, &head);
     if (!at) {
-        free(far.at);
+        if (is_far)
+            far_unput(&bc->memory, &far);
         return bc->queue_bytes ? REFUSED_QUEUE_BYTES : REFUSED_RING;
     }
-    memcpy(at, rec, far.at ? sizeof far : size);
-    if (far.at)
-        __atomic_add_fetch(&bc->link->far_out, size, __ATOMIC_SEQ_CST);
+    memcpy(at, rec, size);
     if (is_event) /* first: the core counts what it is through with */
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
-    ring_commit(bc->link->out, head);
+    ring_commit(&bc->memory.out, head);
     conn_wake_core(bc);
     return REFUSED_NOT;
 }
@@ -110,7 +129,7 @@ has_room(const BroConn *bc, size_t size)
 
     if (queued(bc) >= bc->queue_events)
         return REFUSED_QUEUE_EVENTS;
-    waiting = ring_used(bc->link->out) + __atomic_load_n(&bc->link->far_out, __ATOMIC_SEQ_CST);
+    waiting = conn_untaken(bc) + __atomic_load_n(&bc->link->far_out_bytes, __ATOMIC_SEQ_CST);
     if (bc->queue_bytes && waiting && waiting + size > bc->queue_bytes)
         return REFUSED_QUEUE_BYTES;
     return REFUSED_NOT;
@@ -123,6 +142,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     uint32_t state;
 
     fork_own(bc);
+    outside_look(bc, FALSE);
     pthread_mutex_lock(&bc->lock);
     state = conn_state(bc);
     why = may_queue(bc, state);
@@ -152,7 +172,7 @@ await_progress(struct link *l, uint32_t progress, int64_t ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
-    syscall(SYS_futex, &l->progress, FUTEX_WAIT_PRIVATE, progress, &t, NULL, 0);
+    syscall(SYS_FUTEX, &l->progress, FUTEX_WAIT, progress, &t, NULL, 0);
 }
 
 /* Waits until the core has written the ring up to target, or cannot go on. TRUE: it has. */
@@ -185,7 +205,7 @@ conn_flush(BroConn *bc, uint32_t timeout_ms)
 
     pthread_mutex_lock(&bc->lock);
     l = conn_state(bc) == LINK_UP ? bc->link : NULL;
-    target = l ? l->out->head : 0;
+    target = l ? bc->memory.out.pos : 0;
     stalled_at = bc->stalled_at;
     pthread_mutex_unlock(&bc->lock);
     if (!l || (stalled_at && stalled_at == __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1))
@@ -234,7 +254,7 @@ unconfirmed(BroConn *bc)
 
     pthread_mutex_lock(&bc->lock);
     some = __atomic_load_n(&bc->confirms, __ATOMIC_RELAXED) && !bc->spool && bc->link &&
-           __atomic_load_n(&bc->link->written, __ATOMIC_SEQ_CST) < bc->link->out->head;
+           __atomic_load_n(&bc->link->written, __ATOMIC_SEQ_CST) < bc->memory.out.pos;
     pthread_mutex_unlock(&bc->lock);
     return some;
 }

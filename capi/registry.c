@@ -322,11 +322,25 @@ args_free(struct args *a)
         free(a->vals);
 }
 
+/* Whether name and arguments can be in a record of that size: the core may be another process. */
+static int
+holds_together(const struct link_event *ev)
+{
+    size_t left;
+
+    if (ev->rec.size < sizeof *ev)
+        return FALSE;
+    left = ev->rec.size - sizeof *ev;
+    return ev->name_len < left && flat_pad((size_t)ev->name_len + 1) <= left &&
+           ((const char *)(ev + 1))[ev->name_len] == '\0' &&
+           ev->num_args <= left / sizeof(struct flat_header) && ev->raw_len <= left;
+}
+
 void
 registry_dispatch(BroConn *bc, const struct link_event *ev, int held)
 {
     const char *name = (const char *)(ev + 1);
-    struct handler *first = next_of(&bc->handlers, name);
+    struct handler *first = holds_together(ev) ? next_of(&bc->handlers, name) : NULL;
     __attribute__((cleanup(args_free))) struct args a; /* also when a handler does not return */
     const unsigned char *p = NULL;
 
@@ -343,7 +357,7 @@ registry_dispatch(BroConn *bc, const struct link_event *ev, int held)
         a.n = ev->num_args;
         p = read_args(ev, a.args, a.vals);
     }
-    if (p && p + ev->raw_len <= (const unsigned char *)ev + ev->rec.size) {
+    if (p && ev->raw_len <= (size_t)((const unsigned char *)ev + ev->rec.size - p)) {
         BroEvMeta meta = {
             .ev_name = name, .ev_ts = ev->time, .ev_numargs = (int)a.n, .ev_args = a.args};
 

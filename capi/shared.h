@@ -1,18 +1,22 @@
 /*
- * What front and core share of one connection. Both sides are in one process
- * and built together (they compare versions when the core is loaded), so all
- * numbers are in the machine's own byte order and layout.
+ * What front and core share of one connection. Both sides are on one machine and
+ * built together (they compare versions), so all numbers are in its byte order. The
+ * layout is the same for front and core of 32 and of 64 bits, and has no addresses:
+ * the core may be a process of its own. Then each side takes what it reads here for
+ * what a stranger has written: it is checked where it is used, and nothing is read
+ * twice. internal/library/shared has the same in Go, and a test compares the two.
  *
- * Included by the front's C and, through cgo, by internal/library/core: it must stay
- * free of anything that cgo cannot read. The fields that both sides change
- * are read and written with atomic operations only: __atomic_* here,
- * sync/atomic there.
+ * The fields that both sides change are read and written with atomic operations
+ * only: __atomic_* here, sync/atomic there.
  */
 #ifndef ROMANESCO_SHARED_H
 #define ROMANESCO_SHARED_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* At a multiple of 8 bytes, also where the compiler asks for 4. */
+typedef uint64_t __attribute__((aligned(8))) link_u64;
 
 /* Bytes of a ring; a power of two. Pages that are never used cost nothing. The
  * outbound one may be larger: queue_max_bytes. */
@@ -33,6 +37,8 @@
 #define LINK_SELECTABLE 1024
 /* Messages of the core that may wait for the host. */
 #define LINK_MESSAGES 16
+/* In struct link: owner, of a core that is gone: FUTEX_OWNER_DIED. */
+#define LINK_OWNER_DIED 0x40000000u
 
 /*
  * A ring has one producer and one consumer. head and tail count bytes since
@@ -40,13 +46,10 @@
  * a multiple of eight bytes, and start with struct link_record.
  */
 struct link_ring {
-    uint64_t head; /* written by the producer, after the bytes */
-    uint64_t pad0[7];
-    uint64_t tail; /* written by the consumer, after it is done with the bytes */
-    uint64_t pad1[7];
-    uint64_t size;
-    unsigned char *data;
-    uint64_t pad2[6];
+    link_u64 head; /* written by the producer, after the bytes */
+    link_u64 pad0[7];
+    link_u64 tail; /* written by the consumer, after it is done with the bytes */
+    link_u64 pad1[7];
 };
 
 /* What a record is. */
@@ -83,12 +86,14 @@ struct link_raw {
 };
 
 /*
- * A record that is too large for the ring: malloc()ed by the producer and
- * free()d by the consumer.
+ * A record that is too large for the ring. Within one process it is malloc()ed by the
+ * producer and free()d by the consumer, and at is its address. Between two it is in the
+ * far ring of its direction, and at is its place there, in bytes since the beginning.
  */
 struct link_far {
     struct link_record rec;
-    struct link_record *at;
+    link_u64 at;
+    link_u64 size; /* of the record */
 };
 
 /*
@@ -109,6 +114,7 @@ enum link_state {
  * With a spool the outbound ring lies in a file, so that it survives the
  * process: this header, then, LINK_SPOOL_DATA bytes from the beginning, the
  * ring's data. What the core takes off the ring goes into a log beside it.
+ * Where the core is another process, which keeps the ring, the file has an empty one.
  */
 #define LINK_SPOOL_MAGIC "BroSpool"
 #define LINK_SPOOL_LAYOUT 1 /* of the header and of all records in the ring */
@@ -119,19 +125,20 @@ enum link_state {
 struct link_spool {
     char magic[8];
     uint32_t layout;
-    uint32_t pid;             /* for people only */
-    uint64_t ring_size;       /* ring.size and ring.data are of no use to others */
-    uint64_t confirmed;       /* the number of the last batch that the peer has confirmed */
+    uint32_t pid; /* for people only */
+    link_u64 ring_size;
+    link_u64 confirmed;       /* the number of the last batch that the peer has confirmed */
     char boot[LINK_BOOT_MAX]; /* which run of the machine wrote to the ring */
     char peer[LINK_PEER_MAX];
     char class_name[LINK_CLASS_MAX];
     struct link_ring ring;
+    link_u64 unused[8]; /* of the ring, once */
 };
 
 /* A file that the core has or has had open and no child may keep open. Device and
  * inode tell which it is, for numbers are used again. */
 struct link_private {
-    uint64_t device, inode;
+    link_u64 device, inode;
     int32_t fd;
     int32_t reserved;
 };
@@ -147,8 +154,8 @@ struct link_private {
  * at any time, and tell when that was too slow. The text goes by words.
  */
 struct link_cause {
-    uint64_t ups; /* how often the connection has come up before */
-    uint64_t text[LINK_ERROR_MAX / 8];
+    link_u64 ups; /* how often the connection has come up before */
+    link_u64 text[LINK_ERROR_MAX / 8];
 };
 
 /* What the core has to tell the host: a ring of lines. What has no room is dropped. */
@@ -166,10 +173,9 @@ struct link_log {
 };
 
 struct link {
-    struct link_ring *out; /* from host to core: own_out, or the spool's */
-    struct link_ring own_out;
-    struct link_ring in;      /* from core to host */
-    struct link_spool *spool; /* or NULL */
+    struct link_ring out;             /* from host to core; not used where a spool has one */
+    struct link_ring in;              /* from core to host */
+    struct link_ring far_out, far_in; /* between two processes only: of large records */
 
     uint32_t generation;    /* of the process that has made it: see process.h */
     uint32_t state;         /* enum link_state; changed by link_move() alone */
@@ -179,17 +185,25 @@ struct link {
     uint32_t rx_buffered;   /* bytes of the peer's that wait in the core */
     uint32_t tx_buffered;   /* bytes for the peer that wait there */
     uint32_t tx_spooled;    /* and those that wait in the spool */
+    uint32_t takes_log;     /* while this is not 0, messages go into the log: enum link_takes */
     uint32_t next_socket;   /* which of these the core writes next: */
     struct link_private privates[LINK_PRIVATES]; /* for a child to close */
-    uint64_t far_out; /* bytes of far records that wait, outbound and inbound */
-    uint64_t far_in;
-    uint64_t accepted; /* events that went into the outbound ring; the host's */
-    uint64_t done;     /* of these: the core is through with them */
-    uint64_t unwanted; /* of these: the peer had not asked for them */
-    uint64_t refused;  /* of these: could not be put on the wire */
-    uint64_t full;     /* events that the queue had no room for */
+    /* A core that is a process of its own: the kernel marks the second when that ends, by its list
+     * of robust futexes, of which the first is a link. 0: there is none, or no such kernel. */
+    link_u64 owner_link;
+    uint32_t owner;
+    uint32_t reserved;
+    link_u64 far_out_bytes; /* of far records that wait, outbound and inbound */
+    link_u64 far_in_bytes;
+    link_u64 accepted; /* events that went into the outbound ring; the host's */
+    link_u64 done;     /* of these: the core is through with them */
+    link_u64 unwanted; /* of these: the peer had not asked for them */
+    link_u64 refused;  /* of these: could not be put on the wire */
+    link_u64 full;     /* events that the queue had no room for */
 
-    uint64_t
+    link_u64 taken; /* how far the core has taken the outbound ring; its tail is behind that as
+                       long as the peer has not confirmed, where the core may die by itself */
+    link_u64
         written; /* how far the outbound ring is with the kernel, in bytes since the beginning */
     uint32_t flushers; /* threads of the host that wait for that, on: */
     uint32_t progress; /* a futex; counts what they may be waiting for */
@@ -205,8 +219,25 @@ struct link {
     struct link_log log;
 };
 
+/*
+ * Between two processes all of it is in one sealed file in memory: struct link, and at these
+ * places the rings' data. A page that nobody has touched takes no memory.
+ */
+#define LINK_AT_IN 32768u
+#define LINK_AT_OUT (LINK_AT_IN + LINK_RING_BYTES)
+/* Behind that the far rings, outbound and inbound, of so many bytes each: two of the largest
+ * records fit, wherever the first one begins. */
+#define LINK_FAR_RING (64u << 20)
+
 /* The bit of a state in a set of states. */
 #define LINK_IN(state) (1u << (state))
+
+/* What a state is that a stranger may have written. */
+static inline uint32_t
+link_state_of(uint32_t state)
+{
+    return state <= LINK_CLOSED ? state : LINK_DOWN;
+}
 
 /*
  * Moves a link's state, for front and core alike. FALSE (0), and nothing changes,
@@ -229,7 +260,7 @@ link_move(uint32_t *state, uint32_t to)
     };
     uint32_t now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
 
-    while (from[to] & LINK_IN(now))
+    while (from[to] & LINK_IN(link_state_of(now)))
         if (__atomic_compare_exchange_n(state, &now, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
             return 1;
     return 0;

@@ -84,22 +84,22 @@ allocate(int fd, size_t size)
 }
 
 static int
-make_ring(struct spool *s)
+make_ring(struct spool *s, int outside)
 {
     int fd = create(s->folder, "ring");
+    int ok = fd >= 0 && allocate(fd, s->size);
     void *map = MAP_FAILED;
     int failed;
 
-    if (fd >= 0 && allocate(fd, s->size))
+    if (ok && !outside)
         map = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     failed = errno;
     if (fd >= 0)
         close(fd);
     errno = failed;
-    if (map == MAP_FAILED)
-        return FALSE;
-    s->map = map;
-    return TRUE;
+    if (map != MAP_FAILED)
+        s->map = map;
+    return ok && (outside || s->map);
 }
 
 static void
@@ -115,18 +115,55 @@ read_boot(char *boot)
 }
 
 static void
-fill(struct spool *s, const char *peer)
+fill(struct link_spool *m, const struct spool *s, const char *peer)
 {
-    struct link_spool *m = s->map;
-
     memcpy(m->magic, LINK_SPOOL_MAGIC, sizeof m->magic);
     m->layout = LINK_SPOOL_LAYOUT;
     m->pid = (uint32_t)getpid();
     m->ring_size = s->size - LINK_SPOOL_DATA;
-    m->ring.size = m->ring_size;
-    m->ring.data = (unsigned char *)m + LINK_SPOOL_DATA;
     snprintf(m->peer, sizeof m->peer, "%s", peer);
     read_boot(m->boot);
+}
+
+/* Writes to the ring's file. */
+static int
+write_ring(const struct spool *s, const void *data, size_t size, off_t at)
+{
+    char path[PATH_MAX];
+    int fd, ok;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/ring", s->folder) >= sizeof path)
+        return FALSE;
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    ok = fd >= 0 && pwrite(fd, data, size, at) == (ssize_t)size;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static int
+describe(struct spool *s, const char *peer)
+{
+    struct link_spool head = {.layout = 0};
+
+    if (s->map) {
+        fill(s->map, s, peer);
+        return TRUE;
+    }
+    fill(&head, s, peer);
+    return write_ring(s, &head, sizeof head, 0);
+}
+
+void
+spool_set_class(struct spool *s, const char *class_name)
+{
+    char name[LINK_CLASS_MAX] = "";
+
+    snprintf(name, sizeof name, "%s", class_name ? class_name : "");
+    if (s->map)
+        memcpy(s->map->class_name, name, sizeof name);
+    else
+        write_ring(s, name, sizeof name, offsetof(struct link_spool, class_name));
 }
 
 /* Gives the folder its name. */
@@ -165,7 +202,7 @@ remove_folder(struct spool *s)
 }
 
 struct spool *
-spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *why)
+spool_new(const char *dir, const char *peer, size_t ring_bytes, int outside, struct reason *why)
 {
     struct spool *s;
 
@@ -177,15 +214,14 @@ spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *w
         return NULL;
     }
     s->lock = -1;
-    s->size = LINK_SPOOL_DATA + ring_bytes;
+    s->size = LINK_SPOOL_DATA + (outside ? LINK_SPOOL_DATA : ring_bytes);
     if (asprintf(&s->folder, "%s/" UNFINISHED "XXXXXX", dir) < 0 || !mkdtemp(s->folder)) {
         reason_set(why, "spool_dir %s: cannot make a folder: %s", dir, strerror(errno));
         free(s->folder);
         free(s);
         return NULL;
     }
-    if (make_ring(s)) {
-        fill(s, peer);
+    if (make_ring(s, outside) && describe(s, peer)) {
         /* Late: the child of another thread's fork() has a copy of the lock until we are in the
          * list, and nobody is there to close it. */
         if (make_lock(s) && complete(s, dir))
@@ -204,7 +240,7 @@ spool_leave(struct spool *s)
 {
     char path[PATH_MAX];
 
-    if (ring_used(&s->map->ring) == 0 &&
+    if ((!s->map || s->map->ring.head == s->map->ring.tail) &&
         (size_t)snprintf(path, sizeof path, "%s/log", s->folder) < sizeof path &&
         access(path, F_OK) < 0 && errno == ENOENT)
         remove_folder(s);

@@ -17,12 +17,20 @@ struct spool {
     char *folder;
     int lock;
     struct descriptor_id lock_id;
-    struct link_spool *map;
-    size_t size; /* of map */
+    struct link_spool *map; /* NULL where the ring is in memory that another process has, too */
+    size_t size;            /* of the file */
 };
 
-/* Makes a folder in dir, with a ring of that size; NULL, and why not. */
-struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes, struct reason *why);
+/*
+ * Makes a folder in dir, with a ring of that size; NULL, and why not. outside: the core is another
+ * process, which writes to the folder. It keeps what is in the ring when this one ends, and no
+ * file that it can shorten is mapped here.
+ */
+struct spool *spool_new(const char *dir, const char *peer, size_t ring_bytes, int outside,
+                        struct reason *why);
+
+/* Notes the class of the connection. */
+void spool_set_class(struct spool *s, const char *class_name);
 
 /* Lets go of a parent's lock in a child. */
 void spool_unlock(struct spool *s);

@@ -77,7 +77,7 @@ confirm_config(uint32_t *confirm, struct reason *why)
 }
 
 int
-zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why)
+zeek_config(enum zeek_peer says, struct core_config *cfg, struct reason *why)
 {
     const char *transport = conf_str("/broccoli/transport", "bro");
 

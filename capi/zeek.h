@@ -27,7 +27,7 @@ int zeek_wanted(enum zeek_peer says);
  * Completes a configuration for such a peer, after what it says of TLS. FALSE,
  * and why, when it is not to be understood or contradicts itself.
  */
-int zeek_config(enum zeek_peer says, struct link_config *cfg, struct reason *why);
+int zeek_config(enum zeek_peer says, struct core_config *cfg, struct reason *why);
 
 /* Whether Zeek has counterparts of all that an event holds; if not, why. */
 int zeek_takes(const struct link_event *ev, struct reason *why);

@@ -182,10 +182,6 @@
 #ifndef BROCCOLI_H
 #define BROCCOLI_H
 
-#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ != 8
-#error "libbroccoli is for 64-bit systems: amd64 and arm64"
-#endif
-
 /* Programs rely on some of these though this header does not: the original's brought them along. */
 #include <inttypes.h>
 #include <limits.h>

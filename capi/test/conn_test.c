@@ -345,7 +345,7 @@ test_queue(void)
         CHECK(bro_event_queue_length(bc) == n - 2);
         CHECK(bro_event_send(bc, ev) && bro_event_send(bc, ev));
         CHECK(bro_event_queue_length(bc) == n);
-        CHECK(core_takes(bc, INT_MAX) == n && bc->link->far_out == 0);
+        CHECK(core_takes(bc, INT_MAX) == n && bc->link->far_out_bytes == 0);
         CHECK(bro_event_queue_length(bc) == 0);
         CHECK(send_until_full(bc, ev) >= cases[i].least);
         bro_event_free(ev);

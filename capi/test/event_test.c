@@ -27,6 +27,7 @@ queueing(void)
 /* --- The other end of the outbound ring -------------------------------------------------- */
 
 struct taken {
+    struct ring out;
     struct link_record *near; /* what is in the ring */
     struct link_record *rec;  /* the record itself */
     uint64_t next;
@@ -37,9 +38,14 @@ static int
 take(BroConn *bc, struct taken *t)
 {
     memset(t, 0, sizeof *t);
-    if (!bc->link || !(t->near = ring_next(bc->link->out, &t->next)))
+    if (!bc->link)
         return FALSE;
-    t->rec = t->near->kind == LINK_FAR ? ((struct link_far *)t->near)->at : t->near;
+    ring_open(&t->out, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
+    if (!(t->near = ring_next(&t->out, &t->next)))
+        return FALSE;
+    t->rec = t->near->kind == LINK_FAR
+                 ? (struct link_record *)(uintptr_t)((struct link_far *)t->near)->at
+                 : t->near;
     return TRUE;
 }
 
@@ -48,10 +54,10 @@ static void
 done(BroConn *bc, struct taken *t)
 {
     if (t->rec != t->near) {
-        __atomic_sub_fetch(&bc->link->far_out, t->rec->size, __ATOMIC_SEQ_CST);
+        __atomic_sub_fetch(&bc->link->far_out_bytes, t->rec->size, __ATOMIC_SEQ_CST);
         free(t->rec);
     }
-    ring_release(bc->link->out, t->next);
+    ring_release(&t->out, t->next);
     __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -363,11 +369,11 @@ test_size(void)
     CHECK(!bro_event_set_val(ev, 0, BRO_TYPE_STRING, "a name", &str));
     if (CHECK(bro_event_send(bc, ev) && take(bc, &t))) {
         CHECK(t.near->kind == LINK_FAR && t.rec->size == LINK_EVENT_MAX);
-        CHECK(bc->link->far_out == LINK_EVENT_MAX);
+        CHECK(bc->link->far_out_bytes == LINK_EVENT_MAX);
         CHECK(arguments(t.rec, vals, 1) == 1 && vals[0].u.str.str_len == str.str_len);
         val_clear(&vals[0]);
         done(bc, &t);
-        CHECK(bc->link->far_out == 0);
+        CHECK(bc->link->far_out_bytes == 0);
     }
     str.str_len = 1;
     CHECK(bro_event_set_val(ev, 0, BRO_TYPE_STRING, NULL, &str));

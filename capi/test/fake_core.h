@@ -25,22 +25,47 @@ queueing(void)
     return bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
 }
 
+/* The other ends of a connection's rings. */
+static inline struct ring
+core_out(BroConn *bc)
+{
+    struct ring r;
+
+    ring_open(&r, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
+    return r;
+}
+
+static inline struct ring
+core_in(BroConn *bc)
+{
+    struct ring r;
+
+    ring_open(&r, bc->memory.in.shared, bc->memory.in.data, bc->memory.in.size, TRUE);
+    return r;
+}
+
+/* The record that one of LINK_FAR stands for. */
+static inline struct link_record *
+core_far(const struct link_record *rec)
+{
+    return (struct link_record *)(uintptr_t)((const struct link_far *)rec)->at;
+}
+
 /* Gives back what waits in the outbound ring, at most n records. */
 static inline int
 core_takes(BroConn *bc, int n)
 {
+    struct ring out = bc->link ? core_out(bc) : (struct ring){0};
     struct link_record *rec;
     uint64_t next;
     int i;
 
-    for (i = 0; i < n && (rec = ring_next(bc->link->out, &next)); i++) {
+    for (i = 0; i < n && bc->link && (rec = ring_next(&out, &next)); i++) {
         if (rec->kind == LINK_FAR) {
-            struct link_record *at = ((struct link_far *)rec)->at;
-
-            __atomic_sub_fetch(&bc->link->far_out, at->size, __ATOMIC_SEQ_CST);
-            free(at);
+            __atomic_sub_fetch(&bc->link->far_out_bytes, core_far(rec)->size, __ATOMIC_SEQ_CST);
+            free(core_far(rec));
         }
-        ring_release(bc->link->out, next);
+        ring_release(&out, next);
         __atomic_add_fetch(&bc->link->done, 1, __ATOMIC_SEQ_CST);
     }
     return i;
@@ -76,21 +101,23 @@ core_signals(BroConn *bc)
 static inline void
 core_hands(BroConn *bc, const void *rec, size_t size, int far)
 {
-    struct link_far pointer = {{sizeof pointer, LINK_FAR}, NULL};
+    struct link_far pointer = {{sizeof pointer, LINK_FAR}, 0, size};
+    struct ring in = core_in(bc);
     uint64_t head;
     void *at;
 
     if (far) {
-        pointer.at = malloc(size);
-        memcpy(pointer.at, rec, size);
-        bc->link->far_in += size;
+        at = malloc(size);
+        memcpy(at, rec, size);
+        pointer.at = (uintptr_t)at;
+        bc->link->far_in_bytes += size;
         rec = &pointer;
         size = sizeof pointer;
     }
-    if (!CHECK((at = ring_reserve(&bc->link->in, size, &head)) != NULL))
+    if (!CHECK((at = ring_reserve(&in, size, &head)) != NULL))
         return;
     memcpy(at, rec, size);
-    ring_commit(&bc->link->in, head);
+    ring_commit(&in, head);
     core_signals(bc);
 }
 
@@ -103,11 +130,15 @@ inbound(BroEvent *ev)
     struct link_record *sent;
     uint64_t next;
 
-    if (CHECK(bro_event_send(bc, ev)) && (sent = ring_next(bc->link->out, &next))) {
-        uint32_t size = sent->kind == LINK_FAR ? ((struct link_far *)sent)->at->size : sent->size;
+    struct ring out;
+
+    if (CHECK(bro_event_send(bc, ev)) &&
+        (out = core_out(bc), sent = ring_next(&out, &next)) != NULL) {
+        const struct link_record *whole = sent->kind == LINK_FAR ? core_far(sent) : sent;
+        uint32_t size = whole->size;
 
         rec = calloc(1, size + 8);
-        memcpy(rec, sent->kind == LINK_FAR ? ((struct link_far *)sent)->at : sent, size);
+        memcpy(rec, whole, size);
         memcpy((char *)rec + size, "raw", 3);
         rec->raw_len = 3;
         rec->rec.size = size + 8;
@@ -163,7 +194,7 @@ with_spool(void (*func)(BroConn *bc))
     struct reason why;
 
     if (CHECK(mkdtemp(dir) != NULL))
-        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
+        bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, FALSE, &why);
     if (CHECK(bc->spool != NULL))
         func(bc);
     bro_conn_delete(bc);

@@ -312,8 +312,8 @@ delete_what_is_freed(void)
     uint64_t next;
 
     check_failed = 0;
-    if (CHECK((rec = ring_next(&of_parent->link->in, &next)) && rec->kind == LINK_FAR))
-        free(((struct link_far *)rec)->at); /* as another thread of the parent had, at the fork */
+    if (CHECK((rec = ring_next(&of_parent->memory.in, &next)) && rec->kind == LINK_FAR))
+        free(core_far(rec)); /* as another thread of the parent had, at the fork */
     CHECK(bro_conn_delete(of_parent));
 }
 

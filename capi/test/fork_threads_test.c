@@ -108,7 +108,7 @@ test_found_until_closed(void)
 
     if (!CHECK(mkdtemp(dir) != NULL))
         return;
-    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, &why);
+    bc->spool = spool_new(dir, bc->peer, LINK_RING_BYTES, FALSE, &why);
     closing.conn = bc;
     closing.fd = bc->spool->lock;
     closing.found = FALSE;
@@ -420,7 +420,8 @@ process_as_child(void)
 {
     check_failed = 0;
     CHECK(bro_conn_get_fd(of_parent) == -1); /* makes it the child's */
-    of_parent->link = link_new(LINK_RING_BYTES, NULL);
+    CHECK(link_new(&of_parent->memory, LINK_RING_BYTES, NULL));
+    of_parent->link = of_parent->memory.link;
     of_parent->link->state = LINK_UP;
     bro_event_registry_add_compact(of_parent, "a", on_compact, "");
     arrives_named(of_parent, "a", 0);

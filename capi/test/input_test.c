@@ -124,16 +124,16 @@ test_yield(void)
 static void (*meanwhile)(BroConn *bc);
 static BroConn *quieted;
 
-struct link_record *__real_ring_next(struct link_ring *r, uint64_t *next);
-struct link_record *__wrap_ring_next(struct link_ring *r, uint64_t *next);
+struct link_record *__real_ring_next(struct ring *r, uint64_t *next);
+struct link_record *__wrap_ring_next(struct ring *r, uint64_t *next);
 
 struct link_record *
-__wrap_ring_next(struct link_ring *r, uint64_t *next)
+__wrap_ring_next(struct ring *r, uint64_t *next)
 {
     struct link_record *rec = __real_ring_next(r, next);
     void (*func)(BroConn *) = meanwhile;
 
-    if (!rec && func && r == &quieted->link->in) {
+    if (!rec && func && r == &quieted->memory.in) {
         meanwhile = NULL;
         func(quieted);
     }
@@ -322,6 +322,7 @@ test_add_in_handler(void)
 {
     BroConn *bc = pretend(0);
     struct link_record *rec;
+    struct ring out;
     uint64_t next;
 
     bro_event_registry_add_compact(bc, "a", on_adding, "b");
@@ -330,7 +331,8 @@ test_add_in_handler(void)
     arrives_named(bc, "b", 0);
     CHECK(bro_conn_process_input(bc));
     CHECK(trail_is("+:a new:b "));
-    rec = ring_next(bc->link->out, &next);
+    out = core_out(bc);
+    rec = ring_next(&out, &next);
     if (CHECK(rec && rec->kind == LINK_REQUEST)) {
         CHECK(((struct link_raw *)rec)->len == 4);
         CHECK(memcmp((struct link_raw *)rec + 1, "a\0b", 4) == 0);
@@ -472,8 +474,8 @@ test_inbound_ring(void)
         arrives(bc, ev);
         bro_event_free(ev);
         want += size;
-        if (rnd(3) == 0 || ring_used(&bc->link->in) > LINK_RING_BYTES / 2)
-            CHECK(bro_conn_process_input(bc) && got == want && bc->link->far_in == 0);
+        if (rnd(3) == 0 || ring_used(&bc->memory.in) > LINK_RING_BYTES / 2)
+            CHECK(bro_conn_process_input(bc) && got == want && bc->link->far_in_bytes == 0);
     }
     CHECK(bc->link->in.head > 2 * LINK_RING_BYTES);
     arrives_named(bc, "left behind", 0);

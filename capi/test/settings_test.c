@@ -140,17 +140,19 @@ test_large_ring(void)
     BroConn *bc = bro_conn_new_str("127.0.0.1:1", BRO_CFLAG_ALWAYS_QUEUE);
     BroEvent *ev = event_of(100000);
     struct link_record *rec;
+    struct ring out;
     uint64_t next;
     int i;
 
     bc->queue_events = 1000;
     for (i = 0; i < 30; i++)
         CHECK(bro_event_send(bc, ev)); /* 3 MB */
-    CHECK(bc->link->far_out == 0 && bc->link->out->size == 4 << 20);
+    CHECK(bc->link->far_out_bytes == 0 && bc->memory.out.size == 4 << 20);
     for (; i < 1000; i++) {
-        if (!CHECK((rec = ring_next(bc->link->out, &next)) && rec->kind == LINK_EVENT))
+        ring_open(&out, bc->memory.out.shared, bc->memory.out.data, bc->memory.out.size, FALSE);
+        if (!CHECK((rec = ring_next(&out, &next)) && rec->kind == LINK_EVENT))
             break;
-        ring_release(bc->link->out, next);
+        ring_release(&out, next);
         CHECK(bro_event_send(bc, ev));
     }
     bro_event_free(ev);

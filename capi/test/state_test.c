@@ -119,12 +119,13 @@ static int wrote;
 static void *
 write_soon(void *arg)
 {
-    struct link *l = ((BroConn *)arg)->link;
+    const BroConn *bc = arg;
+    struct link *l = bc->link;
 
     while (!__atomic_load_n(&l->flushers, __ATOMIC_SEQ_CST))
         sched_yield();
     __atomic_store_n(&wrote, TRUE, __ATOMIC_SEQ_CST);
-    core_wrote(l, l->out->head);
+    core_wrote(l, bc->memory.out.pos);
     return arg;
 }
 
@@ -162,7 +163,7 @@ test_flush_stalled(void)
     for (i = 0; i < 100; i++)
         bro_event_queue_flush(bc);
     CHECK(now() - begin < 50);
-    core_wrote(bc->link, bc->link->out->head);
+    core_wrote(bc->link, bc->memory.out.pos);
     CHECK(bro_event_send(bc, ev));
     begin = now();
     bro_event_queue_flush(bc);
@@ -185,14 +186,14 @@ test_flush_confirms(void)
     BroEvent *ev = bro_event_new("a");
 
     bc->confirms = TRUE;
-    core_wrote(bc->link, bc->link->out->head);
+    core_wrote(bc->link, bc->memory.out.pos);
     CHECK(bro_event_queue_flush(bc) == 0);
     CHECK(bro_event_send(bc, ev));
     CHECK(core_takes(bc, 1) == 1 && bro_event_queue_length(bc) == 0);
     CHECK(bro_event_queue_flush(bc) == 1);
     bc->link->state = LINK_DOWN;
     CHECK(bro_event_queue_flush(bc) == 1);
-    core_wrote(bc->link, bc->link->out->head);
+    core_wrote(bc->link, bc->memory.out.pos);
     CHECK(bro_event_queue_flush(bc) == 0);
     bro_event_free(ev);
     bro_conn_delete(bc);

@@ -26,9 +26,11 @@ const maxBytes = 8 << 20
 // a program may give up the right to that, or its root.
 type File struct {
 	mu     sync.Mutex
-	folder *descriptor.File
+	folder *descriptor.File // nil: appending has the file
 	name   string
 	max    int64
+
+	appending func(path string) (*os.File, error)
 }
 
 // Open makes ready to write to the file of that path, which is made when there is
@@ -41,6 +43,12 @@ func Open(path string) (*File, error) {
 	return &File{folder: descriptor.Keep(folder), name: filepath.Base(path), max: maxBytes}, nil
 }
 
+// OpenBy is the same for a process that can open the file by that function alone. It then
+// does not put the file aside: what is beyond its size is refused.
+func OpenBy(path string, appending func(path string) (*os.File, error)) *File {
+	return &File{name: path, max: maxBytes, appending: appending}
+}
+
 // Add writes one line, and returns when it is on the disk.
 func (f *File) Add(peer string, why error, ev *event.Event) error {
 	if f == nil {
@@ -48,7 +56,12 @@ func (f *File) Add(peer string, why error, ev *event.Event) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.folder.Use(func(folder *os.File) error { return f.add(int(folder.Fd()), line(peer, why, ev)) })
+	var err error
+	if l := line(peer, why, ev); f.folder == nil {
+		err = f.append(l)
+	} else {
+		err = f.folder.Use(func(folder *os.File) error { return f.add(int(folder.Fd()), l) })
+	}
 	if err != nil {
 		return fmt.Errorf("file of refused events %s: %w", f.name, err)
 	}
@@ -61,6 +74,22 @@ func line(peer string, why error, ev *event.Event) []byte {
 	b = eventlog.AppendText(append(b, `,"reason":`...), why.Error())
 	b, _ = eventlog.JSON(append(b, `,"refused":`...), ev, eventlog.Peer{Addr: peer}, nil, 0)
 	return append(b, "}\n"...)
+}
+
+var errFull = errors.New("it is full: put it aside")
+
+func (f *File) append(line []byte) error {
+	out, err := f.appending(f.name)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	st, err := out.Stat()
+	if err == nil && st.Size()+int64(len(line)) > f.max {
+		return errFull
+	}
+	_, err = out.Write(line)
+	return errors.Join(err, out.Sync())
 }
 
 func (f *File) add(folder int, line []byte) error {
@@ -99,7 +128,7 @@ func (f *File) anew(folder int) (*os.File, error) {
 
 // Close closes what Open has opened.
 func (f *File) Close() {
-	if f != nil {
+	if f != nil && f.folder != nil {
 		_ = f.folder.Close()
 	}
 }

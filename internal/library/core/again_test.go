@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"net"
@@ -64,14 +64,14 @@ func TestAgainKeepsWhatIsNotConfirmed(t *testing.T) {
 	require.NoError(t, err)
 	for n := range uint64(events) {
 		for !f.put(numbered(t, n)) || f.link.is(4) { // down
-			_ = c.again(f.set, false)
+			_ = c.again(anew(f.set, false))
 		}
 		if n%100 == 0 {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
 	require.Eventually(t, func() bool {
-		_ = c.again(f.set, false)
+		_ = c.again(anew(f.set, false))
 		return all.count() == events
 	}, enough, 5*time.Millisecond)
 	require.True(t, c.close(enough))
@@ -101,7 +101,7 @@ func TestAgainEndsASession(t *testing.T) {
 				for n := range uint64(each) {
 					require.True(t, f.put(numbered(t, i*each+n)))
 				}
-				require.NoError(t, c.again(f.set, true))
+				require.NoError(t, c.again(anew(f.set, true)))
 				require.True(t, f.link.is(stateUp))
 			}
 			require.True(t, c.close(enough))
@@ -122,7 +122,7 @@ func TestAgainWhileTrying(t *testing.T) {
 	c, err := open(f.link, f.set)
 	require.Error(t, err)
 	for range 3 {
-		require.Error(t, c.again(f.set, false))
+		require.Error(t, c.again(anew(f.set, false)))
 		require.True(t, f.link.is(3), "it goes on trying")
 	}
 	l, err = net.Listen("tcp", addr)
@@ -137,7 +137,13 @@ func TestAgainWhileTrying(t *testing.T) {
 			go func() { _, _ = peer.Open(t.Context(), nc, peer.Config{}) }()
 		}
 	}()
-	require.NoError(t, c.again(f.set, false))
+	require.NoError(t, c.again(anew(f.set, false)))
 	require.True(t, f.link.is(stateUp))
 	require.True(t, c.close(enough))
+}
+
+// anew are settings whose connect ends a session that is up, or does not.
+func anew(s Settings, anew bool) Settings {
+	s.anew = anew
+	return s
 }

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -17,7 +17,8 @@ import (
 type conn struct {
 	scripted atomic.Bool // a script of a Zeek has confirmed on the last connection
 	link     *link
-	set      settings
+	set      Settings
+	core     *Core
 	toCore   *bell // read here: the host has produced, or made room
 	toHost   *bell // written here
 	sock     atomic.Pointer[socket]
@@ -45,6 +46,9 @@ type conn struct {
 	toldAt    time.Time
 	lostAt    time.Time // when a loss was told last
 
+	releasing sync.Mutex // of what the peer has confirmed, in the ring
+	fars      []kept     // large records that it has not
+
 	mu       sync.Mutex
 	requests []string // events that the host has asked for so far
 	asked    int      // how many of these the connection was opened with
@@ -57,13 +61,16 @@ var errLate = errors.New("not everything was written in time")
 
 // open makes a connection, and connects. With an error there may be one all the
 // same, which goes on trying.
-func open(l *link, s settings) (*conn, error) { return openWith(l, s, nil) }
+func open(l *link, s Settings) (*conn, error) { return openWith(new(Core), l, s, nil) }
 
 // openWith does so for one that has a journal already.
-func openWith(l *link, s settings, j *delivery.Journal) (*conn, error) {
+func openWith(core *Core, l *link, s Settings, j *delivery.Journal) (*conn, error) {
 	c := &conn{
-		link: l, set: s, requests: names(s.requests), run: newRun(),
+		core: core, link: l, set: s, requests: names(s.requests), run: newRun(),
 		ending: make(chan struct{}), late: make(chan struct{}),
+	}
+	if s.secure != nil {
+		s.secure.ReadFile = core.Files.Read
 	}
 	if c.journal = j; j == nil && (s.confirm || s.spool.folder != "") {
 		c.journal = delivery.NewJournal(journalMax)

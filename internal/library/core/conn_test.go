@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/event"
+	"romanesco/internal/library/shared"
 	"romanesco/internal/protocol/arrival"
 )
 
@@ -35,7 +36,7 @@ func TestBackoff(t *testing.T) {
 // TestPauseIsSpent: a peer that is away is not asked again at once, and the
 // host's end is not waited for until the pause is over.
 func TestPauseIsSpent(t *testing.T) {
-	c := &conn{set: settings{retry: time.Hour}, ending: make(chan struct{}), spool: &spooler{}}
+	c := &conn{set: Settings{retry: time.Hour}, ending: make(chan struct{}), spool: &spooler{}}
 	r := newRun()
 	require.True(t, c.pause(r, 0))
 	time.AfterFunc(50*time.Millisecond, func() { close(c.ending) })
@@ -44,13 +45,10 @@ func TestPauseIsSpent(t *testing.T) {
 
 // TestPanicRefuses: the same of a connect, which says so.
 func TestPanicRefuses(t *testing.T) {
-	var l link
-	zero(&l.c)
-	l.c.out = &l.c.own_out
-	l.open()
-	require.Zero(t, romanesco_connect(l.c, nil), "there is no configuration to read")
-	require.True(t, l.is(4), "LINK_DOWN")
-	require.NotZero(t, l.c.error[0])
+	m := Memory{Link: &shared.Link{State: shared.Opening}}
+	require.Equal(t, Refused, new(Core).Connect(m, Settings{socket: -1}), "there is no ring to read")
+	require.Equal(t, shared.Down, m.Link.State)
+	require.NotZero(t, m.Link.Error[0])
 }
 
 // panicking is a connection on which everything goes wrong.

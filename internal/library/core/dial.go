@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"romanesco/internal/library/shared"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/zeek/websocket"
 )
@@ -130,7 +131,7 @@ func (s *socket) linger() {
 
 // dupFile takes a copy of a descriptor that no exec'd program inherits.
 func dupFile(fd int, name string) (*os.File, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, selectable)
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, shared.Selectable)
 	if err != nil {
 		n, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, upperQuarter())
 	}

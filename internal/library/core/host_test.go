@@ -1,7 +1,8 @@
-package main
+package core
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"os"
 	ossignal "os/signal"
@@ -19,6 +20,7 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"
+	"romanesco/internal/library/shared"
 	"romanesco/internal/library/spool"
 	"romanesco/internal/protocol/delivery"
 	"romanesco/internal/protocol/peer"
@@ -33,32 +35,23 @@ const ringSize = 1 << 20
 // front is what the front makes for a connection, and does with it.
 type front struct {
 	link *link
-	set  settings
+	set  Settings
 	out  *ring.Ring
 }
 
 // newFront is that of a connection to addr that reconnects.
 func newFront(t *testing.T, addr string) *front {
 	t.Helper()
-	var l link
-	zero(&l.c)
-	l.c.out = &l.c.own_out
-	l.open()
-	f := &front{out: ringAt((*ring.Header)(unsafe.Pointer(&l.c.own_out)))}
-	ringAt((*ring.Header)(unsafe.Pointer(&l.c.in)))
-	f.link = view(l.c)
-	f.set = settings{
+	l := new(shared.Link)
+	out, in := make([]byte, ringSize), make([]byte, ringSize)
+	f := &front{out: ring.New(&l.Out, out)}
+	f.link = view(Memory{Link: l, Out: ring.New(&l.Out, out), In: ring.New(&l.In, in), Far: heap{}})
+	f.link.open()
+	f.set = Settings{
 		peer: addr, socket: -1, toCore: eventfd(t), toHost: eventfd(t), reconnect: true,
 		timeout: 10 * time.Second, retry: time.Second, silence: time.Minute,
 	}
 	return f
-}
-
-// ringAt makes the ring that h describes.
-func ringAt(h *ring.Header) *ring.Ring {
-	data := make([]uint64, ringSize/8)
-	h.Size, h.Data = ringSize, unsafe.Pointer(&data[0])
-	return ring.New(h)
 }
 
 func eventfd(t *testing.T) int {
@@ -76,7 +69,7 @@ func (f *front) spooled(t *testing.T, dir string) string {
 	copy(h.Magic[:], "BroSpool")
 	h.Layout, h.RingSize = 1, ringSize
 	copy(h.Peer[:], f.set.peer)
-	*(*unsafe.Pointer)(unsafe.Pointer(&f.link.c.spool)) = unsafe.Pointer(h)
+	f.link.Spool = h
 	folder, err := os.MkdirTemp(dir, "broccoli-")
 	require.NoError(t, err)
 	lock, err := os.Create(filepath.Join(folder, "lock"))
@@ -199,14 +192,13 @@ func leave(t *testing.T, f *front, dir string) {
 	t.Helper()
 	file := make([]byte, 4096+ringSize)
 	h := (*spool.Header)(unsafe.Pointer(&file[0]))
-	*h = *f.link.spoolHeader()
+	*h = *f.link.Spool
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	require.NoError(t, err)
 	copy(h.Boot[:], boot[:len(boot)-1])
-	h.Ring.Size, h.Ring.Data = ringSize, unsafe.Pointer(&file[4096])
 	payload, err := new(wire.Encoder).AppendSerialEvent(nil, &event.Event{Name: "e"})
 	require.NoError(t, err)
-	r := ring.New(&h.Ring)
+	r := ring.New(&h.Ring, file[4096:])
 	require.True(t, r.Put(rawRecord(flat.KindRaw, payload)))
 	r.Publish()
 	folder, err := os.MkdirTemp(dir, "broccoli-")
@@ -284,10 +276,18 @@ func TestLateSession(t *testing.T) {
 // TestPanicWhileReconnecting ends an attempt, not the process.
 func TestPanicWhileReconnecting(t *testing.T) {
 	f := newFront(t, listening(t, func(nc net.Conn) { _ = nc.Close() }))
-	f.link.c = nil // a fault of our own
-	c := &conn{link: f.link, set: f.set, ending: make(chan struct{}), late: make(chan struct{}), run: newRun()}
+	f.link.s = nil // a fault of our own
+	c := &conn{core: new(Core), link: f.link, set: f.set, ending: make(chan struct{}), late: make(chan struct{}), run: newRun()}
 	require.NoError(t, c.prepare())
 	c.explained = true // nothing else needs the link
 	go c.supervise(nil)
 	time.Sleep(100 * time.Millisecond) // the first attempt is made at once
 }
+
+// heap has large records for a test that never frees them.
+type heap struct{}
+
+func (heap) Get(at, size uint64) ([]byte, error)   { return nil, errors.New("there is none") }
+func (heap) Free(at, size uint64)                  {}
+func (heap) Put(rec []byte) (at uint64, fits bool) { return 1, true }
+func (heap) Back(at, size uint64)                  {}

@@ -1,11 +1,10 @@
-package main
+package core
 
 import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"romanesco/internal/library/flat"
 )
@@ -144,26 +143,15 @@ func putNow(l *link, rec []byte, far int) bool {
 		return l.in.Put(rec)
 	}
 	size, waiting := uint64(len(rec)), atomic.LoadUint64(l.farIn())
-	if waiting > 0 && waiting+size > uint64(min(far, farMax)) || !l.in.Fits(farSize) {
+	if waiting > 0 && waiting+size > uint64(min(far, farMax)) || !l.in.Fits(flat.FarSize) {
 		return false
 	}
-	p := farRecord(rec)
-	if p == nil {
+	at, ok := l.Far.Put(rec)
+	if !ok {
 		return false // there may be memory later
 	}
 	atomic.AddUint64(l.farIn(), size)
-	return l.in.Put(farPointer(p))
-}
-
-const farSize = 16
-
-// farPointer is the record that says where one is.
-func farPointer(p unsafe.Pointer) []byte {
-	var far [farSize]byte
-	binary.NativeEndian.PutUint32(far[:], uint32(len(far)))
-	binary.NativeEndian.PutUint32(far[4:], flat.KindFar)
-	*(*uintptr)(unsafe.Pointer(&far[8])) = uintptr(p)
-	return far[:]
+	return l.in.Put(flat.FarRecord(at, size))
 }
 
 func (in *inbound) counters() []counter {

@@ -1,11 +1,7 @@
-package main
-
-/*
-#include "shared.h"
-*/
-import "C"
+package core
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync/atomic"
 	"syscall"
@@ -14,102 +10,111 @@ import (
 	"golang.org/x/sys/unix"
 
 	"romanesco/internal/library/ring"
+	"romanesco/internal/library/shared"
 	"romanesco/internal/library/spool"
 )
 
-// link is the core's view of struct link. What both sides change is only
-// touched with atomic operations.
+// Memory is what the core shares with the host for one connection.
+type Memory struct {
+	Link    *shared.Link
+	Out, In *ring.Ring    // the first may be the spool's
+	Spool   *spool.Header // nil: no spool
+	Far     Far
+	Alien   bool // the host is another process
+	Keep    bool // what the peer has not confirmed stays in the outbound ring
+	// OnState is called when the core has changed the state, OnProgress when it has got on with
+	// the outbound ring. They wait for nothing, and may be nil.
+	OnState    func(state uint32)
+	OnProgress func()
+}
+
+// Far carries records that are too large for the rings.
+type Far interface {
+	// Get returns the record that one of KindFar stands for. It holds until Free.
+	Get(at, size uint64) ([]byte, error)
+	Free(at, size uint64)
+	// Put hands a copy of a record to the host, and returns its place; false: there is no
+	// room for it now.
+	Put(rec []byte) (at uint64, ok bool)
+	// Back takes the last one back, which the host has not been told of.
+	Back(at, size uint64)
+}
+
+// link is the core's view of that memory. What both sides change is only touched with
+// atomic operations.
 type link struct {
-	c       *C.struct_link
+	Memory
+	s       *shared.Link
 	out, in *ring.Ring
 }
 
-func view(c *C.struct_link) *link {
-	return &link{
-		c:   c,
-		out: ring.New((*ring.Header)(unsafe.Pointer(c.out))),
-		in:  ring.New((*ring.Header)(unsafe.Pointer(&c.in))),
-	}
-}
+func view(m Memory) *link { return &link{Memory: m, s: m.Link, out: m.Out, in: m.In} }
 
-func word(p *C.uint32_t) *uint32  { return (*uint32)(unsafe.Pointer(p)) }
-func long(p *C.uint64_t) *uint64  { return (*uint64)(unsafe.Pointer(p)) }
-func (l *link) asleep() *uint32   { return word(&l.c.core_asleep) }
-func (l *link) starved() *uint32  { return word(&l.c.core_starved) }
-func (l *link) signaled() *uint32 { return word(&l.c.host_signaled) }
-func (l *link) accepted() *uint64 { return long(&l.c.accepted) }
-func (l *link) full() *uint64     { return long(&l.c.full) }
-func (l *link) done() *uint64     { return long(&l.c.done) }
-func (l *link) unwanted() *uint64 { return long(&l.c.unwanted) }
-func (l *link) refused() *uint64  { return long(&l.c.refused) }
-func (l *link) received() *uint32 { return word(&l.c.rx_buffered) }
-func (l *link) unsent() *uint32   { return word(&l.c.tx_buffered) }
-func (l *link) spooled() *uint32  { return word(&l.c.tx_spooled) }
-
-// spoolHeader is the header of the spool, nil without one.
-func (l *link) spoolHeader() *spool.Header { return (*spool.Header)(unsafe.Pointer(l.c.spool)) }
-
-// The two are the same in memory, or this does not compile.
-var (
-	_ = [1]struct{}{}[unsafe.Sizeof(spool.Header{})-C.sizeof_struct_link_spool]
-	_ = [1]struct{}{}[unsafe.Offsetof(spool.Header{}.Class)-unsafe.Offsetof(C.struct_link_spool{}.class_name)]
-	_ = [1]struct{}{}[unsafe.Offsetof(spool.Header{}.Ring)-unsafe.Offsetof(C.struct_link_spool{}.ring)]
-)
-
-func (l *link) farOut() *uint64 { return long(&l.c.far_out) }
-func (l *link) farIn() *uint64  { return long(&l.c.far_in) }
+func (l *link) asleep() *uint32   { return &l.s.CoreAsleep }
+func (l *link) starved() *uint32  { return &l.s.CoreStarved }
+func (l *link) signaled() *uint32 { return &l.s.HostSignaled }
+func (l *link) accepted() *uint64 { return &l.s.Accepted }
+func (l *link) full() *uint64     { return &l.s.Full }
+func (l *link) done() *uint64     { return &l.s.Done }
+func (l *link) unwanted() *uint64 { return &l.s.Unwanted }
+func (l *link) refused() *uint64  { return &l.s.Refused }
+func (l *link) received() *uint32 { return &l.s.RxBuffered }
+func (l *link) unsent() *uint32   { return &l.s.TxBuffered }
+func (l *link) spooled() *uint32  { return &l.s.TxSpooled }
+func (l *link) farOut() *uint64   { return &l.s.FarOutBytes }
+func (l *link) farIn() *uint64    { return &l.s.FarInBytes }
 
 // own publishes a socket of ours, for a child to close. One that was connected is
 // to be published again: a dialer makes many.
 func (l *link) own(fd uintptr) {
-	next := atomic.AddUint32(word(&l.c.next_socket), 1)
-	publish(&l.c.privates[next%C.LINK_SOCKETS], fd)
+	next := atomic.AddUint32(&l.s.NextSocket, 1)
+	l.publish(&l.s.Privates[next%shared.Sockets], fd)
 }
 
 // ownAdopted does the same with the lock of an adopted spool.
-func (l *link) ownAdopted(fd uintptr) { publish(&l.c.privates[C.LINK_ADOPTED], fd) }
+func (l *link) ownAdopted(fd uintptr) { l.publish(&l.s.Privates[shared.Adopted], fd) }
 
-func publish(p *C.struct_link_private, fd uintptr) {
+func (l *link) publish(p *shared.Private, fd uintptr) {
 	var st syscall.Stat_t
-	if syscall.Fstat(int(fd), &st) != nil {
+	if l.Alien || syscall.Fstat(int(fd), &st) != nil {
 		return
 	}
-	number := (*int32)(unsafe.Pointer(&p.fd))
-	atomic.StoreInt32(number, -1)
-	atomic.StoreUint64(long(&p.device), st.Dev)
-	atomic.StoreUint64(long(&p.inode), st.Ino)
-	atomic.StoreInt32(number, int32(fd))
+	atomic.StoreInt32(&p.FD, -1)
+	atomic.StoreUint64(&p.Device, st.Dev)
+	atomic.StoreUint64(&p.Inode, st.Ino)
+	atomic.StoreInt32(&p.FD, int32(fd))
 }
 
 // move changes the state, if that can follow the one that it is in: the host may
 // have been first.
-func (l *link) move(to C.uint32_t) { C.link_move(&l.c.state, to) }
+func (l *link) move(to uint32) {
+	if l.s.Move(to) && l.OnState != nil {
+		l.OnState(to)
+	}
+}
 
 // stateUp is the state that the core looks at.
-const stateUp = C.LINK_UP
-
-// selectable is from where on the host is not in the way of our descriptors.
-const selectable = C.LINK_SELECTABLE
+const stateUp = shared.Up
 
 // open says that an attempt begins for which the host waits.
-func (l *link) open() { l.move(C.LINK_OPENING) }
+func (l *link) open() { l.move(shared.Opening) }
 
-func (l *link) is(state uint32) bool { return atomic.LoadUint32(word(&l.c.state)) == state }
+func (l *link) is(state uint32) bool { return atomic.LoadUint32(&l.s.State) == state }
 
 // up publishes the peer's class, then the state. The host may
 // be reading the class of the last session: it is left alone if it is the same.
 func (l *link) up(class string) {
-	if C.GoString(&l.c.peer_class[0]) != class {
-		put(l.c.peer_class[:], class)
+	if text(l.s.PeerClass[:]) != class {
+		put(l.s.PeerClass[:], class)
 	}
 	l.cause(1, "")
-	l.move(C.LINK_UP)
+	l.move(shared.Up)
 }
 
 // refuse says why a connect failed. Only while the host waits for it: it reads
 // the text when the call has returned.
 func (l *link) refuse(err error) {
-	put(l.c.error[:], shown(err.Error()))
+	put(l.s.Error[:], shown(err.Error()))
 	l.down(false)
 }
 
@@ -119,16 +124,16 @@ func (l *link) lost(err error) { l.cause(0, shown(err.Error())) }
 // cause publishes the other one of the two causes, with how often the connection
 // has come up: more is how much more often. One goroutine at a time calls it.
 func (l *link) cause(more uint64, s string) {
-	begun, published := word(&l.c.cause_begun), word(&l.c.cause_published)
+	begun, published := &l.s.CauseBegun, &l.s.CausePublished
 	n := atomic.LoadUint32(published)
-	ups := atomic.LoadUint64(long(&l.c.causes[n%2].ups)) + more
-	to := &l.c.causes[(n+1)%2]
-	var b [C.LINK_ERROR_MAX]byte
+	ups := atomic.LoadUint64(&l.s.Causes[n%2].Ups) + more
+	to := &l.s.Causes[(n+1)%2]
+	var b [shared.ErrorMax]byte
 	copy(b[:len(b)-1], s)
 	atomic.StoreUint32(begun, n+1)
-	atomic.StoreUint64(long(&to.ups), ups)
-	for i := range to.text {
-		atomic.StoreUint64(long(&to.text[i]), binary.NativeEndian.Uint64(b[8*i:]))
+	atomic.StoreUint64(&to.Ups, ups)
+	for i := range to.Text {
+		atomic.StoreUint64(&to.Text[i], binary.NativeEndian.Uint64(b[8*i:]))
 	}
 	atomic.StoreUint32(published, n+1)
 }
@@ -136,51 +141,78 @@ func (l *link) cause(more uint64, s string) {
 // say puts a message into the log for the host, and reports whether there was room.
 // One goroutine at a time calls it.
 func (l *link) say(level uint32, s string) bool {
-	log := &l.c.log
-	head := atomic.LoadUint32(word(&log.head))
-	if head-atomic.LoadUint32(word(&log.tail)) >= C.LINK_MESSAGES {
-		atomic.AddUint32(word(&log.dropped), 1)
+	log := &l.s.Log
+	head := atomic.LoadUint32(&log.Head)
+	if head-atomic.LoadUint32(&log.Tail) >= shared.Messages {
+		atomic.AddUint32(&log.Dropped, 1)
 		return false
 	}
-	m := &log.messages[head%C.LINK_MESSAGES]
-	m.level = C.uint32_t(level)
-	put(m.text[:], s)
-	atomic.StoreUint32(word(&log.head), head+1)
+	m := &log.Messages[head%shared.Messages]
+	m.Level = level
+	put(m.Text[:], s)
+	atomic.StoreUint32(&log.Head, head+1)
 	return true
 }
 
 // down says that there is no connection, and whether somebody goes on trying.
 func (l *link) down(trying bool) {
 	if trying {
-		l.move(C.LINK_RETRY)
+		l.move(shared.Retry)
 	} else {
-		l.move(C.LINK_DOWN)
+		l.move(shared.Down)
 	}
 	l.progress()
 }
 
+// took notes how far the ring has been taken. With keep it stays in the ring all the
+// same, for another core that may take the place of this one.
+func (l *link) took(pos uint64, keep bool) {
+	if keep {
+		l.out.Take(pos)
+	} else {
+		l.out.Release(pos)
+	}
+	if l.Alien || l.Keep {
+		atomic.StoreUint64(&l.s.Taken, pos)
+	}
+	l.gotOn()
+}
+
+func (l *link) gotOn() {
+	if l.OnProgress != nil {
+		l.OnProgress()
+	}
+}
+
 // wrote publishes how far the ring is with the kernel.
 func (l *link) wrote(pos uint64) {
-	atomic.StoreUint64(long(&l.c.written), pos)
+	atomic.StoreUint64(&l.s.Written, pos)
 	l.progress()
+	l.gotOn()
 }
 
 // flushing reports whether somebody waits for that.
-func (l *link) flushing() bool { return atomic.LoadUint32(word(&l.c.flushers)) > 0 }
+func (l *link) flushing() bool { return atomic.LoadUint32(&l.s.Flushers) > 0 }
 
 // progress wakes the threads of the host that wait.
 func (l *link) progress() {
 	if !l.flushing() {
 		return
 	}
-	futex := word(&l.c.progress)
+	futex := &l.s.Progress
 	atomic.AddUint32(futex, 1)
-	const wake, private, everybody = 1, 128, 1<<31 - 1
-	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(futex)), wake|private, everybody, 0, 0, 0)
+	const wake, everybody = 1, 1<<31 - 1
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(futex)), wake, everybody, 0, 0, 0)
 }
 
 // put copies s as a C string, cut where it does not fit.
-func put(dst []C.char, s string) {
-	n := copy(unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), len(dst)-1), s)
+func put(dst []byte, s string) {
+	n := copy(dst[:len(dst)-1], s)
 	dst[n] = 0
+}
+
+// text reads a C string.
+func text(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return string(b)
 }

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"encoding/binary"
@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,25 +23,22 @@ func toHost(t *testing.T) *conn {
 
 // said takes what waits in the log of the link, as the front does.
 func said(c *conn) (lines []string) {
-	log := &c.link.c.log
-	for ; uint32(log.tail) != atomic.LoadUint32(word(&log.head)); log.tail++ {
-		m := &log.messages[int(log.tail)%len(log.messages)]
-		text := unsafe.String((*byte)(unsafe.Pointer(&m.text[0])), len(m.text))
-		text, _, _ = strings.Cut(strings.Clone(text), "\x00")
-		lines = append(lines, fmt.Sprintf("%d %s", uint32(m.level), text))
+	log := &c.link.s.Log
+	for ; log.Tail != atomic.LoadUint32(&log.Head); log.Tail++ {
+		m := &log.Messages[int(log.Tail)%len(log.Messages)]
+		lines = append(lines, fmt.Sprintf("%d %s", m.Level, text(m.Text[:])))
 	}
 	return lines
 }
 
 // cause is what the front would read.
 func cause(c *conn) (ups uint64, s string) {
-	from := &c.link.c.causes[c.link.c.cause_published%2]
+	from := &c.link.s.Causes[c.link.s.CausePublished%2]
 	var b []byte
-	for _, w := range from.text {
-		b = binary.NativeEndian.AppendUint64(b, uint64(w))
+	for _, w := range from.Text {
+		b = binary.NativeEndian.AppendUint64(b, w)
 	}
-	s, _, _ = strings.Cut(string(b), "\x00")
-	return uint64(from.ups), s
+	return from.Ups, text(b)
 }
 
 // TestWordsOfThePeer: whatever it says, a message stays on its line, and does nothing
@@ -130,7 +126,7 @@ func TestStormIsBounded(t *testing.T) {
 	all.Wait()
 	lines := said(c)
 	require.Len(t, lines, 16)
-	require.Equal(t, 984, int(c.link.c.log.dropped))
+	require.Equal(t, 984, int(c.link.s.Log.Dropped))
 }
 
 // TestNothingIsSaidAfterTheEnd: the link is the host's, which frees it.

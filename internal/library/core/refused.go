@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"path/filepath"
@@ -17,6 +17,10 @@ func (c *conn) openRefused() (err error) {
 		path = filepath.Join(filepath.Dir(c.set.spool.folder), refusedName)
 	}
 	if path == "" || c.journal == nil {
+		return nil
+	}
+	if c.core.Files != nil && c.set.refusedFile != "" {
+		c.refused = refused.OpenBy(path, c.core.Files.Append)
 		return nil
 	}
 	c.refused, err = refused.Open(path)

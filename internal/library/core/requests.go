@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"bytes"
@@ -27,6 +27,9 @@ func (c *conn) ask(more []string) {
 		}
 	}
 }
+
+// Names are those of a record of KindRequest.
+func Names(b []byte) []string { return names(b) }
 
 func names(b []byte) []string {
 	var list []string

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -48,7 +48,7 @@ func (c *conn) begin() error {
 	p, err := c.connect()
 	if err != nil {
 		c.explained = true
-		put(c.link.c.error[:], err.Error())
+		put(c.link.s.Error[:], err.Error())
 		c.link.down(c.set.reconnect) // before anything else can change the state
 	}
 	if err != nil && !c.set.reconnect {
@@ -60,9 +60,10 @@ func (c *conn) begin() error {
 }
 
 // again begins another run, and makes an attempt at once: what is not confirmed is
-// sent again, and what waits goes on waiting. anew: also if there is a session.
-func (c *conn) again(s settings, anew bool) error {
-	if !anew && c.link.is(stateUp) {
+// sent again, and what waits goes on waiting. If there is a session it ends only where the
+// host says so.
+func (c *conn) again(s Settings) error {
+	if !s.anew && c.link.is(stateUp) {
 		return nil
 	}
 	toHost, err := newBell(s.toHost, "to host") // the host closes its own after a loss

@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -12,16 +12,17 @@ import (
 	"romanesco/internal/event"
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"
+	"romanesco/internal/library/shared"
 	"romanesco/internal/protocol/arrival"
 )
 
 // nearMax is from how many bytes on a record travels outside the ring
 // (LINK_NEAR_MAX).
-const nearMax = 1 << 17
+const nearMax = shared.NearMax
 
 // farMax is how many bytes of such records may wait for the host
 // (LINK_FAR_MAX).
-const farMax = 32 << 20
+const farMax = shared.FarMax
 
 // roomPoll is how often a full inbound ring is looked at when nobody says that
 // there is room again.
@@ -63,7 +64,8 @@ type session struct {
 	got  uint64        // the same of those received
 	rec  []byte        // the record of the last one
 
-	unsaid bool // the host may not have been told of what it could see
+	unsaid bool   // the host may not have been told of what it could see
+	pos    uint64 // behind the record that is being sent
 	once   sync.Once
 	err    error // why it ended; nil when the host has ended it
 }
@@ -170,10 +172,11 @@ func (s *session) send() error {
 
 // flush writes what has been taken off the ring, and tells the host.
 func (s *session) flush() error {
-	taken := s.conn.link.out.Tail()
+	taken := s.conn.link.out.Taken()
 	if err := s.peer.Flush(); err != nil {
 		return err
 	}
+	s.conn.mark(taken)
 	s.gone.Store(taken)
 	s.publishWritten()
 	return nil
@@ -230,12 +233,12 @@ const batch = 32
 // drain sends what is in the outbound ring, and reports whether there was any.
 func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 	out := s.conn.link.out
-	pos, head := out.Tail(), out.Head()
+	pos, head := out.Taken(), out.Head()
 	if pos == head || s.full() || s.isOver() {
 		return false, nil
 	}
 	release := func() { // also on an error: what a far record points to is gone
-		out.Release(pos)
+		s.conn.link.took(pos, s.conn.keeps())
 		atomic.AddUint64(s.conn.link.done(), s.sent)
 		s.sent = 0
 	}
@@ -245,7 +248,7 @@ func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		pos = next
+		pos, s.pos = next, next
 		if rec == nil {
 			return true, nil
 		}
@@ -267,13 +270,20 @@ func (s *session) drain(dec *flat.Decoder, ev *event.Event) (bool, error) {
 func (s *session) record(rec []byte, dec *flat.Decoder, ev *event.Event) error {
 	switch kind := ring.Kind(rec); kind {
 	case flat.KindFar:
-		far, p, err := flat.Far(rec)
+		at, size, err := flat.Far(rec)
+		if err != nil {
+			return err
+		}
+		far, err := s.conn.link.Far.Get(at, size)
+		if err == nil && ring.Kind(far) == flat.KindFar {
+			err = fmt.Errorf("%w: a large record within another", ring.ErrCorrupt)
+		}
 		if err != nil {
 			return err
 		}
 		defer func() {
-			atomic.AddUint64(s.conn.link.farOut(), -uint64(len(far)))
-			freeFar(p)
+			atomic.AddUint64(s.conn.link.farOut(), -size)
+			s.conn.through(kept{at, size, s.pos})
 		}()
 		return s.record(far, dec, ev)
 	case flat.KindRequest:
@@ -412,8 +422,11 @@ func (s *session) show() {
 // that it is done for all that one read of the stream has brought.
 func (s *session) deliver() {
 	s.show()
+	if s.conn.keeps() {
+		s.conn.forget() // a receipt may have come
+	}
 	if s.conn.spool == nil && s.conn.journal != nil && s.conn.link.flushing() {
-		s.publishWritten() // a receipt may have come
+		s.publishWritten() // the same
 	}
 	if s.unsaid {
 		s.unsaid = false
@@ -446,15 +459,15 @@ func (s *session) handFar(rec []byte) bool {
 	}) {
 		return false
 	}
-	p := farRecord(rec)
-	if p == nil {
+	at, ok := s.conn.link.Far.Put(rec)
+	if !ok {
 		s.end(fmt.Errorf("no memory for an event of %d bytes", len(rec)))
 		return false
 	}
 	atomic.AddUint64(waiting, size)
-	if !s.hand(farPointer(p)) {
+	if !s.hand(flat.FarRecord(at, size)) {
 		atomic.AddUint64(waiting, -size)
-		freeFar(p)
+		s.conn.link.Far.Back(at, size)
 		return false
 	}
 	return true

@@ -1,25 +1,22 @@
-package main
+package core
 
 import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"romanesco/internal/library/ring"
+	"romanesco/internal/library/shared"
 )
 
 // zero makes *p point to a zero value: C's types have no name in a test.
-func zero[T any](p **T) { *p = new(T) }
-
 // receiving is a session whose host processes nothing.
 func receiving() *session {
 	const size = 1 << 20
-	data := make([]uint64, size/8)
-	l := &link{in: ring.New(&ring.Header{Size: size, Data: unsafe.Pointer(&data[0])})}
-	zero(&l.c)
+	s := new(shared.Link)
+	l := view(Memory{Link: s, Out: ring.New(&s.Out, make([]byte, size)), In: ring.New(&s.In, make([]byte, size)), Far: heap{}})
 	return &session{
 		conn: &conn{link: l, ending: make(chan struct{})}, peer: quiet{},
 		room: make(chan struct{}, 1), over: make(chan struct{}),

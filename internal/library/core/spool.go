@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"errors"
@@ -16,6 +16,7 @@ type spoolSettings struct {
 	folder string // "": no spool
 	max    int64
 	sync   time.Duration
+	look   time.Duration // how often to look for orphans; 0: lookEach
 }
 
 // spooler takes events off the ring and puts them into the log, whether there
@@ -43,8 +44,11 @@ type spooler struct {
 	lost    uint64 // of orphans
 }
 
+// lookEach is how often a connection that is up looks for what processes have left since.
+const lookEach = 10 * time.Second
+
 func openSpool(c *conn) (*spooler, error) {
-	own, err := spool.Open(c.set.spool.folder, c.link.spoolHeader(), spool.Options{
+	own, err := spool.Open(c.set.spool.folder, c.link.Spool, spool.Options{
 		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf,
 	})
 	if err != nil {
@@ -54,6 +58,9 @@ func openSpool(c *conn) (*spooler, error) {
 		conn: c, own: own,
 		changed: make(chan struct{}, 1), room: make(chan struct{}, 1), direct: make(chan *spool.Batch),
 		stop: make(chan struct{}),
+	}
+	if tail := own.LastTail(); c.link.Alien && tail-c.link.out.Tail() <= c.link.out.Head()-c.link.out.Tail() {
+		c.link.took(tail, false) // a core that has died had it in the log, and had not said so
 	}
 	p.publish()
 	return p, nil
@@ -70,6 +77,9 @@ func (c *conn) closeSpool() {
 	p := c.spool
 	if p == nil {
 		return
+	}
+	if c.link.Alien {
+		p.own.Unbound() // the ring is in no file: what is in it goes where it survives
 	}
 	close(p.stop)
 	c.wake()
@@ -155,7 +165,7 @@ func (p *spooler) empty() error {
 // was anything to move.
 func (p *spooler) batch(t *translator) (bool, error) {
 	c := p.conn
-	start, head := c.link.out.Tail(), c.link.out.Head()
+	start, head := c.link.out.Taken(), c.link.out.Head()
 	pos, err := t.take(c.link.out, start, head)
 	if err != nil {
 		return false, err
@@ -169,7 +179,7 @@ func (p *spooler) batch(t *translator) (bool, error) {
 		}
 		return false, nil
 	}
-	c.link.out.Release(pos)
+	c.link.took(pos, false)
 	p.publish()
 	atomic.AddUint64(c.link.refused(), t.unencodable)
 	atomic.AddUint64(c.link.done(), t.events)
@@ -203,7 +213,7 @@ func (p *spooler) store(b *spool.Batch) bool {
 		case <-p.room:
 		case <-time.After(time.Second):
 		case <-p.stop:
-			return false
+			return p.conn.link.Alien && onDisk(func() error { return p.own.Append(b) }) == nil
 		}
 	}
 }

@@ -1,9 +1,15 @@
-package main
+package core
 
 import (
+	"net"
+	"romanesco/internal/event"
+	"romanesco/internal/library/flat"
+	"romanesco/internal/protocol/peer"
+	"romanesco/internal/protocol/wire"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,4 +32,32 @@ func TestFewAreOnDisk(t *testing.T) {
 	all.Wait()
 	require.LessOrEqual(t, int(most.Load()), diskMax)
 	require.Less(t, diskMax, spareThreads)
+}
+
+// TestLaterOrphan: what a process leaves while a connection is up does not wait for the next one.
+func TestLaterOrphan(t *testing.T) {
+	names := make(chan string, 2)
+	f := newFront(t, listening(t, func(nc net.Conn) {
+		p, err := peer.Open(t.Context(), nc, peer.Config{Requests: []string{"e", "first"}})
+		if err != nil {
+			return
+		}
+		for ev := new(event.Event); p.Next(ev) == nil; {
+			names <- ev.Name
+		}
+	}))
+	dir := t.TempDir()
+	f.spooled(t, dir)
+	f.set.spool.look = 20 * time.Millisecond
+	c, err := open(f.link, f.set)
+	require.NoError(t, err)
+	payload, err := new(wire.Encoder).AppendSerialEvent(nil, &event.Event{Name: "first"})
+	require.NoError(t, err)
+	require.True(t, f.put(rawRecord(flat.KindRaw, payload)))
+	require.Equal(t, "first", <-names, "it has looked for others before")
+	other := newFront(t, f.set.peer)
+	other.spooled(t, t.TempDir())
+	leave(t, other, dir)
+	require.Equal(t, "e", <-names)
+	require.True(t, c.close(enough))
 }

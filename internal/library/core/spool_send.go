@@ -1,9 +1,11 @@
-package main
+package core
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"romanesco/internal/library/spool"
 	"romanesco/internal/protocol/delivery"
@@ -21,10 +23,12 @@ type unconfirmed struct {
 func (s *session) sendSpooled() error {
 	p := s.conn.spool
 	p.looked = false
+	look := time.NewTicker(cmp.Or(s.conn.set.spool.look, lookEach))
+	defer look.Stop()
 	for {
 		// Before the look at the logs.
 		ended := s.conn.isEnding() && s.conn.link.out.Empty()
-		spooled := s.conn.link.out.Tail()
+		spooled := s.conn.link.out.Taken()
 		p.confirmed()
 		some, err := s.feed()
 		if err != nil {
@@ -53,6 +57,8 @@ func (s *session) sendSpooled() error {
 		select {
 		case <-s.conn.journal.Room():
 		case <-p.changed:
+		case <-look.C:
+			p.looked = false
 		case b := <-direct:
 			if err := s.sendBatch(b); err != nil {
 				return err
@@ -157,10 +163,9 @@ func (p *spooler) adopt() bool {
 // inUse reports whether a connection of this process has the folder of that name.
 func (p *spooler) inUse(name string) bool {
 	used := filepath.Base(p.conn.set.spool.folder) == name // which may not be among the links yet
-	links.Range(func(_, c any) bool {
-		used = used || filepath.Base(c.(*conn).set.spool.folder) == name
-		return !used
-	})
+	for folder := range p.conn.core.spools {
+		used = used || filepath.Base(folder) == name
+	}
 	return used
 }
 

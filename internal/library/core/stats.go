@@ -1,4 +1,4 @@
-package main
+package core
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"romanesco/internal/descriptor"
@@ -62,8 +61,7 @@ func (c *conn) openStats() {
 	if c.set.statsFile == "" {
 		return
 	}
-	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err := os.OpenFile(c.set.statsFile, flags, 0o640)
+	f, err := c.core.Files.Append(c.set.statsFile)
 	if err != nil {
 		if c.stats.file == nil {
 			c.warnf("stats_file: %v", err)
@@ -89,7 +87,7 @@ func (c *conn) writeStats() error {
 	if c.stats.file == nil {
 		return nil
 	}
-	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, os.Getpid(), c.set.peer, c.counters())
+	line := fmt.Sprintf("%.3f pid=%d peer=%s %s\n", float64(time.Now().UnixMilli())/1e3, c.set.pid, c.set.peer, c.counters())
 	// One write: several processes append to the file.
 	err := c.stats.file.Use(func(f *os.File) error {
 		_, err := f.WriteString(line)

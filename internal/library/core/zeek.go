@@ -1,12 +1,12 @@
-package main
+package core
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"romanesco/internal/protocol/zeek"
 	"romanesco/internal/protocol/zeek/websocket"
@@ -28,7 +28,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	var types *zeek.Types
 	if set.types != "" { // read each time: it may have been mended
 		var err error
-		if types, err = zeek.LoadTypes(set.types); err != nil {
+		if types, err = c.types(set.types); err != nil {
 			_ = nc.Close()
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 		return nil, err
 	}
 	p, err := websocket.Open(ctx, nc, websocket.Config{
-		Host: c.zeekHost(nc), Application: application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
+		Host: c.zeekHost(nc), Application: c.application(), Zone: zone, Topic: set.topic, Subscribe: strings.Fields(set.subscribe),
 		Requests: requests, ExactTime: set.exactTime, Types: types,
 		Journal: c.journal, SetAside: c.setAside, Logf: c.logger(),
 		Confirm: c.confirm(), OnConfirm: c.tellConfirm,
@@ -52,18 +52,16 @@ func (c *conn) speakZeek(ctx context.Context, nc net.Conn, requests []string) (c
 	return p, nil
 }
 
-// programName is what the system calls the program: not by its arguments, which it
-// may have made a title of.
-func programName() string {
-	fd, err := unix.Open("/proc/self/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func (c *conn) types(path string) (*zeek.Types, error) {
+	b, err := c.core.Files.Read(path)
 	if err != nil {
-		return "libbroccoli"
+		return nil, fmt.Errorf("types of Zeek: %w", err)
 	}
-	defer unix.Close(fd)
-	var b [64]byte
-	n, _ := unix.Read(fd, b[:])
-	return strings.TrimSpace(string(b[:max(n, 0)]))
+	return zeek.ParseTypes(bytes.NewReader(b), path)
 }
+
+// application is what a Zeek is told of the program, and of us.
+func (c *conn) application() string { return c.set.program + ":Romanesco/" + c.core.Version }
 
 // zeekHost is what the peer is called in the request.
 func (c *conn) zeekHost(nc net.Conn) string {

@@ -117,3 +117,14 @@ func appendElems(b []byte, v *event.Value, depth int) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Request makes a record of KindRequest: names that each end in NUL.
+func Request(names []byte) []byte {
+	rec := make([]byte, recordHeader+8, recordHeader+8+pad(len(names)))
+	native.PutUint32(rec[4:], KindRequest)
+	native.PutUint64(rec[recordHeader:], uint64(len(names)))
+	rec = append(rec, names...)
+	rec = append(rec, make([]byte, pad(len(rec))-len(rec))...)
+	native.PutUint32(rec, uint32(len(rec)))
+	return rec
+}

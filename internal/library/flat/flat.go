@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unsafe"
 
 	"romanesco/internal/event"
 )
@@ -75,6 +74,18 @@ func (d *Decoder) Event(rec []byte, ev *event.Event) error {
 	}
 	ev.Raw = rest[:rawLen:rawLen]
 	return nil
+}
+
+// EventName is the name in a record of KindEvent, nil in any other.
+func EventName(rec []byte) []byte {
+	if len(rec) < eventHeader || native.Uint32(rec[4:]) != KindEvent {
+		return nil
+	}
+	n := int(native.Uint32(rec[20:]))
+	if n > len(rec)-eventHeader {
+		return nil
+	}
+	return rec[eventHeader : eventHeader+n]
 }
 
 // maxNames bounds the interned names: a host makes few, but may make them up.
@@ -212,16 +223,23 @@ func Raw(rec []byte) ([]byte, error) {
 	return rec[header : header+int(n)], nil
 }
 
-// Far returns the record that a record of KindFar points to, and its address
-// to be freed.
-func Far(rec []byte) ([]byte, unsafe.Pointer, error) {
-	if len(rec) < recordHeader+8 {
-		return nil, nil, fmt.Errorf("%w: far record of %d bytes", ErrMalformed, len(rec))
+// FarSize is the size of a record of KindFar: struct link_far.
+const FarSize = recordHeader + 16
+
+// Far returns where the record is that a record of KindFar stands for, and its size.
+func Far(rec []byte) (at, size uint64, err error) {
+	if len(rec) < FarSize {
+		return 0, 0, fmt.Errorf("%w: far record of %d bytes", ErrMalformed, len(rec))
 	}
-	p := *(*unsafe.Pointer)(unsafe.Pointer(&rec[recordHeader]))
-	if p == nil {
-		return nil, nil, fmt.Errorf("%w: far record without address", ErrMalformed)
-	}
-	size := *(*uint32)(p)
-	return unsafe.Slice((*byte)(p), size), p, nil
+	return native.Uint64(rec[recordHeader:]), native.Uint64(rec[recordHeader+8:]), nil
+}
+
+// FarRecord makes such a record.
+func FarRecord(at, size uint64) []byte {
+	var far [FarSize]byte
+	native.PutUint32(far[:], FarSize)
+	native.PutUint32(far[4:], KindFar)
+	native.PutUint64(far[recordHeader:], at)
+	native.PutUint64(far[recordHeader+8:], size)
+	return far[:]
 }

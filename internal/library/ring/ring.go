@@ -1,7 +1,8 @@
 // Package ring is the Go end of the rings that carry records between host and
 // core (capi/shared.h has the layout and the rules, capi/ring.c the C end). A
-// ring has one producer and one consumer, in different threads of one process.
-// It imports nothing of this project.
+// ring has one producer and one consumer, in different threads of one process, or
+// in different processes: then nothing that the other side writes is trusted, or read
+// twice. It imports nothing of this project.
 package ring
 
 import (
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"unsafe"
 )
 
 // Header is struct link_ring.
@@ -18,25 +18,35 @@ type Header struct {
 	_    [7]uint64
 	tail uint64
 	_    [7]uint64
-	Size uint64
-	Data unsafe.Pointer
-	_    [6]uint64
 }
+
+// Head and Tail are those of a ring; SetHead and SetTail are its producer's and consumer's,
+// where that is no Ring.
+func (h *Header) Head() uint64       { return atomic.LoadUint64(&h.head) }
+func (h *Header) Tail() uint64       { return atomic.LoadUint64(&h.tail) }
+func (h *Header) SetHead(pos uint64) { atomic.StoreUint64(&h.head, pos) }
+func (h *Header) SetTail(pos uint64) { atomic.StoreUint64(&h.tail, pos) }
 
 // RecordHeader is the size of struct link_record: what every record starts with.
 const RecordHeader = 8
 
 const kindSkip = 0
 
-// ErrCorrupt says that a record does not hold together. Both ends are in one
-// process: somebody wrote over the ring.
+// ErrCorrupt says that a record does not hold together: the other side, or somebody who
+// wrote over the ring, is at fault.
 var ErrCorrupt = errors.New("ring: record does not hold together")
 
 // Ring is one end of a ring, either the producer's or the consumer's.
 type Ring struct {
-	h    *Header
-	data []byte
-	mask uint64
+	h     *Header
+	data  []byte
+	mask  uint64
+	alien bool // the other side is another process
+	copy  []byte
+
+	// The consumer's: how far it has taken the ring. What it has taken and not released
+	// is there still.
+	taken atomic.Uint64
 
 	// The producer's: where the next record goes, which the consumer sees when
 	// it is published, and the tail as it was when it was last looked at. Both
@@ -44,16 +54,27 @@ type Ring struct {
 	put, tail uint64
 }
 
-// New returns a view of the ring that h describes. h.Size is a power of two.
-func New(h *Header) *Ring {
-	r := &Ring{
-		h:    h,
-		data: unsafe.Slice((*byte)(h.Data), h.Size),
-		mask: h.Size - 1,
-	}
+// New returns a view of the ring that h describes, with its bytes: a power of two.
+func New(h *Header, data []byte) *Ring {
+	r := &Ring{h: h, data: data, mask: uint64(len(data)) - 1}
 	r.put, r.tail = r.Head(), r.Tail()
+	r.taken.Store(r.tail)
 	return r
 }
+
+// NewAlien is the same for one whose other end is in another process, which may write
+// at any moment: the records that Next returns are copies.
+func NewAlien(h *Header, data []byte) *Ring {
+	r := New(h, data)
+	r.alien = true
+	return r
+}
+
+// Taken returns how many bytes the consumer has taken since the beginning.
+func (r *Ring) Taken() uint64 { return r.taken.Load() }
+
+// Take notes that the consumer has everything before pos, which stays where it is.
+func (r *Ring) Take(pos uint64) { r.taken.Store(pos) }
 
 // Head returns how many bytes have been produced since the beginning.
 func (r *Ring) Head() uint64 { return atomic.LoadUint64(&r.h.head) }
@@ -61,32 +82,56 @@ func (r *Ring) Head() uint64 { return atomic.LoadUint64(&r.h.head) }
 // Tail returns how many bytes have been consumed since the beginning.
 func (r *Ring) Tail() uint64 { return atomic.LoadUint64(&r.h.tail) }
 
-// Empty reports whether there is nothing to consume.
-func (r *Ring) Empty() bool { return r.Head() == r.Tail() }
+// Empty reports whether there is nothing to take.
+func (r *Ring) Empty() bool { return r.Head() == r.Taken() }
+
+// Sound reports whether head and tail can be those of a ring, from what a process has left.
+func (r *Ring) Sound() bool {
+	head, tail := r.Head(), r.Tail()
+	return head-tail <= uint64(len(r.data)) && head%8 == 0 && tail%8 == 0
+}
 
 // Next returns the record at pos, with its header, and the position behind
 // it. It returns nil when there is none before head. The record holds until
-// Release moves past it.
+// Release moves past it, or Next is called again.
 func (r *Ring) Next(pos, head uint64) (rec []byte, next uint64, err error) {
+	if head-pos > uint64(len(r.data)) {
+		return nil, pos, fmt.Errorf("%w: head %d at %d", ErrCorrupt, head, pos)
+	}
 	for pos < head {
 		off := pos & r.mask
 		size := uint64(binary.NativeEndian.Uint32(r.data[off:]))
 		if size < RecordHeader || size%8 != 0 || off+size > uint64(len(r.data)) || pos+size > head {
 			return nil, pos, fmt.Errorf("%w: size %d at %d, head %d", ErrCorrupt, size, pos, head)
 		}
-		if Kind(r.data[off:]) != kindSkip {
-			return r.data[off : off+size : off+size], pos + size, nil
+		if rec = r.data[off : off+size : off+size]; Kind(rec) != kindSkip {
+			return r.own(rec), pos + size, nil
 		}
 		pos += size
 	}
 	return nil, pos, nil
 }
 
+// own returns the record, or a copy that the other side cannot change.
+func (r *Ring) own(rec []byte) []byte {
+	if !r.alien {
+		return rec
+	}
+	r.copy = append(r.copy[:0], rec...)
+	binary.NativeEndian.PutUint32(r.copy, uint32(len(rec)))
+	return r.copy
+}
+
 // Kind returns the kind of a record.
 func Kind(rec []byte) uint32 { return binary.NativeEndian.Uint32(rec[4:]) }
 
-// Release gives everything before pos back to the producer.
-func (r *Ring) Release(pos uint64) { atomic.StoreUint64(&r.h.tail, pos) }
+// Release gives everything before pos, which has been taken, back to the producer.
+func (r *Ring) Release(pos uint64) {
+	if pos > r.taken.Load() {
+		r.taken.Store(pos)
+	}
+	atomic.StoreUint64(&r.h.tail, pos)
+}
 
 // Put copies a record into the ring, for the consumer to see once it is
 // published. It reports false, and changes nothing, when there is no room for it

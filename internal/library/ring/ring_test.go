@@ -5,14 +5,12 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
 
 func newRing(size int) *Ring {
-	data := make([]uint64, size/8)
-	return New(&Header{Size: uint64(size), Data: unsafe.Pointer(&data[0])})
+	return New(new(Header), make([]byte, size))
 }
 
 func record(size int, kind, number uint32) []byte {

@@ -25,6 +25,7 @@ type Header struct {
 	Peer      [320]byte
 	Class     [256]byte
 	Ring      ring.Header
+	_         [8]uint64
 }
 
 const (
@@ -57,7 +58,7 @@ func text(b []byte) string {
 	return string(b)
 }
 
-// peek reads a header from the file of a ring. Its ring.Header is of no use.
+// peek reads a header from the file of a ring.
 func peek(path string) (*Header, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -103,11 +104,8 @@ func mapFile(path string) (*mapping, error) {
 
 // ring returns what was left in the ring, or nil when that is not to be trusted.
 func (m *mapping) ring() *ring.Ring {
-	h := &m.header.Ring
-	h.Size = m.header.RingSize
-	h.Data = unsafe.Pointer(&m.bytes[headerRoom])
-	r := ring.New(h)
-	if r.Head()-r.Tail() > h.Size || r.Head()%8 != 0 || r.Tail()%8 != 0 {
+	r := ring.New(&m.header.Ring, m.bytes[headerRoom:])
+	if !r.Sound() {
 		return nil
 	}
 	return r

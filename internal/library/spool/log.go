@@ -165,6 +165,13 @@ func (l *Log) write() error {
 	return err
 }
 
+// Unbound lets it grow beyond Max, for the last that is to be kept.
+func (l *Log) Unbound() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opt.Max = 0
+}
+
 // room reports ErrFull when size more bytes are too much.
 func (l *Log) room(size int64) error {
 	if l.opt.Max == 0 || size <= l.budget {
@@ -371,8 +378,8 @@ func (l *Log) Lost() uint64 {
 	return l.lost
 }
 
-// lastTail returns the place in the ring behind the last batch, 0 without one.
-func (l *Log) lastTail() uint64 {
+// LastTail returns the place in the ring behind the last batch, 0 without one.
+func (l *Log) LastTail() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b Batch

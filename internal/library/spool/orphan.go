@@ -158,7 +158,7 @@ func open(folder, path string, logf func(string, ...any)) (*Orphan, error) {
 			folder, r.Head()-r.Tail())
 		return o, nil
 	}
-	o.Ring, o.Tail = r, max(r.Tail(), l.lastTail())
+	o.Ring, o.Tail = r, max(r.Tail(), l.LastTail())
 	return o, nil
 }
 

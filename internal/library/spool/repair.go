@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/tidwall/wal"
 )
@@ -139,7 +140,16 @@ func (s *segment) cut(r *report, confirmed uint64) error {
 	if r.torn == 0 {
 		return nil
 	}
-	return os.Truncate(s.path, int64(end))
+	return shorten(s.path, int64(end))
+}
+
+// shorten cuts a file that it has opened: a core that is confined cannot by a name.
+func shorten(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
 }
 
 // fill adds empty entries for what is missing before the number next.

@@ -16,13 +16,28 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"romanesco/internal/library/confine"
 )
 
 const testRing = 1 << 16
 
 // TestMain has the folders made in memory where that is possible: syncing them
 // on a busy disk takes minutes.
+//
+// In the environment may be a folder that the whole is to be confined to, as a core is
+// (internal/library/confine runs that).
 func TestMain(m *testing.M) {
+	if folder := os.Getenv("ROMANESCO_CONFINED"); folder != "" {
+		_ = os.Setenv("TMPDIR", folder)
+		files, err := confine.Enter(confine.Plan{Must: true, Grants: []confine.Grant{{Path: folder, Mode: confine.Folder}}})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(files.Report)
+		os.Exit(m.Run())
+	}
 	if dir, err := os.MkdirTemp("/dev/shm", "spool-test-"); err == nil {
 		_ = os.Setenv("TMPDIR", dir)
 		defer os.RemoveAll(dir)
@@ -251,7 +266,7 @@ func TestDamageLosesOnlyWhatItHit(t *testing.T) {
 			cutFile(t, files[1], 25_000)
 		}, 3, 3, false, true, true},
 		"a segment emptied": {func(t *testing.T, files []string) {
-			require.NoError(t, os.Truncate(files[1], 0))
+			require.NoError(t, shorten(files[1], 0))
 		}, 100, 110, false, true, true},
 		"a segment gone": {func(t *testing.T, files []string) {
 			require.NoError(t, os.Remove(files[1]))
@@ -307,7 +322,7 @@ func cutFile(t *testing.T, path string, bytes int64) {
 	t.Helper()
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	require.NoError(t, os.Truncate(path, info.Size()-bytes))
+	require.NoError(t, shorten(path, info.Size()-bytes))
 }
 
 func flip(t *testing.T, path string, at int64) {

@@ -32,6 +32,10 @@ func TestSignalStormStaysOnTheHost(t *testing.T) { daemon(t, "storm", "100000") 
 func TestDispositionsAreKept(t *testing.T) {
 	addr, stop := collector(t)
 	out, err := run(t, "daemon", "kept", addr).Output()
+	if outside() {
+		require.Empty(t, string(out))
+		require.NoError(t, err)
+	}
 	// What the processor raises is Go's, for its own threads; it hands it on
 	// to the host's handler.
 	left := strings.NewReplacer("signal 7 has another handler\n", "", "signal 8 has another handler\n", "",
@@ -62,7 +66,7 @@ func TestLimits(t *testing.T) {
 			word := strings.TrimSpace(string(out))
 			said[word]++
 			if word == "FALSE" {
-				require.Regexp(t, `libbroccoli: \[.*\] cannot `, told.String(), "a reason for %d %s", n, what)
+				require.Regexp(t, `libbroccoli: \[.*\] (cannot |copying descriptor )`, told.String(), "a reason for %d %s", n, what)
 			}
 			t.Logf("%d %s: %s %s", n, what, word, strings.TrimSpace(told.String()))
 		}
@@ -85,7 +89,8 @@ func TestConnectInJail(t *testing.T) {
 	out, err := cmd.Output()
 	require.NoError(t, err, told.String())
 	require.Equal(t, "FALSE\n", string(out))
-	require.Regexp(t, `^libbroccoli: \[.*\] cannot load the core: .*No such file`, told.String())
+	require.Regexp(t, `^libbroccoli: \[.*\] cannot `+inMode(`load the core: .*No such file`,
+		`start the core .*: (No such file|Permission denied)`), told.String())
 	stop()
 }
 

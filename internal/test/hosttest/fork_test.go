@@ -150,6 +150,9 @@ func TestChildOfAReconnectingProcess(t *testing.T) {
 // TestForkWhileTheCoreLoads: a child of that moment has a core whose threads are
 // not there, in a library that does not know of it yet.
 func TestForkWhileTheCoreLoads(t *testing.T) {
+	if outside() {
+		t.Skip("nothing is loaded")
+	}
 	bin := built(t, "cc", "loadfork", build+"/lib/libbroccoli.a", "-Wl,--wrap=dlopen", "-ldl", "-pthread")
 	besideCore(t, bin)
 	addr, stop := collector(t, "parent", "child")

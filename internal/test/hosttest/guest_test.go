@@ -346,12 +346,17 @@ func newCollectorProcess(t *testing.T) *collectorProcess {
 
 func collectorAt(t *testing.T, addr string) *collectorProcess {
 	t.Helper()
+	return collectorWith(t, addr, "-event", "tick", "-event", "child", "-event", "big", "/^(tick|child|big)$/")
+}
+
+// collectorWith runs the collector with further arguments.
+func collectorWith(t *testing.T, addr string, args ...string) *collectorProcess {
+	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "events"))
 	require.NoError(t, err)
 	defer out.Close()
 	c := &collectorProcess{out: out.Name()}
-	c.cmd = exec.Command(build+"/bin/broccoli-collector", "-listen", addr, "-format", "json",
-		"-event", "tick", "-event", "child", "-event", "big", "/^(tick|child|big)$/")
+	c.cmd = exec.Command(build+"/bin/broccoli-collector", append([]string{"-listen", addr, "-format", "json"}, args...)...)
 	c.cmd.Stdout = out
 	says, err := c.cmd.StderrPipe()
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func TestLineOfForks(t *testing.T) {
 		require.NoError(t, err, line)
 	}
 	t.Logf("cores, next key, KiB, and KiB in memory: %q", lines)
-	require.Equal(t, [2]int{1, 1}, cores)
+	require.Equal(t, inMode([2]int{1, 1}, [2]int{0, 0}), cores)
 	require.Equal(t, keys[0], keys[1])
 	require.Less(t, descriptors[1], descriptors[0]+100) // a fork may hit one that is being opened
 	// The C library keeps a little of each thread, and an arena of 64 MiB of address space

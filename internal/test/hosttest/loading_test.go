@@ -82,12 +82,14 @@ func TestTwoCopies(t *testing.T) {
 	}
 }
 
-// besideCore puts the core into the folder of a program.
+// besideCore puts the core into the folder of a program, as a library and as a program.
 func besideCore(t *testing.T, bin string) {
 	t.Helper()
-	core, err := os.ReadFile(build + "/lib/libbroccoli-core.so")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(bin), "libbroccoli-core.so"), core, 0o755))
+	for _, name := range []string{"libbroccoli-core.so", "libbroccoli-core"} {
+		core, err := os.ReadFile(build + "/lib/" + name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(bin), name), core, 0o755))
+	}
 }
 
 // TestStaticLibrary: the front in the program itself, the core beside it.
@@ -168,29 +170,6 @@ func TestFolderOfLibraryIsRelative(t *testing.T) {
 	require.Equal(t, map[string]int{"detached[1]": 1}, stop())
 }
 
-// TestWithoutSharedGlibc: where the core cannot run, a connect is FALSE and
-// says what to do.
-func TestWithoutSharedGlibc(t *testing.T) {
-	check := func(t *testing.T, bin string) {
-		addr, _ := collector(t)
-		out, told := debugging(t, bin, []string{"LD_LIBRARY_PATH=" + build + "/lib"}, "connect", addr)
-		require.Contains(t, out, "FALSE")
-		require.Contains(t, told, "glibc")
-	}
-	t.Run("static program", func(t *testing.T) {
-		check(t, built(t, "cc", "host", "-static", build+"/lib/libbroccoli.a"))
-	})
-	t.Run("musl", func(t *testing.T) {
-		if _, err := exec.LookPath("musl-gcc"); err != nil {
-			t.Skip("needs musl-gcc (apt-get install musl-tools)")
-		}
-		front, err := filepath.Glob("../../../capi/*.c")
-		require.NoError(t, err)
-		check(t, built(t, "musl-gcc", "host", append(front, "-I../../../capi", `-DROMANESCO_VERSION="0"`,
-			`-DBROCCOLI_LIBDIR="`+build+`/lib"`, `-DBROCCOLI_CONFIG_PATH="/nonexistent"`)...))
-	})
-}
-
 // TestUnderValgrind: it works there, and what valgrind says of the Go runtime
 // is told apart from what it says of the program.
 func TestUnderValgrind(t *testing.T) {
@@ -199,12 +178,18 @@ func TestUnderValgrind(t *testing.T) {
 		t.Skip("needs valgrind (apt-get install valgrind)")
 	}
 	bin := built(t, "cc", "host", "-L"+build+"/lib", "-lbroccoli")
-	addr, stop := collector(t, "last")
 	env := []string{"LD_LIBRARY_PATH=" + build + "/lib"}
 	if cpu, err := os.ReadFile("/proc/cpuinfo"); err == nil && !strings.Contains(string(cpu), "rdtscp") {
 		env = append(env, "GODEBUG=cpu.rdtscp=off") // valgrind claims it for every processor
 	}
-	debugging(t, valgrind, env, "-q", "--error-exitcode=99", "--leak-check=full",
-		"--suppressions=../../../packaging/valgrind.supp", bin, "exit", addr)
-	require.Equal(t, map[string]int{"last[1]": 1}, stop())
+	for _, core := range []string{"library", "process"} {
+		t.Run(core, func(t *testing.T) {
+			conf := filepath.Join(t.TempDir(), "broccoli.conf")
+			require.NoError(t, os.WriteFile(conf, []byte("/broccoli/core "+core+"\n"), 0o600))
+			addr, stop := collector(t, "last")
+			debugging(t, valgrind, append(env, "BROCCOLI_CONFIG_FILE="+conf), "-q", "--error-exitcode=99", "--leak-check=full",
+				"--suppressions=../../../packaging/valgrind.supp", bin, "exit", addr)
+			require.Equal(t, map[string]int{"last[1]": 1}, stop())
+		})
+	}
 }

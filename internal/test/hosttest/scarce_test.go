@@ -22,7 +22,11 @@ func TestRefusedOnce(t *testing.T) {
 			cmd.Stderr = os.Stderr
 			out, err := cmd.Output()
 			require.NoError(t, err)
-			assert.Regexp(t, `^[1-9][0-9]* calls\n0 ended the host\n0 were not got over\n$`, string(out))
+			calls := "[1-9][0-9]*"
+			if outside() && what == "pthread_create" {
+				calls = "0" // no thread of ours
+			}
+			assert.Regexp(t, "^"+calls+` calls\n0 ended the host\n0 were not got over\n$`, string(out))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -160,18 +161,27 @@ func (r *restarted) read() (a arrivals, twice, longest int) {
 // soakHost starts the host for one run; accepted tells how far it is.
 func soakHost(t *testing.T, s soak, conf, addr string, run, events uint64) (cmd *exec.Cmd, accepted func() uint64) {
 	t.Helper()
-	bin, err := program("soak")
+	cmd, _, accepted = soakProgram(t, s, "soak", conf, []string{"LD_LIBRARY_PATH=" + build + "/lib"}, addr, run, events)
+	return cmd, accepted
+}
+
+// soakProgram does so for one of several programs, and keeps what it says.
+func soakProgram(t *testing.T, s soak, name, conf string, env []string, addr string, run, events uint64,
+) (cmd *exec.Cmd, said *bytes.Buffer, accepted func() uint64) {
+	t.Helper()
+	bin, err := program(name)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	config, count := filepath.Join(dir, "broccoli.conf"), filepath.Join(dir, "accepted")
 	require.NoError(t, os.WriteFile(config, []byte(conf), 0o600))
 	cmd = exec.Command(bin, addr, fmt.Sprint(run), fmt.Sprint(events), count)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+build+"/lib", "BROCCOLI_CONFIG_FILE="+config)
-	cmd.Stderr = os.Stderr
+	cmd.Env = append(append(os.Environ(), env...), "BROCCOLI_CONFIG_FILE="+config)
+	said = new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = said, os.Stderr
 	require.NoError(t, cmd.Start())
 	stop := time.AfterFunc(s.limit, func() { _ = cmd.Process.Kill() })
 	t.Cleanup(func() { stop.Stop() })
-	return cmd, func() uint64 {
+	return cmd, said, func() uint64 {
 		b, err := os.ReadFile(count)
 		if err != nil || len(b) < 8 {
 			return 0

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +34,25 @@ func respool(t *testing.T, cmd *exec.Cmd, dir string, settings ...string) {
 	lines := append([]string{"/broccoli/spool_dir " + dir}, settings...)
 	require.NoError(t, os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	cmd.Env = append(cmd.Env, "BROCCOLI_CONFIG_FILE="+conf)
+}
+
+// awaitUnlocked waits until nobody has the spools in that directory, as far as there are any: a core
+// that is a process of its own goes on for a moment when its host has ended.
+func awaitUnlocked(t *testing.T, dir string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		locks, err := filepath.Glob(dir + "/*/lock")
+		return err == nil && !slices.ContainsFunc(locks, isLocked)
+	}, goneIn, time.Millisecond)
+}
+
+func isLocked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false // it has been removed
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
 }
 
 func requireEmpty(t *testing.T, dir string) {
@@ -150,8 +171,10 @@ func deliver(t *testing.T, l net.Listener, dir, mode string) []string {
 	})
 	cmd := host(t, mode, l.Addr().String())
 	respool(t, cmd, dir)
+	awaitUnlocked(t, dir)
 	require.NoError(t, cmd.Run())
 	require.NoError(t, <-done)
+	awaitUnlocked(t, dir)
 	return events
 }
 
@@ -162,6 +185,7 @@ func TestSpoolIsReportedBroken(t *testing.T) {
 	first := host(t, "leave", addr, "2000", "settle")
 	dir := spooling(t, first)
 	require.NoError(t, first.Run())
+	awaitUnlocked(t, dir)
 	segments, err := filepath.Glob(dir + "/*/log/*")
 	require.NoError(t, err)
 	require.NotEmpty(t, segments)

@@ -202,6 +202,7 @@ func TestZeekSpool(t *testing.T) {
 	out, err := first.Output()
 	require.NoError(t, err)
 	require.Equal(t, "500\n", string(out))
+	awaitUnlocked(t, dir)
 	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
 	defer l.Close()

@@ -45,6 +45,9 @@ func TestDebianPackages(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		require.Equal(t, modules+"/broccoli/__init__.py\n", string(out))
 	})
+	alone := compile(t, "-static", "-I"+dest+"/usr/include", lib+"/libbroccoli.a")
+	require.NoError(t, os.Symlink(lib+"/broccoli/libbroccoli-core", filepath.Join(filepath.Dir(alone), "libbroccoli-core")))
+	requireSends(t, dest, alone)
 
 	t.Run("lintian", func(t *testing.T) {
 		lintian := need(t, "lintian")

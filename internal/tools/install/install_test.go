@@ -118,6 +118,7 @@ func TestFiles(t *testing.T) {
 		plain + "/usr/include/romanesco.h",
 		plain + libDir + "/cmake/Broccoli/BroccoliConfig.cmake",
 		plain + libDir + "/cmake/Broccoli/BroccoliConfigVersion.cmake",
+		program + libDir + "/libbroccoli-core",
 		program + libDir + "/libbroccoli-core.so",
 		plain + libDir + "/libbroccoli.a",
 		link + libDir + "/libbroccoli.so",
@@ -278,6 +279,13 @@ func TestStatic(t *testing.T) {
 func TestPkgConfigStatic(t *testing.T) {
 	flags := pkgConfig(t, "--static", "--libs")
 	require.Subset(t, flags, []string{"-ldl", "-lpthread"})
+
+	// A program that can load nothing has the core as a process of its own.
+	dest := tree(t)
+	sensor := compile(t, append([]string{"-static", "-I" + dest + "/usr/include"}, flags...)...)
+	require.NotContains(t, output(t, exec.Command("readelf", "-d", sensor)), "NEEDED")
+	require.NoError(t, os.Symlink(dest+libDir+"/libbroccoli-core", filepath.Join(filepath.Dir(sensor), "libbroccoli-core")))
+	requireSends(t, dest, sensor)
 }
 
 func TestCMake(t *testing.T) {
@@ -296,6 +304,8 @@ add_executable(sensor sensor_sshd.c)
 target_link_libraries(sensor Broccoli::broccoli)
 add_executable(sensor_static sensor_sshd.c)
 target_link_libraries(sensor_static Broccoli::broccoli_static)
+add_executable(sensor_alone sensor_sshd.c)
+target_link_libraries(sensor_alone -static Broccoli::broccoli_static)
 `), 0o600))
 	require.NoError(t, run(exec.Command(cmake, "-S", dir, "-B", dir+"/build",
 		"-DBroccoli_DIR="+dest+libDir+"/cmake/Broccoli", "-DCMAKE_C_COMPILER="+compiler())))
@@ -303,6 +313,8 @@ target_link_libraries(sensor_static Broccoli::broccoli_static)
 	requireSends(t, dest, dir+"/build/sensor")
 	require.NoError(t, os.Symlink(dest+libDir+"/libbroccoli-core.so", dir+"/build/libbroccoli-core.so"))
 	requireSends(t, dest, dir+"/build/sensor_static")
+	require.NoError(t, os.Symlink(dest+libDir+"/libbroccoli-core", dir+"/build/libbroccoli-core"))
+	requireSends(t, dest, dir+"/build/sensor_alone")
 }
 
 // configure has CMake configure a project of those lines.

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package main
+
+import "syscall"
+
+func compat() error { return syscall.ENOSYS } // nothing of Go's can

@@ -1,1 +1,0 @@
-../../../capi/core_config.h

@@ -1,0 +1,1 @@
+../../../capi/core_call.h

@@ -1,0 +1,25 @@
+package server
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollable is a pidfd that a goroutine can wait for.
+func pollable(f *os.File) *os.File {
+	fd, err := unix.FcntlInt(uintptr(number(f)), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return f
+	}
+	_ = f.Close()
+	_ = unix.SetNonblock(fd, true)
+	return os.NewFile(uintptr(fd), "host process")
+}
+
+// ended reports whether the process of a pidfd has ended.
+func ended(pidfd int) bool {
+	p := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0
+}

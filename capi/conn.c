@@ -27,6 +27,9 @@
 #define QUEUE_EVENTS_MOST 100000000
 #define QUEUE_BYTES_LEAST 4096
 #define QUEUE_BYTES_MOST ((uint64_t)1 << 30)
+/* How long a send may wait for a peer that reads nothing, unless configured. */
+#define SEND_WAIT_MS 50
+#define SEND_WAIT_MOST_MS 60000
 
 static BroConn *
 conn_alloc(int flags)
@@ -42,6 +45,8 @@ conn_alloc(int flags)
     bc->link_type = -1;
     bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
     bc->queue_bytes = setting("/broccoli/queue_max_bytes", 0, QUEUE_BYTES_LEAST, QUEUE_BYTES_MOST);
+    if (!(flags & BRO_CFLAG_NOWAIT))
+        bc->send_wait = (int64_t)setting("/broccoli/send_wait", SEND_WAIT_MS, 0, SEND_WAIT_MOST_MS);
     pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
     handles_add(bc);
@@ -267,11 +272,14 @@ leave_files(BroConn *bc)
 static void
 conn_free(BroConn *bc)
 {
+    int i;
+
     leave_files(bc); /* first: what is not in the list no child closes */
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
-    free(bc->arrival.copy);
+    for (i = 0; i < INPUT_DEPTH; i++)
+        free(bc->levels[i].arrival.copy);
     free(bc->outside.settings);
     link_free(&bc->memory);
     link_unmap(&bc->inherited);
@@ -311,8 +319,23 @@ bro_conn_delete(BroConn *bc)
     return TRUE;
 }
 
+/* Whether something has come that no handler has seen, over a connection that is lost for good. */
+static int
+has_unseen(const BroConn *bc)
+{
+    int some;
+
+    if (!conn_is(bc, LINK_IN(LINK_DOWN)) || !fork_owns(bc))
+        return FALSE;
+    locked_link(bc);
+    some = bc->link && bc->handlers && ring_used(&bc->memory.in) > 0;
+    unlock(bc);
+    return some;
+}
+
 /**
- * Reports whether the connection is up. Any thread may ask.
+ * Reports whether the connection is up, or lost with events that have come before
+ * and that bro_conn_process_input() has not processed yet. Any thread may ask.
  */
 BRO_API int
 bro_conn_alive(const BroConn *bc)
@@ -321,7 +344,7 @@ bro_conn_alive(const BroConn *bc)
 
     if (bc)
         outside_look((BroConn *)bc, FALSE);
-    up = conn_is(bc, LINK_IN(LINK_UP));
+    up = conn_is(bc, LINK_IN(LINK_UP)) || (bc && has_unseen(bc));
     if (bc)
         log_hand_over((BroConn *)bc);
     return up;

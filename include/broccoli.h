@@ -472,7 +472,8 @@ void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
 int bro_conn_delete(BroConn *bc);
 
 /**
- * Reports whether the connection is up. Any thread may ask.
+ * Reports whether the connection is up, or lost with events that have come before
+ * and that bro_conn_process_input() has not processed yet. Any thread may ask.
  */
 int bro_conn_alive(const BroConn *bc);
 
@@ -653,7 +654,8 @@ void bro_event_registry_request(BroConn *bc);
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection; a call from a handler is FALSE.
+ * at a time may call it for a connection. A handler may, for the events that have
+ * come behind its own, up to 8 calls deep; what its event points to stays.
  */
 int bro_conn_process_input(BroConn *bc);
 

@@ -94,6 +94,7 @@ struct bro_conn {
     struct attachment *attachments;
     int link_type;                   /* of packets */
     uint64_t stalled_at;             /* where the ring was when a flush ran out of time */
+    int gets_on;                     /* the peer did while a send waited */
     uint64_t held_at;                /* and how far the peer was when a send did */
     uint64_t unsent_at;              /* the same of a lone event */
     int64_t send_wait;               /* milliseconds that such a peer is waited for */

@@ -10,6 +10,11 @@
 /* How long what was handed to the core may be on its way to the kernel: a busy machine, or a peer
  * that reads nothing. */
 #define HAND_OVER_MS 20
+/* A sender that waits for room looks each millisecond, and counts its looks: on a busy machine they
+ * are longer, as is all else. */
+#define NAP_MS 1
+/* So much longer is the patience with a peer that has got on. */
+#define PROGRESS_FACTOR 10
 
 /* Waits until the core has got on, or for that long; progress is what was seen before. */
 static void
@@ -102,20 +107,28 @@ got_on(const BroConn *bc)
            __atomic_load_n(&bc->link->written, __ATOMIC_RELAXED);
 }
 
-/* FALSE: it is no use to wait any longer. Under the lock. */
+/* What a sender knows of the peer while it waits. */
+struct patience {
+    uint64_t seen; /* how far the peer had got */
+    int64_t naps;  /* since then */
+};
+
+/* FALSE: it is no use to wait any longer. A peer that has got on while somebody waited does so
+ * again, though the kernels may take a while to tell. Under the lock. */
 static int
-may_wait(BroConn *bc, uint64_t *seen, int64_t *since)
+may_wait(BroConn *bc, struct patience *p)
 {
     uint64_t now = got_on(bc);
 
     if (conn_state(bc) != LINK_UP || bc->held_at == now + 1)
         return FALSE;
-    if (now != *seen) {
-        *seen = now;
-        *since = now_ms();
-        bc->held_at = 0;
-    } else if (now_ms() - *since >= bc->send_wait) {
+    if (now != p->seen) {
+        bc->gets_on = p->naps > 0;
+        p->seen = now;
+        p->naps = 0;
+    } else if (p->naps++ >= bc->send_wait * (bc->gets_on ? PROGRESS_FACTOR : 1)) {
         bc->held_at = now + 1;
+        bc->gets_on = FALSE;
         return FALSE;
     }
     return TRUE;
@@ -124,20 +137,23 @@ may_wait(BroConn *bc, uint64_t *seen, int64_t *since)
 enum refusal
 wait_and_put(BroConn *bc, const void *rec, size_t size, enum refusal why)
 {
-    uint64_t seen = UINT64_MAX; /* of the first look */
-    int64_t since = now_ms();
+    struct patience p = {.naps = 0};
     int held = cancel_hold(), waits = bc->send_wait > 0;
 
+    pthread_mutex_lock(&bc->lock);
+    p.seen = got_on(bc);
     while (why && waits) {
+        waits = may_wait(bc, &p);
+        pthread_mutex_unlock(&bc->lock);
+        if (waits)
+            await_progress(bc->link, __atomic_load_n(&bc->link->progress, __ATOMIC_SEQ_CST),
+                           NAP_MS);
         pthread_mutex_lock(&bc->lock);
         why = conn_has_room(bc, size);
         if (!why)
             why = conn_put(bc, rec, size);
-        waits = why && may_wait(bc, &seen, &since);
-        pthread_mutex_unlock(&bc->lock);
-        if (waits)
-            await_progress(bc->link, __atomic_load_n(&bc->link->progress, __ATOMIC_SEQ_CST), 1);
     }
+    pthread_mutex_unlock(&bc->lock);
     cancel_release(held);
     return why;
 }

@@ -182,7 +182,7 @@ unlock(const BroConn *bc)
 uint32_t
 conn_state(const BroConn *bc)
 {
-    return bc->link ? __atomic_load_n(&bc->link->state, __ATOMIC_SEQ_CST) : LINK_NEW;
+    return bc->link ? link_state_of(__atomic_load_n(&bc->link->state, __ATOMIC_SEQ_CST)) : LINK_NEW;
 }
 
 int

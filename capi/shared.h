@@ -233,6 +233,13 @@ struct link {
 /* The bit of a state in a set of states. */
 #define LINK_IN(state) (1u << (state))
 
+/* What a state is that a stranger may have written. */
+static inline uint32_t
+link_state_of(uint32_t state)
+{
+    return state <= LINK_CLOSED ? state : LINK_DOWN;
+}
+
 /*
  * Moves a link's state, for front and core alike. FALSE (0), and nothing changes,
  * when the new one cannot follow: somebody else was first.
@@ -254,7 +261,7 @@ link_move(uint32_t *state, uint32_t to)
     };
     uint32_t now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
 
-    while (from[to] & LINK_IN(now & 31)) /* a stranger may have written it */
+    while (from[to] & LINK_IN(link_state_of(now)))
         if (__atomic_compare_exchange_n(state, &now, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
             return 1;
     return 0;

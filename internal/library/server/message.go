@@ -76,6 +76,20 @@ func received(oob []byte) (files, error) {
 	return all, nil
 }
 
+// hungUp reports whether nobody has the other end: an empty packet looks the same as that.
+func hungUp(c *net.UnixConn) (is bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(p, 0)
+		is = err != nil || n > 0
+	})
+	return is || err != nil
+}
+
 // attach is a CORE_BEGIN or CORE_ATTACH.
 type attach struct {
 	kind, with uint32
@@ -88,11 +102,14 @@ type attach struct {
 func readAttach(c *net.UnixConn) (*attach, error) {
 	b, oob := make([]byte, beginMax), make([]byte, unix.CmsgSpace(4*filesMax))
 	n, oobn, flags, _, err := c.ReadMsgUnix(b, oob)
+	if errors.Is(err, io.EOF) && !hungUp(c) {
+		if all, err := received(oob[:oobn]); err == nil {
+			all.close()
+		}
+		return nil, fmt.Errorf("%w: an empty packet", errMessage)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if n == 0 {
-		return nil, io.EOF
 	}
 	all, err := received(oob[:oobn])
 	if err != nil {

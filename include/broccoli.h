@@ -147,7 +147,11 @@
  * on the thread that called bro_conn_process_input(). Events, records and other
  * values are plain objects: use each from one thread at a time.
  *
- * bro_event_send() never waits for the network.
+ * bro_event_send() waits for the network in two cases alone: for a moment when nothing else
+ * is being sent, so that the event leaves although the process may end without another call;
+ * and when its queue is full, as long as the peer makes progress. A peer that reads nothing
+ * is waited for once, for 50 ms (the setting send_wait). With BRO_CFLAG_NOWAIT of romanesco.h
+ * it never waits.
  *
  *
  * Signals
@@ -569,9 +573,9 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
                       const void *val);
 
 /**
- * Sends an event. Never blocks: TRUE means that the event was accepted and
- * will be written in the background (or that the peer did not ask for it),
- * FALSE that it was not: the queue is full, or there is no connection and
+ * Sends an event. TRUE means that the event was accepted and will be written
+ * in the background (or that the peer did not ask for it), FALSE that it was
+ * not: the queue is full, and the peer does not make room for it in time, or there is no connection and
  * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
  * former the events wait for the next connection once the first connect has
  * been called, with the latter always. Or the peer is a Zeek, and has no
@@ -582,7 +586,7 @@ int bro_event_send(BroConn *bc, BroEvent *be);
 
 /**
  * Sends an event as it came in: data_len bytes at data, from ev_start to ev_end
- * of a BroEvMeta. They are copied. Never blocks: TRUE means that the event was
+ * of a BroEvMeta. They are copied. TRUE means that the event was
  * accepted and will be written in the background, or that data_len is 0. FALSE
  * means that it was not: an argument is NULL, data_len is negative or too large,
  * memory is short, the queue is full, or the state of the connection does not
@@ -1204,7 +1208,7 @@ void bro_packet_free(BroPacket *packet);
 
 /**
  * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
- * The packet is copied and stays the caller's. Never blocks: TRUE means that it
+ * The packet is copied and stays the caller's. TRUE means that it
  * was accepted and will be written in the background. FALSE means that it was
  * not: an argument is NULL, the link type was not set or is not one of BSD
  * loopback, Ethernet, FDDI, raw IP and Linux cooked, memory is short, the queue

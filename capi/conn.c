@@ -54,6 +54,41 @@ conn_alloc(int flags)
     return bc;
 }
 
+/* An address of IPv4 in any of the forms of inet_aton(), which the original took: "127.1", "0", a
+ * number. FALSE: it is none, and may be a name. */
+static int
+plain_v4(const char *host, size_t len, char *text)
+{
+    char copy[64];
+    struct in_addr addr;
+
+    if (len == 0 || len >= sizeof copy)
+        return FALSE;
+    memcpy(copy, host, len);
+    copy[len] = '\0';
+    return strspn(copy, "0123456789abcdefABCDEFxX.") == len && inet_aton(copy, &addr) &&
+           inet_ntop(AF_INET, &addr, text, INET_ADDRSTRLEN) != NULL;
+}
+
+/* A peer as the core takes it: with brackets around an address of IPv6. */
+static char *
+peer_text(const char *peer, size_t len)
+{
+    const char *colon = memrchr(peer, ':', len);
+    int host = colon ? (int)(colon - peer) : 0, rest = (int)len - host, ok;
+    char v4[INET_ADDRSTRLEN], *text;
+
+    if (!colon)
+        return strndup(peer, len);
+    if (peer[0] != '[' && memchr(peer, ':', (size_t)host))
+        ok = asprintf(&text, "[%.*s]%.*s", host, peer, rest, colon) >= 0;
+    else if (plain_v4(peer, (size_t)host, v4))
+        ok = asprintf(&text, "%s%.*s", v4, rest, colon) >= 0;
+    else
+        return strndup(peer, len);
+    return ok ? text : NULL;
+}
+
 /**
  * Makes a handle for a connection to a peer; nothing is sent until
  * bro_conn_connect(). peer is "host:port", with a name or an address of
@@ -66,9 +101,7 @@ conn_alloc(int flags)
 BRO_API BroConn *
 bro_conn_new_str(const char *peer, int flags)
 {
-    const char *colon;
     BroConn *bc;
-    int bare_v6;
     size_t len;
 
     require_init("bro_conn_new_str");
@@ -79,15 +112,7 @@ bro_conn_new_str(const char *peer, int flags)
         return NULL;
     peer = zeek_peer(peer, &len, &bc->says);
     bc->zeek = zeek_wanted(bc->says);
-    colon = memrchr(peer, ':', len);
-    bare_v6 = colon && peer[0] != '[' && memchr(peer, ':', (size_t)(colon - peer));
-    if (bare_v6) {
-        if (asprintf(&bc->peer, "[%.*s]%.*s", (int)(colon - peer), peer, (int)(peer + len - colon),
-                     colon) < 0)
-            bc->peer = NULL;
-    } else {
-        bc->peer = strndup(peer, len);
-    }
+    bc->peer = peer_text(peer, len);
     if (!bc->peer) {
         bro_conn_delete(bc);
         return NULL;

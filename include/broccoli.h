@@ -575,12 +575,11 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
 /**
  * Sends an event. TRUE means that the event was accepted and will be written
  * in the background (or that the peer did not ask for it), FALSE that it was
- * not: the queue is full, and the peer does not make room for it in time, or there is no connection and
- * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
- * former the events wait for the next connection once the first connect has
- * been called, with the latter always. Or the peer is a Zeek, and has no
- * counterpart of a value. bro_event_error() (romanesco.h) has the reason. The event
- * stays the caller's. May be called from several threads.
+ * not: the queue is full, and the peer does not make room for it in time, or there is no connection
+ * and neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the former the events
+ * wait for the next connection once the first connect has been called, with the latter always. Or
+ * the peer is a Zeek, and has no counterpart of a value. bro_event_error() (romanesco.h) has the
+ * reason. The event stays the caller's. May be called from several threads.
  */
 int bro_event_send(BroConn *bc, BroEvent *be);
 

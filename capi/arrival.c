@@ -80,11 +80,22 @@ arrival_take(struct arrival *a, struct link_memory *m)
 }
 
 void
-arrival_release(struct arrival *a, struct link_memory *m)
+arrival_begin(struct arrival *a, struct link_memory *m)
+{
+    if (m->outside && a->far.size) { /* rec is a copy */
+        far_free(m, &a->far);
+        a->far.size = 0;
+    }
+    ring_advance(&m->in, a->next);
+}
+
+void
+arrival_release(struct arrival *a, struct link_memory *m, int last)
 {
     if (a->far.size)
         far_free(m, &a->far);
-    ring_release(&m->in, a->next);
+    if (last)
+        ring_release(&m->in, m->in.pos);
     if (a->room > KEEP) {
         free(a->copy);
         a->copy = NULL;

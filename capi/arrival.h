@@ -19,7 +19,10 @@ struct arrival {
  * is no memory, is passed over: rec is NULL then. */
 int arrival_take(struct arrival *a, struct link_memory *m);
 
-/* The handlers are through with it. */
-void arrival_release(struct arrival *a, struct link_memory *m);
+/* The handlers get it: what is taken from now on comes behind it. */
+void arrival_begin(struct arrival *a, struct link_memory *m);
+
+/* They are through with it. last: nobody has one that came before. */
+void arrival_release(struct arrival *a, struct link_memory *m, int last);
 
 #endif

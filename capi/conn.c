@@ -27,6 +27,9 @@
 #define QUEUE_EVENTS_MOST 100000000
 #define QUEUE_BYTES_LEAST 4096
 #define QUEUE_BYTES_MOST ((uint64_t)1 << 30)
+/* How long a send may wait for a peer that reads nothing, unless configured. */
+#define SEND_WAIT_MS 50
+#define SEND_WAIT_MOST_MS 60000
 
 static BroConn *
 conn_alloc(int flags)
@@ -42,11 +45,48 @@ conn_alloc(int flags)
     bc->link_type = -1;
     bc->queue_events = setting("/broccoli/queue_max_events", LINK_QUEUE_MAX, 1, QUEUE_EVENTS_MOST);
     bc->queue_bytes = setting("/broccoli/queue_max_bytes", 0, QUEUE_BYTES_LEAST, QUEUE_BYTES_MOST);
+    if (!(flags & BRO_CFLAG_NOWAIT))
+        bc->send_wait = (int64_t)setting("/broccoli/send_wait", SEND_WAIT_MS, 0, SEND_WAIT_MOST_MS);
     pthread_mutex_init(&bc->turn, NULL);
     pthread_mutex_init(&bc->lock, NULL);
     handles_add(bc);
     log_deliver(); /* what is wrong with the settings */
     return bc;
+}
+
+/* An address of IPv4 in any of the forms of inet_aton(), which the original took: "127.1", "0", a
+ * number. FALSE: it is none, and may be a name. */
+static int
+plain_v4(const char *host, size_t len, char *text)
+{
+    char copy[64];
+    struct in_addr addr;
+
+    if (len == 0 || len >= sizeof copy)
+        return FALSE;
+    memcpy(copy, host, len);
+    copy[len] = '\0';
+    return strspn(copy, "0123456789abcdefABCDEFxX.") == len && inet_aton(copy, &addr) &&
+           inet_ntop(AF_INET, &addr, text, INET_ADDRSTRLEN) != NULL;
+}
+
+/* A peer as the core takes it: with brackets around an address of IPv6. */
+static char *
+peer_text(const char *peer, size_t len)
+{
+    const char *colon = memrchr(peer, ':', len);
+    int host = colon ? (int)(colon - peer) : 0, rest = (int)len - host, ok;
+    char v4[INET_ADDRSTRLEN], *text;
+
+    if (!colon)
+        return strndup(peer, len);
+    if (peer[0] != '[' && memchr(peer, ':', (size_t)host))
+        ok = asprintf(&text, "[%.*s]%.*s", host, peer, rest, colon) >= 0;
+    else if (plain_v4(peer, (size_t)host, v4))
+        ok = asprintf(&text, "%s%.*s", v4, rest, colon) >= 0;
+    else
+        return strndup(peer, len);
+    return ok ? text : NULL;
 }
 
 /**
@@ -61,9 +101,7 @@ conn_alloc(int flags)
 BRO_API BroConn *
 bro_conn_new_str(const char *peer, int flags)
 {
-    const char *colon;
     BroConn *bc;
-    int bare_v6;
     size_t len;
 
     require_init("bro_conn_new_str");
@@ -74,15 +112,7 @@ bro_conn_new_str(const char *peer, int flags)
         return NULL;
     peer = zeek_peer(peer, &len, &bc->says);
     bc->zeek = zeek_wanted(bc->says);
-    colon = memrchr(peer, ':', len);
-    bare_v6 = colon && peer[0] != '[' && memchr(peer, ':', (size_t)(colon - peer));
-    if (bare_v6) {
-        if (asprintf(&bc->peer, "[%.*s]%.*s", (int)(colon - peer), peer, (int)(peer + len - colon),
-                     colon) < 0)
-            bc->peer = NULL;
-    } else {
-        bc->peer = strndup(peer, len);
-    }
+    bc->peer = peer_text(peer, len);
     if (!bc->peer) {
         bro_conn_delete(bc);
         return NULL;
@@ -267,11 +297,14 @@ leave_files(BroConn *bc)
 static void
 conn_free(BroConn *bc)
 {
+    int i;
+
     leave_files(bc); /* first: what is not in the list no child closes */
     handles_remove(bc);
     registry_free(bc);
     attachments_free(bc);
-    free(bc->arrival.copy);
+    for (i = 0; i < INPUT_DEPTH; i++)
+        free(bc->levels[i].arrival.copy);
     free(bc->outside.settings);
     link_free(&bc->memory);
     link_unmap(&bc->inherited);
@@ -311,8 +344,23 @@ bro_conn_delete(BroConn *bc)
     return TRUE;
 }
 
+/* Whether something has come that no handler has seen, over a connection that is lost for good. */
+static int
+has_unseen(const BroConn *bc)
+{
+    int some;
+
+    if (!conn_is(bc, LINK_IN(LINK_DOWN)) || !fork_owns(bc))
+        return FALSE;
+    locked_link(bc);
+    some = bc->link && bc->handlers && ring_used(&bc->memory.in) > 0;
+    unlock(bc);
+    return some;
+}
+
 /**
- * Reports whether the connection is up. Any thread may ask.
+ * Reports whether the connection is up, or lost with events that have come before
+ * and that bro_conn_process_input() has not processed yet. Any thread may ask.
  */
 BRO_API int
 bro_conn_alive(const BroConn *bc)
@@ -321,7 +369,7 @@ bro_conn_alive(const BroConn *bc)
 
     if (bc)
         outside_look((BroConn *)bc, FALSE);
-    up = conn_is(bc, LINK_IN(LINK_UP));
+    up = conn_is(bc, LINK_IN(LINK_UP)) || (bc && has_unseen(bc));
     if (bc)
         log_hand_over((BroConn *)bc);
     return up;

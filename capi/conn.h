@@ -32,6 +32,17 @@ struct attachment {
     void *val;
 };
 
+/* A handler may call bro_conn_process_input(), for an answer that it waits for, and a handler of
+ * that again; so many times. */
+#define INPUT_DEPTH 8
+
+/* One of these calls. */
+struct input_level {
+    const void *frame;      /* where it is on the stack */
+    struct arrival arrival; /* what its handlers have now, of the link from */
+    struct link *from;      /* NULL: they have nothing */
+};
+
 /*
  * One state tells what a connection is doing: that of its link. Without a link
  * it is LINK_NEW. Only link_move() changes it.
@@ -83,18 +94,22 @@ struct bro_conn {
     struct attachment *attachments;
     int link_type;                   /* of packets */
     uint64_t stalled_at;             /* where the ring was when a flush ran out of time */
+    int gets_on;                     /* the peer did while a send waited */
+    uint64_t held_at;                /* and how far the peer was when a send did */
+    uint64_t unsent_at;              /* the same of a lone event */
+    int64_t send_wait;               /* milliseconds that such a peer is waited for */
+    int woke;                        /* the core slept until the last event, which */
+    int64_t put_at;                  /* was put then */
     int confirms;                    /* the peer's receipt counts, not the kernel's */
     char peer_class[LINK_CLASS_MAX]; /* what bro_conn_get_peer_class() has returned */
     struct errors errors;
 
     /* Changed under the lock, by the thread in bro_conn_process_input: */
-    int running;       /* it is there */
-    pthread_t runner;  /* which it is */
-    const void *frame; /* and where on its stack */
+    int depth;        /* how many calls of it there are, one in a handler of another */
+    pthread_t runner; /* which thread it is */
     /* Its own: */
-    struct arrival arrival; /* what the handlers have now, of the link from */
-    struct link *from;      /* NULL: they have nothing */
-    int doomed;             /* a handler has deleted the connection */
+    struct input_level levels[INPUT_DEPTH];
+    int doomed; /* a handler has deleted the connection */
     struct link_memory
         inherited; /* the parent's, while a handler runs that was called before fork() */
 };
@@ -123,11 +138,11 @@ int conn_stop(BroConn *bc);
 /* Writes what was accepted, for at most that long, and lets the core go. In turn. */
 void conn_close(BroConn *bc, uint32_t timeout_ms);
 
-/* Wakes the core if it waits for what the host does. */
-void conn_wake_core(BroConn *bc);
+/* Wakes the core if it waits for what the host does. TRUE: it did. */
+int conn_wake_core(BroConn *bc);
 
-/* Waits, for at most that long, until what was accepted is with the kernel. */
-void conn_flush(BroConn *bc, uint32_t timeout_ms);
+/* Whether the queue has room, and if not, why. Under the lock. */
+enum refusal conn_has_room(const BroConn *bc, size_t size);
 
 /* Bytes of the outbound ring that the core has not taken. Under the lock. */
 uint64_t conn_untaken(const BroConn *bc);
@@ -140,7 +155,7 @@ enum refusal conn_put(BroConn *bc, const void *rec, size_t size);
 int conn_put_event(BroConn *bc, const void *rec, size_t size);
 
 /* Whether a thread is in bro_conn_process_input() for this connection. One that
- * has left a handler by longjmp() is not; frame is the caller's. */
+ * has left its handlers by longjmp() is not; frame is the caller's. */
 int input_runs(const BroConn *bc, const void *frame);
 
 /* Frees the handlers that were removed, unless one may be running. Under the lock. */

@@ -56,7 +56,8 @@ new_link(BroConn *bc, struct reason *why)
     made =
         outside ? link_new_outside(&bc->memory, bytes, 0) : link_new(&bc->memory, bytes, bc->spool);
     if (!made)
-        return reason_set(why, "cannot get memory for a queue of %zu bytes: %s", bytes, strerror(errno));
+        return reason_set(why, "cannot get memory for a queue of %zu bytes: %s", bytes,
+                          strerror(errno));
     bc->outside.memory_id = descriptor_id(bc->memory.fd);
     __atomic_store_n(&bc->link, bc->memory.link, __ATOMIC_RELEASE);
     return TRUE;

@@ -134,14 +134,13 @@ bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name, co
 }
 
 /**
- * Sends an event. Never blocks: TRUE means that the event was accepted and
- * will be written in the background (or that the peer did not ask for it),
- * FALSE that it was not: the queue is full, or there is no connection and
- * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
- * former the events wait for the next connection once the first connect has
- * been called, with the latter always. Or the peer is a Zeek, and has no
- * counterpart of a value. bro_event_error() (romanesco.h) has the reason. The event
- * stays the caller's. May be called from several threads.
+ * Sends an event. TRUE means that the event was accepted and will be written
+ * in the background (or that the peer did not ask for it), FALSE that it was
+ * not: the queue is full, and the peer does not make room for it in time, or there is no connection
+ * and neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the former the events
+ * wait for the next connection once the first connect has been called, with the latter always. Or
+ * the peer is a Zeek, and has no counterpart of a value. bro_event_error() (romanesco.h) has the
+ * reason. The event stays the caller's. May be called from several threads.
  */
 BRO_API int
 bro_event_send(BroConn *bc, BroEvent *be)
@@ -166,7 +165,7 @@ bro_event_send(BroConn *bc, BroEvent *be)
 
 /**
  * Sends an event as it came in: data_len bytes at data, from ev_start to ev_end
- * of a BroEvMeta. They are copied. Never blocks: TRUE means that the event was
+ * of a BroEvMeta. They are copied. TRUE means that the event was
  * accepted and will be written in the background, or that data_len is 0. FALSE
  * means that it was not: an argument is NULL, data_len is negative or too large,
  * memory is short, the queue is full, or the state of the connection does not

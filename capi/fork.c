@@ -41,8 +41,8 @@ leave_to_child(BroConn *bc)
 {
     pthread_mutex_init(&bc->turn, NULL); /* a thread that is no more may have held it */
     pthread_mutex_init(&bc->lock, NULL);
-    if (bc->running && !pthread_equal(bc->runner, pthread_self()))
-        bc->running = FALSE;
+    if (bc->depth && !pthread_equal(bc->runner, pthread_self()))
+        bc->depth = 0;
     if (bc->spool)
         spool_unlock(bc->spool); /* it is to be free when the parent dies */
     if (bc->link && !bc->memory.outside)
@@ -104,7 +104,7 @@ leave_link(BroConn *bc)
 {
     pthread_mutex_lock(&bc->lock); /* other threads may be asking for its state */
     bc->link = NULL;
-    if (bc->running && !bc->inherited.link)
+    if (bc->depth && !bc->inherited.link)
         bc->inherited = bc->memory;
     else
         link_unmap(&bc->memory);

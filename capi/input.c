@@ -15,9 +15,8 @@
 
 /* Runs the handlers of one record. */
 static void
-process(BroConn *bc, int held)
+process(BroConn *bc, const struct link_record *rec, int held)
 {
-    const struct link_record *rec = bc->arrival.rec;
 
     if (!rec)
         LOG(BRO_LOG_WARNING,
@@ -103,58 +102,94 @@ on_one_stack(const void *a, const void *b)
 
 /* A call from a handler has its frame below that of the call that runs the handler.
  * One that has not is made after that frame was left: by longjmp(). */
+static int
+is_within(const void *frame, const struct input_level *level)
+{
+    return (uintptr_t)frame < (uintptr_t)level->frame && on_one_stack(frame, level->frame);
+}
+
 int
 input_runs(const BroConn *bc, const void *frame)
 {
-    if (!bc->running || !pthread_equal(bc->runner, pthread_self()))
-        return bc->running;
-    return (uintptr_t)frame < (uintptr_t)bc->frame || !on_one_stack(frame, bc->frame);
+    if (!bc->depth || !pthread_equal(bc->runner, pthread_self()))
+        return bc->depth > 0;
+    return is_within(frame, &bc->levels[0]);
 }
 
-/* The handlers are through with a record. In a child of fork() that a handler has
+/* Whether the handlers of a lower level have something of the same link. */
+static int
+is_held(const BroConn *bc, int level)
+{
+    int i;
+
+    for (i = 0; i < level && bc->levels[i].from != bc->link; i++)
+        ;
+    return i < level;
+}
+
+/* The handlers of a level are through with a record. In a child of fork() that a handler has
  * made it is the parent's, and stays as it is. */
 static void
-release(BroConn *bc)
+release(BroConn *bc, int level)
 {
-    const struct link *from = bc->from;
+    struct input_level *l = &bc->levels[level];
+    const struct link *from = l->from;
 
-    bc->from = NULL;
+    l->from = NULL;
     if (from && from == bc->link && fork_owns(bc))
-        arrival_release(&bc->arrival, &bc->memory);
+        arrival_release(&l->arrival, &bc->memory, !is_held(bc, level));
 }
 
+/* Ends all levels from one on: that, and what handlers of it have left by longjmp(). Under the
+ * lock, or by the thread that is there. */
+static void
+end_levels(BroConn *bc, int first)
+{
+    while (bc->depth > first)
+        release(bc, --bc->depth);
+}
+
+/* Returns the level of this call, -1 if another thread is there, or there are too many. */
 static int
 enter(BroConn *bc, const void *frame)
 {
-    int entered;
+    int level = -1;
 
     pthread_mutex_lock(&bc->lock);
-    entered = !input_runs(bc, frame);
-    if (entered) {
-        if (bc->running)
-            release(bc); /* what the handler had that has not returned */
-        bc->running = TRUE;
-        bc->runner = pthread_self();
-        bc->frame = frame;
+    if (!bc->depth || pthread_equal(bc->runner, pthread_self())) {
+        while (bc->depth && !is_within(frame, &bc->levels[bc->depth - 1]))
+            end_levels(bc, bc->depth - 1); /* its handler has not returned */
+        if (bc->depth < INPUT_DEPTH) {
+            level = bc->depth++;
+            bc->runner = pthread_self();
+            bc->levels[level].frame = frame;
+        }
     }
     pthread_mutex_unlock(&bc->lock);
-    return entered;
+    return level;
 }
+
+/* One call of bro_conn_process_input(). */
+struct visit {
+    BroConn *bc;
+    int level;
+};
 
 /* However the handlers were left: by their return, by the end of the thread, by an exception. */
 static void
-leave(BroConn **at)
+leave(const struct visit *v)
 {
-    BroConn *bc = *at;
+    BroConn *bc = v->bc;
 
     fork_look(); /* a handler may have forked */
-    release(bc);
     pthread_mutex_lock(&bc->lock);
-    bc->running = FALSE;
-    registry_sweep(bc);
-    link_unmap(&bc->inherited);
+    end_levels(bc, v->level);
+    if (!bc->depth) {
+        registry_sweep(bc);
+        link_unmap(&bc->inherited);
+    }
     pthread_mutex_unlock(&bc->lock);
-    if (bc->doomed)
+    if (bc->doomed && !v->level)
         bro_conn_delete(bc);
 }
 
@@ -163,12 +198,14 @@ leave(BroConn **at)
 /* Runs handlers until there are no more events, one has deleted the connection, or
  * one has forked and this is the child, whose parent has the events that are left. */
 static int
-run_handlers(BroConn *bc, struct link *l, int held)
+run_handlers(const struct visit *v, struct link *l, int held)
 {
+    BroConn *bc = v->bc;
+    struct input_level *level = &bc->levels[v->level];
     int some = FALSE, quieted = FALSE, over = FALSE, found;
 
     while (!bc->doomed) {
-        found = arrival_take(&bc->arrival, &bc->memory);
+        found = arrival_take(&level->arrival, &bc->memory);
         if (!found && is_over(bc)) {
             if (!over && ring_used(&bc->memory.in)) {
                 over = TRUE; /* came in just before the end */
@@ -190,11 +227,12 @@ run_handlers(BroConn *bc, struct link *l, int held)
             break;
         }
         some = TRUE;
-        bc->from = l;
-        process(bc, held);
+        level->from = l;
+        arrival_begin(&level->arrival, &bc->memory);
+        process(bc, level->arrival.rec, held);
         if (bc->link != l || !fork_owns(bc))
             return TRUE;
-        release(bc);
+        release(bc, v->level);
         if (__atomic_load_n(&l->core_starved, __ATOMIC_RELAXED))
             tell_of_room(bc);
     }
@@ -203,22 +241,23 @@ run_handlers(BroConn *bc, struct link *l, int held)
 }
 
 static int
-run_in_turn(BroConn *bc, int held)
+run_in_turn(BroConn *bc, int level, int held)
 {
-    __attribute__((cleanup(leave))) BroConn *entered = bc;
+    __attribute__((cleanup(leave))) struct visit v = {bc, level};
 
-    return entered->link ? run_handlers(bc, bc->link, held) : FALSE;
+    return bc->link ? run_handlers(&v, bc->link, held) : FALSE;
 }
 
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection; a call from a handler is FALSE.
+ * at a time may call it for a connection. A handler may, for the events that have
+ * come behind its own, up to 8 calls deep; what its event points to stays.
  */
 BRO_API int
 bro_conn_process_input(BroConn *bc)
 {
-    int some = FALSE, held;
+    int some = FALSE, held, level;
 
     if (!bc)
         return FALSE;
@@ -227,8 +266,9 @@ bro_conn_process_input(BroConn *bc)
     fork_own(bc);
     outside_look(bc, FALSE);
     log_collect(bc);
-    if (enter(bc, __builtin_frame_address(0))) /* FALSE: called from a handler */
-        some = run_in_turn(bc, held);
+    level = enter(bc, __builtin_frame_address(0));
+    if (level >= 0)
+        some = run_in_turn(bc, level, held);
     cancel_release(held);
     log_deliver();
     return some;

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,6 +393,25 @@ outside_state(const BroConn *bc)
                               : conn_state(bc);
 }
 
+/* The core asks nothing of the machine's interfaces: a zone goes to it as a number. */
+static const char *
+numbered_zone(const char *peer, char *text, size_t size)
+{
+    const char *zone = peer ? strchr(peer, '%') : NULL, *end = zone ? strchr(zone, ']') : NULL;
+    char name[IF_NAMESIZE];
+    unsigned index;
+
+    if (!end || end - zone - 1 >= IF_NAMESIZE)
+        return peer;
+    memcpy(name, zone + 1, (size_t)(end - zone - 1));
+    name[end - zone - 1] = '\0';
+    index = if_nametoindex(name);
+    if (!index ||
+        snprintf(text, size, "%.*s%u%s", (int)(zone + 1 - peer), peer, index, end) >= (int)size)
+        return peer;
+    return text;
+}
+
 enum link_result
 outside_connect(BroConn *bc, const struct core_config *cfg, char *error)
 {
@@ -399,8 +419,12 @@ outside_connect(BroConn *bc, const struct core_config *cfg, char *error)
     enum link_result result = LINK_REFUSED;
     struct reason why;
 
+    struct core_config numbered = *cfg;
+    char peer[LINK_PEER_MAX];
+
+    numbered.peer = numbered_zone(cfg->peer, peer, sizeof peer);
     free(o->settings);
-    o->settings = config_text(cfg, &o->settings_len);
+    o->settings = config_text(&numbered, &o->settings_len);
     o->timeout_ms = cfg->timeout_ms;
     if (!o->settings) {
         snprintf(error, LINK_ERROR_MAX, "no memory");

@@ -137,7 +137,7 @@ put_bytes(unsigned char *p, const void *bytes, size_t len)
 
 /**
  * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
- * The packet is copied and stays the caller's. Never blocks: TRUE means that it
+ * The packet is copied and stays the caller's. TRUE means that it
  * was accepted and will be written in the background. FALSE means that it was
  * not: an argument is NULL, the link type was not set or is not one of BSD
  * loopback, Ethernet, FDDI, raw IP and Linux cooked, memory is short, the queue

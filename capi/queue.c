@@ -8,27 +8,25 @@
 #include "debug.h"
 #include "far.h"
 #include "fork.h"
-#include "futex.h"
 #include "ring.h"
 #include "spool.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long bro_event_queue_flush() may wait. */
 #define FLUSH_TIMEOUT_MS 1000
 
-void
+int
 conn_wake_core(BroConn *bc)
 {
     uint64_t one = 1;
     int held;
 
     if (!__atomic_exchange_n(&bc->link->core_asleep, 0, __ATOMIC_SEQ_CST))
-        return;
+        return FALSE;
     held = cancel_hold();
     /* Without a look whose it is: a filter of system calls may allow no more than this. */
     if (write(bc->to_core, &one, sizeof one) < 0 && errno != EAGAIN) {
@@ -36,6 +34,7 @@ conn_wake_core(BroConn *bc)
         link_move(&bc->link->state, LINK_DOWN); /* the host has closed its descriptor */
     }
     cancel_release(held);
+    return TRUE;
 }
 
 static uint64_t
@@ -95,7 +94,7 @@ conn_put(BroConn *bc, const void *rec, size_t size)
     if (is_event) /* first: the core counts what it is through with */
         __atomic_add_fetch(&bc->link->accepted, 1, __ATOMIC_RELAXED);
     ring_commit(&bc->memory.out, head);
-    conn_wake_core(bc);
+    bc->woke = conn_wake_core(bc);
     return REFUSED_NOT;
 }
 
@@ -122,8 +121,8 @@ may_queue(BroConn *bc, uint32_t state)
 
 /* Whether the queue has room as configured; the rings have bounds of their own.
  * A single event always has room. */
-static enum refusal
-has_room(const BroConn *bc, size_t size)
+enum refusal
+conn_has_room(const BroConn *bc, size_t size)
 {
     uint64_t waiting;
 
@@ -135,9 +134,37 @@ has_room(const BroConn *bc, size_t size)
     return REFUSED_NOT;
 }
 
+/* Whether waiting may change that. */
+static int
+is_for_room(enum refusal why)
+{
+    return why == REFUSED_QUEUE_EVENTS || why == REFUSED_QUEUE_BYTES || why == REFUSED_RING ||
+           why == REFUSED_FAR;
+}
+
+static void
+refuse(BroConn *bc, enum refusal why, size_t size)
+{
+    __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
+    errors_refuse(bc, why, size);
+    errors_full(bc);
+}
+
+/* Whether no other event is being sent, or has lately been: the core slept, or the last one was
+ * put a tick ago. */
+static int
+is_lone(BroConn *bc)
+{
+    int64_t now = now_coarse_ms(), last = bc->put_at;
+
+    bc->put_at = now;
+    return bc->woke || now != last;
+}
+
 int
 conn_put_event(BroConn *bc, const void *rec, size_t size)
 {
+    int queues, lone = FALSE;
     enum refusal why;
     uint32_t state;
 
@@ -146,76 +173,28 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     pthread_mutex_lock(&bc->lock);
     state = conn_state(bc);
     why = may_queue(bc, state);
+    queues = !why;
     if (why) {
         errors_refuse(bc, why, size);
     } else {
-        why = has_room(bc, size);
+        why = conn_has_room(bc, size);
         if (!why)
             why = conn_put(bc, rec, size);
-        if (why) {
-            __atomic_add_fetch(&bc->link->full, 1, __ATOMIC_RELAXED);
-            errors_refuse(bc, why, size);
-            errors_full(bc);
-        }
+        lone = !why && is_lone(bc);
     }
     pthread_mutex_unlock(&bc->lock);
+    if (queues && is_for_room(why) && state == LINK_UP)
+        why = wait_and_put(bc, rec, size, why);
+    if (queues && why) {
+        pthread_mutex_lock(&bc->lock);
+        refuse(bc, why, size);
+        pthread_mutex_unlock(&bc->lock);
+    }
+    if (lone && state == LINK_UP)
+        wait_handed_over(bc);
     if (why || state != LINK_UP) /* what is sent over a connection costs no look for messages */
         log_hand_over(bc);
     return !why;
-}
-
-/* --- Flushing ------------------------------------------------------------------------------- */
-
-/* Waits until the core has got on, or for that long; progress is what was seen before. */
-static void
-await_progress(struct link *l, uint32_t progress, int64_t ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-
-    syscall(SYS_FUTEX, &l->progress, FUTEX_WAIT, progress, &t, NULL, 0);
-}
-
-/* Waits until the core has written the ring up to target, or cannot go on. TRUE: it has. */
-static int
-await_written(BroConn *bc, struct link *l, uint64_t target, int64_t deadline)
-{
-    int done = FALSE;
-
-    __atomic_add_fetch(&l->flushers, 1, __ATOMIC_SEQ_CST);
-    for (;;) {
-        uint32_t progress = __atomic_load_n(&l->progress, __ATOMIC_SEQ_CST);
-        int64_t left = deadline - now_ms();
-
-        done = __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) >= target;
-        if (done || left <= 0 || __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) != LINK_UP)
-            break;
-        conn_wake_core(bc);
-        await_progress(l, progress, left);
-    }
-    __atomic_sub_fetch(&l->flushers, 1, __ATOMIC_SEQ_CST);
-    return done;
-}
-
-/* A peer that reads nothing is waited for once, and not again before it has read something. */
-void
-conn_flush(BroConn *bc, uint32_t timeout_ms)
-{
-    struct link *l;
-    uint64_t target, stalled_at;
-
-    pthread_mutex_lock(&bc->lock);
-    l = conn_state(bc) == LINK_UP ? bc->link : NULL;
-    target = l ? bc->memory.out.pos : 0;
-    stalled_at = bc->stalled_at;
-    pthread_mutex_unlock(&bc->lock);
-    if (!l || (stalled_at && stalled_at == __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1))
-        return;
-    stalled_at = await_written(bc, l, target, now_ms() + timeout_ms)
-                     ? 0
-                     : __atomic_load_n(&l->written, __ATOMIC_SEQ_CST) + 1;
-    pthread_mutex_lock(&bc->lock);
-    bc->stalled_at = stalled_at;
-    pthread_mutex_unlock(&bc->lock);
 }
 
 /**
@@ -275,7 +254,7 @@ bro_event_queue_flush(BroConn *bc)
 
     cancel_point();
     if (bc && fork_owns(bc))
-        conn_flush(bc, FLUSH_TIMEOUT_MS);
+        wait_written(bc, FLUSH_TIMEOUT_MS);
     n = bro_event_queue_length(bc);
     if (bc && fork_owns(bc) && n == 0)
         n = unconfirmed(bc);

@@ -28,7 +28,7 @@ registry_sweep(BroConn *bc)
 {
     struct handler **at, *h;
 
-    if (bc->running)
+    if (bc->depth)
         return;
     for (at = &bc->handlers; (h = *at);) {
         if (!h->removed) {

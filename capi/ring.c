@@ -77,8 +77,13 @@ ring_next(struct ring *r, uint64_t *next)
 
     *next = r->pos;
     rec = record_at(r, next, head);
-    if (!rec && *next != r->pos)
-        ring_release(r, *next);
+    if (!rec && *next != r->pos) { /* a filler; what comes before it may not be released */
+        int clear = __atomic_load_n(&r->shared->tail, __ATOMIC_RELAXED) == r->pos;
+
+        ring_advance(r, *next);
+        if (clear)
+            ring_release(r, *next);
+    }
     return rec;
 }
 
@@ -86,6 +91,12 @@ struct link_record *
 ring_at(const struct ring *r, uint64_t *pos)
 {
     return record_at(r, pos, __atomic_load_n(&r->shared->head, __ATOMIC_ACQUIRE));
+}
+
+void
+ring_advance(struct ring *r, uint64_t next)
+{
+    r->pos = next;
 }
 
 void

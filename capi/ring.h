@@ -33,6 +33,9 @@ void ring_commit(struct ring *r, uint64_t head);
 struct link_record *ring_next(struct ring *r, uint64_t *next);
 void ring_release(struct ring *r, uint64_t next);
 
+/* Goes on behind a record that is not released yet. */
+void ring_advance(struct ring *r, uint64_t next);
+
 /* The record at *pos of those that were produced, and *pos behind it: for who looks without
  * consuming. NULL at the end. */
 struct link_record *ring_at(const struct ring *r, uint64_t *pos);

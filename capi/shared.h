@@ -204,7 +204,8 @@ struct link {
     link_u64 taken; /* how far the core has taken the outbound ring; its tail is behind that as
                        long as the peer has not confirmed, where the core may die by itself */
     link_u64
-        written; /* how far the outbound ring is with the kernel, in bytes since the beginning */
+        written;   /* how far the outbound ring is with the kernel, in bytes since the beginning */
+    link_u64 sent; /* the same, though the peer may be to confirm it */
     uint32_t flushers; /* threads of the host that wait for that, on: */
     uint32_t progress; /* a futex; counts what they may be waiting for */
 

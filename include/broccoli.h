@@ -147,7 +147,11 @@
  * on the thread that called bro_conn_process_input(). Events, records and other
  * values are plain objects: use each from one thread at a time.
  *
- * bro_event_send() never waits for the network.
+ * bro_event_send() waits for the network in two cases alone: for a moment when nothing else
+ * is being sent, so that the event leaves although the process may end without another call;
+ * and when its queue is full, as long as the peer makes progress. A peer that reads nothing
+ * is waited for once, for 50 ms (the setting send_wait). With BRO_CFLAG_NOWAIT of romanesco.h
+ * it never waits.
  *
  *
  * Signals
@@ -472,7 +476,8 @@ void bro_conn_get_connstats(const BroConn *bc, BroConnStats *cs);
 int bro_conn_delete(BroConn *bc);
 
 /**
- * Reports whether the connection is up. Any thread may ask.
+ * Reports whether the connection is up, or lost with events that have come before
+ * and that bro_conn_process_input() has not processed yet. Any thread may ask.
  */
 int bro_conn_alive(const BroConn *bc);
 
@@ -568,20 +573,19 @@ int bro_event_set_val(BroEvent *be, int val_num, int type, const char *type_name
                       const void *val);
 
 /**
- * Sends an event. Never blocks: TRUE means that the event was accepted and
- * will be written in the background (or that the peer did not ask for it),
- * FALSE that it was not: the queue is full, or there is no connection and
- * neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the
- * former the events wait for the next connection once the first connect has
- * been called, with the latter always. Or the peer is a Zeek, and has no
- * counterpart of a value. bro_event_error() (romanesco.h) has the reason. The event
- * stays the caller's. May be called from several threads.
+ * Sends an event. TRUE means that the event was accepted and will be written
+ * in the background (or that the peer did not ask for it), FALSE that it was
+ * not: the queue is full, and the peer does not make room for it in time, or there is no connection
+ * and neither BRO_CFLAG_RECONNECT nor BRO_CFLAG_ALWAYS_QUEUE was given. With the former the events
+ * wait for the next connection once the first connect has been called, with the latter always. Or
+ * the peer is a Zeek, and has no counterpart of a value. bro_event_error() (romanesco.h) has the
+ * reason. The event stays the caller's. May be called from several threads.
  */
 int bro_event_send(BroConn *bc, BroEvent *be);
 
 /**
  * Sends an event as it came in: data_len bytes at data, from ev_start to ev_end
- * of a BroEvMeta. They are copied. Never blocks: TRUE means that the event was
+ * of a BroEvMeta. They are copied. TRUE means that the event was
  * accepted and will be written in the background, or that data_len is 0. FALSE
  * means that it was not: an argument is NULL, data_len is negative or too large,
  * memory is short, the queue is full, or the state of the connection does not
@@ -653,7 +657,8 @@ void bro_event_registry_request(BroConn *bc);
 /**
  * Runs the handlers of all events that have arrived, or of one with
  * BRO_CFLAG_YIELD. Does not wait. Returns TRUE when there were any. One thread
- * at a time may call it for a connection; a call from a handler is FALSE.
+ * at a time may call it for a connection. A handler may, for the events that have
+ * come behind its own, up to 8 calls deep; what its event points to stays.
  */
 int bro_conn_process_input(BroConn *bc);
 
@@ -1202,7 +1207,7 @@ void bro_packet_free(BroPacket *packet);
 
 /**
  * Sends a packet, with the link type that bro_conn_set_packet_ctxt() has set.
- * The packet is copied and stays the caller's. Never blocks: TRUE means that it
+ * The packet is copied and stays the caller's. TRUE means that it
  * was accepted and will be written in the background. FALSE means that it was
  * not: an argument is NULL, the link type was not set or is not one of BSD
  * loopback, Ethernet, FDDI, raw IP and Linux cooked, memory is short, the queue

@@ -19,6 +19,10 @@ extern "C" {
 /* As BRO_CFLAG_RECONNECT, and bro_conn_connect() does not wait for the first attempt either. */
 #define BRO_CFLAG_BACKGROUND (1 << 6)
 
+/* bro_event_send() never waits. Without it, it waits for a peer that takes events more slowly than they
+ * are sent (setting send_wait), and for a moment when nothing else is being sent. */
+#define BRO_CFLAG_NOWAIT (1 << 7)
+
 /* --- Reasons ----------------------------------------------------------------------------- */
 
 /**

@@ -72,6 +72,11 @@ test_peers(void)
     CHECK(has_peer(bro_conn_new_str("[::1]:47757", 0), "[::1]:47757"));
     CHECK(has_peer(bro_conn_new_str("::1:47757", 0), "[::1]:47757"));
     CHECK(has_peer(bro_conn_new_str("2001:db8::1:47757", 0), "[2001:db8::1]:47757"));
+    CHECK(has_peer(bro_conn_new_str("0:47757", 0), "0.0.0.0:47757"));
+    CHECK(has_peer(bro_conn_new_str("127.1:47757", 0), "127.0.0.1:47757"));
+    CHECK(has_peer(bro_conn_new_str("2130706433:47757", 0), "127.0.0.1:47757"));
+    CHECK(has_peer(bro_conn_new_str("0x7f.1:47757", 0), "127.0.0.1:47757"));
+    CHECK(has_peer(bro_conn_new_str("cafe:47757", 0), "cafe:47757"));
     CHECK(has_peer(bro_conn_new_str("fe80::1%lo:47757", 0), "[fe80::1%lo]:47757"));
     CHECK(has_peer(bro_conn_new_str("[fe80::1%eth0]:47757", 0), "[fe80::1%eth0]:47757"));
     CHECK(has_peer(bro_conn_new(&v4, htons(47757), 0), "192.0.2.1:47757"));

@@ -8,6 +8,7 @@
 #include "../conn.h"
 
 #include <fcntl.h>
+#include <setjmp.h>
 
 #include "fake_core.h"
 #include "handlers.h"
@@ -394,26 +395,6 @@ test_delete_in_handler(void)
     bro_event_free(large);
 }
 
-static void
-on_recursing(BroConn *bc, void *user_data, BroEvMeta *meta)
-{
-    on_compact(bc, user_data, meta);
-    CHECK(!bro_conn_process_input(bc));
-}
-
-static void
-test_process_in_handler(void)
-{
-    BroConn *bc = pretend(0);
-
-    bro_event_registry_add_compact(bc, "a", on_recursing, "");
-    arrives_named(bc, "a", 0);
-    arrives_named(bc, "a", 0);
-    CHECK(bro_conn_process_input(bc));
-    CHECK(trail_is("a a "));
-    bro_conn_delete(bc);
-}
-
 /* What is sent after the end waits, and gives the host no descriptor to wait for. */
 static void
 sent_too_late(BroConn *bc)
@@ -422,6 +403,131 @@ sent_too_late(BroConn *bc)
 
     CHECK(bro_event_send(bc, ev) && bro_conn_get_fd(bc) == -1);
     bro_event_free(ev);
+}
+
+/* --- Handlers that wait for an answer ------------------------------------------------------- */
+
+static int deepest, questions;
+static jmp_buf away;
+
+/* Asks, and processes the answer within: the text of its own event stays what it is, whatever
+ * comes into the ring meanwhile. */
+static void
+on_question(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    static int depth;
+    const BroString *own = meta->ev_args[0].arg_data;
+    char before[16];
+    int i;
+
+    (void)user_data;
+    snprintf(before, sizeof before, "%.10s", own->str_val);
+    if (++depth > deepest)
+        deepest = depth;
+    if (questions-- > 0) {
+        BroEvent *next = bro_event_new("question"), *filler = event_of(30000);
+        BroString text;
+
+        bro_string_set(&text, "deeper");
+        bro_event_add_val(next, BRO_TYPE_STRING, NULL, &text);
+        for (i = 0; i < 3; i++)
+            arrives(bc, filler);
+        arrives(bc, next);
+        bro_conn_process_input(bc);
+        bro_event_free(next);
+        bro_event_free(filler);
+        bro_string_cleanup(&text);
+    }
+    CHECK(strncmp(before, (const char *)own->str_val, strlen(before)) == 0);
+    depth--;
+}
+
+static void
+ask(BroConn *bc, const char *text)
+{
+    BroEvent *ev = bro_event_new("question");
+    BroString str;
+
+    bro_string_set(&str, text);
+    bro_event_add_val(ev, BRO_TYPE_STRING, NULL, &str);
+    arrives(bc, ev);
+    bro_event_free(ev);
+    bro_string_cleanup(&str);
+}
+
+static void
+on_answer(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc;
+    (void)meta;
+    leave(user_data);
+}
+
+static void
+on_waiting(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)user_data;
+    (void)meta;
+    leave("asked ");
+    arrives_named(bc, "answer", 0);
+    CHECK(bro_conn_process_input(bc));
+    leave("done ");
+}
+
+static void
+on_leaving(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)bc;
+    (void)user_data;
+    (void)meta;
+    longjmp(away, 1);
+}
+
+static void
+on_leaving_within(BroConn *bc, void *user_data, BroEvMeta *meta)
+{
+    (void)user_data;
+    (void)meta;
+    arrives_named(bc, "leaves", 0);
+    bro_conn_process_input(bc);
+}
+
+static void
+test_nested(void)
+{
+    BroConn *bc = pretend(0);
+    int i;
+
+    bro_event_registry_add_compact(bc, "waits", on_waiting, NULL);
+    bro_event_registry_add_compact(bc, "answer", on_answer, "answer ");
+    bro_event_registry_add_compact(bc, "question", on_question, NULL);
+    bro_event_registry_add_compact(bc, "leaves", on_leaving, NULL);
+    bro_event_registry_add_compact(bc, "leaves within", on_leaving_within, NULL);
+    arrives_named(bc, "waits", 0);
+    CHECK(bro_conn_process_input(bc) && trail_is("asked answer done "));
+
+    /* As deep as may be, round the ring. */
+    for (i = 1; i <= 3; i++) {
+        deepest = 0;
+        questions = 4 * i - 1;
+        ask(bc, "the first");
+        CHECK(bro_conn_process_input(bc));
+        while (bro_conn_process_input(bc))
+            ;
+        CHECK(deepest == (i < 2 ? 4 * i : INPUT_DEPTH));
+        CHECK(ring_used(&bc->memory.in) == 0);
+    }
+
+    /* Out of two handlers at once. */
+    for (i = 0; i < 2 * INPUT_DEPTH; i++) {
+        arrives_named(bc, "leaves within", 0);
+        if (!setjmp(away))
+            bro_conn_process_input(bc);
+        arrives_named(bc, "answer", 0);
+        CHECK(bro_conn_process_input(bc) && trail_is("answer "));
+        CHECK(ring_used(&bc->memory.in) == 0);
+    }
+    bro_conn_delete(bc);
 }
 
 /* The end of a connection: what had come in is processed, then the descriptor
@@ -435,10 +541,10 @@ test_loss(void)
     bro_event_registry_add(bc, "a", (BroEventFunc)on_expanded, "");
     arrives_named(bc, "a", 1);
     bc->link->state = LINK_DOWN;
-    CHECK(!bro_conn_alive(bc));
+    CHECK(bro_conn_alive(bc)); /* what has come is to be seen before */
     CHECK(bro_conn_get_fd(bc) == fd && readable(fd));
     CHECK(bro_conn_process_input(bc));
-    CHECK(trail_is("1 "));
+    CHECK(trail_is("1 ") && !bro_conn_alive(bc));
     CHECK(bro_conn_get_fd(bc) == -1);
     CHECK(fcntl(fd, F_GETFD) < 0);
     CHECK(!bro_conn_process_input(bc));
@@ -546,7 +652,7 @@ main(int argc, char **argv)
     test_remove_in_handler();
     test_add_in_handler();
     test_delete_in_handler();
-    test_process_in_handler();
+    test_nested();
     test_loss();
     test_inbound_ring();
     test_add_for_same_event();

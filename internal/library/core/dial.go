@@ -94,9 +94,22 @@ func (c *conn) own(nc net.Conn) {
 // lasting watches over a connection from its beginning to its very end.
 func (c *conn) lasting(nc stream) net.Conn {
 	delivery.KeepAlive(nc, c.set.silence)
+	keepLittle(nc)
 	s := newSocket(nc)
 	c.sock.Store(s)
 	return s
+}
+
+// unsentMost is how much the kernel takes before the network does. With more of it a peer that
+// reads steadily seems to stand still, since the kernel asks for more only when a third is gone.
+const unsentMost = 128 << 10
+
+func keepLittle(nc stream) {
+	if raw, err := nc.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMost)
+		})
+	}
 }
 
 // lingerMax is how long the end of a connection waits at the most for a peer that

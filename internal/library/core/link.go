@@ -191,6 +191,12 @@ func (l *link) wrote(pos uint64) {
 	l.gotOn()
 }
 
+// hasSent publishes how far the ring is with the kernel, whatever the peer confirms.
+func (l *link) hasSent(pos uint64) {
+	atomic.StoreUint64(&l.s.Sent, pos)
+	l.progress()
+}
+
 // flushing reports whether somebody waits for that.
 func (l *link) flushing() bool { return atomic.LoadUint32(&l.s.Flushers) > 0 }
 

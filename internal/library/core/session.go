@@ -177,6 +177,7 @@ func (s *session) flush() error {
 		return err
 	}
 	s.conn.mark(taken)
+	s.conn.link.hasSent(taken)
 	s.gone.Store(taken)
 	s.publishWritten()
 	return nil

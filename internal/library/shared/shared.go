@@ -87,7 +87,7 @@ type Link struct {
 
 	FarOutBytes, FarInBytes                 uint64
 	Accepted, Done, Unwanted, Refused, Full uint64
-	Taken, Written                          uint64
+	Taken, Written, Sent                    uint64
 	Flushers, Progress                      uint32
 	PeerClass                               [ClassMax]byte
 	Error                                   [ErrorMax]byte

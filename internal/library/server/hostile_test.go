@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -193,7 +192,7 @@ func FuzzMessages(f *testing.F) {
 		c, err := packets(os.NewFile(uintptr(fds[1]), "core"))
 		require.NoError(t, err)
 		defer c.Close()
-		host, err := net.FileConn(os.NewFile(uintptr(fds[0]), "host"))
+		host, err := packets(os.NewFile(uintptr(fds[0]), "host"))
 		require.NoError(t, err)
 		go func() {
 			_, _ = host.Write(b)

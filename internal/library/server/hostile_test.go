@@ -164,7 +164,7 @@ func TestThousandAttaches(t *testing.T) {
 	stop := good(t, control)
 	before := resident(t)
 	var all []*front
-	part := bytes.Repeat([]byte{1}, 128<<10)
+	part := bytes.Repeat([]byte{1}, 32<<10)
 	for range 1000 {
 		f := attached(t, control)
 		_ = f.stream.SetWriteDeadline(time.Now().Add(time.Second))

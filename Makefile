@@ -181,6 +181,8 @@ $(LIB)/libbroccoli.a: $(FRONT_O)
 	$(say) AR $@
 	$(Q)$(CC) -nostdlib -r -Wl,--force-group-allocation -o $(BUILD)/front.o $(FRONT_O)
 	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/front.o
+	$(Q)$(OBJCOPY) --redefine-sym program_personality=__gcc_personality_v0 \
+		--redefine-sym program_resume=_Unwind_Resume $(BUILD)/front.o
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(BUILD)/front.o
 

@@ -21,6 +21,12 @@ typedef int personality(int version, int actions, uint64_t class, struct excepti
 personality __gcc_personality_v0 OURS;
 void _Unwind_Resume(struct exception *exception) OURS;
 
+/* The same of the program, where it is static and can load none: in libbroccoli.a these have the
+ * names that they stand for (Makefile). */
+#define THEIRS __attribute__((weak, visibility("hidden")))
+extern personality program_personality THEIRS;
+extern void program_resume(struct exception *exception) THEIRS;
+
 static void *
 find(const char *name)
 {
@@ -36,6 +42,8 @@ __gcc_personality_v0(int version, int actions, uint64_t class, struct exception 
 {
     personality *real;
 
+    if (program_personality)
+        return program_personality(version, actions, class, exception, context);
     *(void **)&real = find("__gcc_personality_v0");
     return real ? real(version, actions, class, exception, context) : CONTINUE_UNWIND;
 }
@@ -45,6 +53,8 @@ _Unwind_Resume(struct exception *exception)
 {
     void (*real)(struct exception *);
 
+    if (program_resume)
+        program_resume(exception);
     *(void **)&real = find("_Unwind_Resume");
     if (real)
         real(exception);

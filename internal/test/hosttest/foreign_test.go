@@ -205,6 +205,29 @@ func TestForeignProgramsFork(t *testing.T) {
 	})
 }
 
+// TestForeignProgramsCancel a thread that is in a handler: a static one unwinds with what it has
+// itself.
+func TestForeignProgramsCancel(t *testing.T) {
+	eachForeign(t, func(t *testing.T, f foreign) {
+		addr, wait := serve(t, peer.Config{}, func(p *peer.Conn) error {
+			for !p.Wants("in") {
+				time.Sleep(time.Millisecond)
+			}
+			if err := p.Send(&event.Event{Name: "in", Args: []event.Value{}}); err != nil {
+				return err
+			}
+			if err := p.Flush(); err != nil {
+				return err
+			}
+			return drain(p)
+		})
+		out, err := f.run(t, f.program(t, "testdata/cancelled.c"), addr).Output()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, "entered 1 cancelled 1\n", string(out))
+		require.NoError(t, wait())
+	})
+}
+
 // TestForeignProgramsLoadNothing: where the configuration asks for the core within the process
 // all the same, a connect is FALSE and says what to do.
 func TestForeignProgramsLoadNothing(t *testing.T) {

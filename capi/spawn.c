@@ -56,10 +56,10 @@ default_signals(void)
 static void
 raise_limits(void)
 {
-    static const int limits[] = {RLIMIT_AS,        RLIMIT_DATA,  RLIMIT_FSIZE, RLIMIT_NOFILE,
-                                 RLIMIT_NPROC,     RLIMIT_STACK, RLIMIT_CPU,   RLIMIT_RSS,
-                                 RLIMIT_SIGPENDING}; /* by signals a Go program calls on all threads
-                                                      */
+    /* By signals, which the last is about, a Go program makes a call on all of its threads. */
+    static const int limits[] = {RLIMIT_AS,     RLIMIT_DATA,  RLIMIT_FSIZE,
+                                 RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_STACK,
+                                 RLIMIT_CPU,    RLIMIT_RSS,   RLIMIT_SIGPENDING};
     static const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
     struct rlimit limit;
     size_t i;

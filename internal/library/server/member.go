@@ -362,52 +362,54 @@ const handPatience = 200 * time.Millisecond
 
 // hand gives the host an event, as it takes those before it, or drops it where that takes none.
 func (m *member) hand(rec []byte) {
-	tail, since := m.link.In.Tail(), time.Now()
-	for !m.offer(rec) {
-		now := m.link.In.Tail()
-		switch {
-		case now == m.stuck:
-			m.drop()
-			return
-		case now != tail:
-			tail, since = now, time.Now()
-		case time.Since(since) > handPatience || m.isEnding():
-			m.stuck = now
+	done, seen := m.offer(rec)
+	for since := time.Now(); !done; {
+		if seen == m.stuck || time.Since(since) > handPatience || m.isEnding() {
+			m.stuck = seen
 			m.drop()
 			return
 		}
 		m.show()
 		time.Sleep(fullPause)
+		var now uint64
+		if done, now = m.offer(rec); now != seen {
+			seen, since = now, time.Now()
+		}
 	}
 }
 
 // drop tells once that an event is lost to the host.
 func (m *member) drop() {
-	if !m.told {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.told && !m.gone {
 		m.told = true
 		core.Warn(m.link.Memory, "the program does not process what comes over the connection that it shares with others: events are dropped")
 	}
 }
 
-func (m *member) offer(rec []byte) bool {
+// offer puts an event into the ring of the host, and returns how far that has come. It is done, too, when the
+// host is gone, whose memory may be as well.
+func (m *member) offer(rec []byte) (done bool, tail uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.gone {
-		return true
+		return true, 0
 	}
 	in, l := m.link.In, m.link.Link
+	tail = in.Tail()
 	if len(rec) <= shared.NearMax {
-		return in.Put(rec)
+		return in.Put(rec), tail
 	}
 	if !in.Fits(flat.FarSize) {
-		return false
+		return false, tail
 	}
 	at, ok := m.link.Far.Put(rec)
 	if !ok {
-		return false
+		return false, tail
 	}
 	atomic.AddUint64(&l.FarInBytes, uint64(len(rec)))
-	return in.Put(flat.FarRecord(at, uint64(len(rec))))
+	return in.Put(flat.FarRecord(at, uint64(len(rec)))), tail
 }
 
 // show lets the host see what it was given.

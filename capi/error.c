@@ -50,6 +50,7 @@ read_cause(const struct link *l, struct reason *cause)
             word = __atomic_load_n(&c->text[i], __ATOMIC_ACQUIRE); /* before what follows */
             memcpy(cause->text + i * sizeof word, &word, sizeof word);
         }
+        cause->text[LINK_ERROR_MAX - 1] = '\0'; /* whatever another process has written */
         if (__atomic_load_n(&l->cause_begun, __ATOMIC_RELAXED) - published <= 1)
             return ups;
     }

@@ -31,7 +31,7 @@
 #endif
 
 /* What a core may take for an answer beyond the time for what it was asked. */
-#define ANSWER_MS 5000
+#define ANSWER_MS 1000
 /* How often at the most it is looked whether a core is there. */
 #define LOOK_MS 100
 /* The pause before another is started: none, then so long, then twice as long each time. */
@@ -82,11 +82,22 @@ begin_message(struct core_attach *a, enum core_kind kind)
     snprintf(a->version, sizeof a->version, "%s", ROMANESCO_VERSION);
 }
 
+/* Where the settings end, and the events to ask for begin: these are no matter of the process. */
+static size_t
+without_requests(const char *settings, size_t len)
+{
+    const char *p = settings;
+
+    while (p < settings + len && *p)
+        p += strlen(p) + 1;
+    return (size_t)(p - settings) + 1;
+}
+
 /* Tells a core that was just started what it is for. */
 static int
 begin(int fd, const char *settings, size_t len)
 {
-    size_t size = sizeof(struct core_attach) + len;
+    size_t size = sizeof(struct core_attach) + (len = without_requests(settings, len));
     char *message = malloc(size);
     struct core_attach a;
     int ok;
@@ -114,7 +125,8 @@ find_core(const char *path)
     if (!path || path[0] != '/' || strlen(path) >= sizeof at.sun_path)
         return -1;
     strcpy(at.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                0); /* nobody is waited for */
     if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
         (who.uid == 0 || who.uid == geteuid()))
@@ -214,6 +226,7 @@ attach(BroConn *bc, int fresh, struct reason *why)
         close(pair[0]);
         return FALSE;
     }
+    o->owed = 0;
     o->control = descriptor_raise(pair[0]);
     o->control_id = descriptor_id(o->control);
     return TRUE;
@@ -292,9 +305,12 @@ ask(BroConn *bc, const struct core_message *m, const void *data, const int *fds,
 static int
 answer(BroConn *bc, struct core_answer *a, int64_t deadline)
 {
-    int failed;
+    struct outside *o = &bc->outside;
+    int failed, got = TRUE;
 
-    if (control_receive(bc->outside.control, a, sizeof *a, deadline, bc->link->generation))
+    for (o->owed++; got && o->owed > 0; o->owed--)
+        got = control_receive(o->control, a, sizeof *a, deadline, bc->link->generation);
+    if (got)
         return TRUE;
     failed = errno;
     close_end(&bc->outside.control, &bc->outside.control_id);
@@ -315,14 +331,19 @@ static int
 ask_to_connect(BroConn *bc, int quietly, struct reason *why)
 {
     struct outside *o = &bc->outside;
-    int64_t deadline = now_ms() + (quietly ? 0 : o->timeout_ms) + ANSWER_MS;
+    int64_t deadline = now_ms() + (quietly ? 0 : o->timeout_ms + ANSWER_MS);
     int given = bc->socket >= 0 ? CORE_WITH_SOCKET : 0;
     struct core_message m = {CORE_CONNECT, (uint32_t)given | (quietly ? CORE_QUIETLY : 0),
                              (uint32_t)o->settings_len};
     int fds[3] = {bc->to_core, bc->to_host, bc->socket};
     struct core_answer a = {0};
+    int asked = ask(bc, &m, o->settings, fds, given ? 3 : 2, deadline);
 
-    if (!ask(bc, &m, o->settings, fds, given ? 3 : 2, deadline) || !answer(bc, &a, deadline)) {
+    if (asked && quietly) { /* the state of the link will tell */
+        o->owed++;
+        return LINK_TRYING;
+    }
+    if (!asked || !answer(bc, &a, deadline)) {
         int failed = errno;
 
         if (failed == ECHILD)

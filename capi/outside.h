@@ -19,6 +19,7 @@ struct outside {
     struct descriptor_id control_id, memory_id, visible_id;
     char *settings; /* of the last connect, for another core */
     size_t settings_len;
+    int owed; /* answers of the core that nobody has waited for */
     uint32_t timeout_ms;
     int64_t looked_at; /* when it was looked whether the core is there */
     int64_t again_at;  /* when another may be started, if one is to be */

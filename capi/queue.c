@@ -186,6 +186,7 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     if (queues && is_for_room(why) && state == LINK_UP)
         why = wait_and_put(bc, rec, size, why);
     if (queues && why) {
+        outside_look(bc, TRUE); /* a core that has ended unnoticed makes no room */
         pthread_mutex_lock(&bc->lock);
         refuse(bc, why, size);
         pthread_mutex_unlock(&bc->lock);

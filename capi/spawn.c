@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "descriptor.h"
+#include "futex.h"
 #include "place.h"
 
 #include <dirent.h>
@@ -11,9 +12,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -34,7 +37,9 @@ struct start {
     const char *path;
     int socket;
     unsigned char *stacks;
+    int stays;           /* who starts the program waits for its end */
     volatile int failed; /* an errno */
+    uint32_t started;    /* a futex */
 };
 
 /* Handlers of the host's must not run in a process that has its memory. */
@@ -56,10 +61,10 @@ default_signals(void)
 static void
 raise_limits(void)
 {
-    static const int limits[] = {RLIMIT_AS,        RLIMIT_DATA,  RLIMIT_FSIZE, RLIMIT_NOFILE,
-                                 RLIMIT_NPROC,     RLIMIT_STACK, RLIMIT_CPU,   RLIMIT_RSS,
-                                 RLIMIT_SIGPENDING}; /* by signals a Go program calls on all threads
-                                                      */
+    /* By signals, which the last is about, a Go program makes a call on all of its threads. */
+    static const int limits[] = {RLIMIT_AS,     RLIMIT_DATA,  RLIMIT_FSIZE,
+                                 RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_STACK,
+                                 RLIMIT_CPU,    RLIMIT_RSS,   RLIMIT_SIGPENDING};
     static const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
     struct rlimit limit;
     size_t i;
@@ -150,10 +155,53 @@ static int
 start_core(void *arg)
 {
     struct start *s = arg;
+    int stays = s->stays;
+    pid_t core = clone(become_core, s->stacks + STACKS, CLONE_VM | CLONE_VFORK, s);
 
-    if (clone(become_core, s->stacks + STACKS, CLONE_VM | CLONE_VFORK, s) < 0)
+    if (core < 0)
         s->failed = errno;
+    stays = stays && core > 0;
+    if (stays)
+        close_from(0);
+    /* From here on the host goes on, and errno is its own: no call that follows fails. */
+    __atomic_store_n(&s->started, TRUE, __ATOMIC_SEQ_CST);
+    syscall(SYS_FUTEX, &s->started, FUTEX_WAKE, 1, NULL, NULL, 0);
+    if (stays)
+        syscall(SYS_wait4, core, NULL, __WALL, NULL);
     _exit(0);
+}
+
+/* Whether orphans become children of this very process: then who starts the program stays, and has
+ * it for a child. It shares the host's memory, and does nothing but wait. */
+static int
+reaps_orphans(void)
+{
+    int reaper = 0;
+
+    return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &reaper) == 0 && reaper);
+}
+
+/* Who waits for a core in the place of this process, or 0. */
+static pid_t waiter;
+
+/* The end of the last one, which nobody else sees. */
+static void
+reap(pid_t pid, int flags)
+{
+    while (pid > 0 && waitpid(pid, NULL, __WCLONE | flags) < 0 && errno == EINTR)
+        ;
+}
+
+/* Starts the first process, and returns when the program has been started, or could not be. */
+static pid_t
+start_first(struct start *s)
+{
+    pid_t pid =
+        clone(start_core, s->stacks + STACK, s->stays ? CLONE_VM : CLONE_VM | CLONE_VFORK, s);
+
+    while (pid > 0 && s->stays && !__atomic_load_n(&s->started, __ATOMIC_SEQ_CST))
+        syscall(SYS_FUTEX, &s->started, FUTEX_WAIT, FALSE, NULL, NULL, 0);
+    return pid;
 }
 
 /* Returns an errno, or 0. */
@@ -161,22 +209,28 @@ static int
 start(struct start *s)
 {
     sigset_t all, before;
-    int failed = 0, status;
+    int failed = 0;
     pid_t pid;
 
+    s->stays = reaps_orphans();
+    s->started = FALSE;
     s->stacks =
         mmap(NULL, STACKS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (s->stacks == MAP_FAILED)
         return errno;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid = clone(start_core, s->stacks + STACK, CLONE_VM | CLONE_VFORK, s);
+    reap(waiter, WNOHANG);
+    pid = start_first(s);
     if (pid < 0)
         failed = errno;
-    while (pid > 0 && waitpid(pid, &status, __WCLONE) < 0 && errno == EINTR)
-        ;
+    if (s->stays) {
+        waiter = pid; /* on its stack */
+    } else {
+        reap(pid, 0);
+        munmap(s->stacks, STACKS);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    munmap(s->stacks, STACKS);
     return failed ? failed : s->failed;
 }
 

@@ -23,7 +23,7 @@ func main() {
 		os.Exit(2)
 	}
 	// The end of the last host is the only sign to end: what it has accepted is to be written.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGSYS)
 	core.Behave()
 	if err := server.New(version).Serve(os.NewFile(socket, "host")); err != nil {
 		os.Exit(1)

@@ -20,8 +20,11 @@ type Memory struct {
 	Out, In *ring.Ring    // the first may be the spool's
 	Spool   *spool.Header // nil: no spool
 	Far     Far
-	Alien   bool // the host is another process
-	Keep    bool // what the peer has not confirmed stays in the outbound ring
+	// Confirmed notes the number of the last batch that the peer has confirmed where the header of
+	// the spool is a copy; nil: it is in its file.
+	Confirmed func(n uint64)
+	Alien     bool // the host is another process
+	Keep      bool // what the peer has not confirmed stays in the outbound ring
 	// OnState is called when the core has changed the state, OnProgress when it has got on with
 	// the outbound ring. They wait for nothing, and may be nil.
 	OnState    func(state uint32)

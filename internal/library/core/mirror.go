@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"romanesco/internal/library/shared"
 )
 
@@ -41,9 +39,12 @@ func Wrote(m Memory, pos uint64) { view(m).wrote(pos) }
 // Took tells the host how far its ring has been taken.
 func Took(m Memory, pos uint64) { view(m).took(pos, true) }
 
-// Signal makes the descriptor of the host readable, if it is not.
-func Signal(m Memory, toHost int) {
-	if atomic.SwapUint32(&m.Link.HostSignaled, 1) == 0 {
-		_, _ = unix.Write(toHost, binary.NativeEndian.AppendUint64(nil, 1))
+// Warn tells the host something, if it takes messages.
+func Warn(m Memory, text string) {
+	if atomic.LoadUint32(&m.Link.TakesLog) != 0 {
+		view(m).say(levelWarning, text)
 	}
 }
+
+// Signals reports whether the descriptor of the host is to be made readable, by whoever asks.
+func Signals(m Memory) bool { return atomic.SwapUint32(&m.Link.HostSignaled, 1) == 0 }

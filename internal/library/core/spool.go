@@ -49,7 +49,7 @@ const lookEach = 10 * time.Second
 
 func openSpool(c *conn) (*spooler, error) {
 	own, err := spool.Open(c.set.spool.folder, c.link.Spool, spool.Options{
-		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf,
+		Max: c.set.spool.max, Sync: c.set.spool.sync, Logf: c.warnf, Confirmed: c.link.Confirmed,
 	})
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -165,7 +164,7 @@ func TestThousandAttaches(t *testing.T) {
 	stop := good(t, control)
 	before := resident(t)
 	var all []*front
-	part := bytes.Repeat([]byte{1}, 128<<10)
+	part := bytes.Repeat([]byte{1}, 32<<10)
 	for range 1000 {
 		f := attached(t, control)
 		_ = f.stream.SetWriteDeadline(time.Now().Add(time.Second))
@@ -193,7 +192,7 @@ func FuzzMessages(f *testing.F) {
 		c, err := packets(os.NewFile(uintptr(fds[1]), "core"))
 		require.NoError(t, err)
 		defer c.Close()
-		host, err := net.FileConn(os.NewFile(uintptr(fds[0]), "host"))
+		host, err := packets(os.NewFile(uintptr(fds[0]), "host"))
 		require.NoError(t, err)
 		go func() {
 			_, _ = host.Write(b)

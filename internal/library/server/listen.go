@@ -17,6 +17,9 @@ func (s *Server) listen(path string) {
 	s.uid = os.Geteuid()
 	old := unix.Umask(0o177)
 	defer unix.Umask(old)
+	if !s.lock(path + ".lock") {
+		return // another core has it, or is about to
+	}
 	l, err := net.ListenUnix("unixpacket", addr)
 	if errors.Is(err, syscall.EADDRINUSE) && abandoned(addr) && os.Remove(path) == nil {
 		l, err = net.ListenUnix("unixpacket", addr)
@@ -26,6 +29,20 @@ func (s *Server) listen(path string) {
 	}
 	l.SetUnlinkOnClose(false) // the right to that is given up
 	s.listener = l
+}
+
+// lock keeps others from that path as long as this process lives.
+func (s *Server) lock(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return false
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		_ = f.Close()
+		return false
+	}
+	s.locked = f
+	return true
 }
 
 // abandoned reports whether nobody listens any more at a path.

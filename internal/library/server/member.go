@@ -1,15 +1,19 @@
 package server
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"romanesco/internal/event"
 	"romanesco/internal/library/core"
 	"romanesco/internal/library/flat"
 	"romanesco/internal/library/ring"
 	"romanesco/internal/library/shared"
+	"romanesco/internal/protocol/wire"
 )
 
 // member is a link that a trunk serves.
@@ -17,7 +21,8 @@ type member struct {
 	trunk  *trunk
 	link   *link
 	toCore *os.File
-	toHost int
+	toHost *os.File
+	bell   chan struct{} // has the host be woken, by a goroutine that may have to wait for that
 	ending chan struct{} // closed when the host has ended it
 	done   chan struct{} // closed when nothing is taken off its ring any more
 
@@ -26,12 +31,18 @@ type member struct {
 	marks  []mark // of what it has sent, oldest first
 	gone   bool   // what it has sent is nobody's any more
 	passed chan struct{}
+	told   bool   // that events are dropped
+	stuck  uint64 // where its ring was when it was waited for in vain; of the trunk's goroutine, as told
+
+	dec flat.Decoder // of what it sends, to look at it
+	ev  event.Event
 }
 
 // mark says that what a member has sent up to a place of its ring is before one in the trunk's.
 type mark struct {
 	pos, until uint64
 	fars       []far
+	bytes      uint64 // of these
 }
 
 // far is a large record in the memory of the member.
@@ -39,13 +50,40 @@ type far struct{ at, size uint64 }
 
 func newMember(t *trunk, l *link) *member {
 	return &member{
-		trunk: t, link: l, toCore: pollable(l.wakers[0]), toHost: number(l.wakers[1]),
-		ending: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}, 1),
-		names: make(map[string]bool),
+		trunk: t, link: l, toCore: pollable(l.wakers[0]),
+		bell: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}, 1),
+		names: make(map[string]bool), stuck: math.MaxUint64,
 	}
 }
 
-func (m *member) start() { go m.pump() }
+func (m *member) start() {
+	go m.pump()
+	go m.ring()
+}
+
+// ring wakes the host when it has something to see.
+func (m *member) ring() {
+	for {
+		select {
+		case <-m.bell:
+			if f := m.waker(); f != nil {
+				_, _ = f.Write(native.AppendUint64(nil, 1))
+			}
+		case <-m.ending:
+			return
+		}
+	}
+}
+
+// waker returns what wakes the host, nil if it is awake or gone.
+func (m *member) waker() *os.File {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone || !core.Signals(m.link.Memory) {
+		return nil
+	}
+	return m.toHost
+}
 
 // wants adds to the events that the host has asked for.
 func (m *member) wants(names []string) {
@@ -108,41 +146,89 @@ const batchBytes = 32 << 10
 func (m *member) take() (some, full bool, err error) {
 	out := m.link.Out
 	begin, head := out.Taken(), out.Head()
-	pos, events, fars := begin, uint64(0), []far(nil)
+	k := mark{pos: begin}
+	var events uint64
 	m.trunk.mu.Lock()
-	until := uint64(0)
-	for pos < head && pos-begin < batchBytes {
-		rec, next, failed := out.Next(pos, head)
-		if err = failed; err != nil || rec == nil {
-			pos = next
+	defer m.trunk.mu.Unlock() // also in a panic: what a host writes is its own matter
+	defer m.trunk.wake()
+	for k.pos < head && k.pos-begin < batchBytes && err == nil && !full {
+		rec, next, failed := out.Next(k.pos, head)
+		if err = failed; err != nil {
 			break
 		}
-		var f far
-		if rec, f, err = m.whole(rec); err != nil {
-			break
+		if rec != nil {
+			full, err = m.pass(rec, &k, &events)
 		}
-		if ring.Kind(rec) == flat.KindRequest {
-			m.request(rec)
-		} else if at := m.trunk.put(rec); at > 0 {
-			until = at
-			events++
-		} else {
-			full = true
-			break
+		if err == nil && !full {
+			k.pos = next
 		}
-		if f.size > 0 {
-			fars = append(fars, f)
-		}
-		pos = next
 	}
-	m.trunk.wake()
-	m.trunk.mu.Unlock()
-	if pos > begin {
-		m.note(mark{pos, until, fars})
-		core.Took(m.link.Memory, pos)
+	if k.pos > begin {
+		m.note(k)
+		core.Took(m.link.Memory, k.pos)
 		atomic.AddUint64(&m.link.Link.Done, events)
 	}
-	return pos > begin, full, err
+	return k.pos > begin, full, err
+}
+
+// pass gives the trunk one record, if it holds together: the connection is not the host's alone.
+func (m *member) pass(rec []byte, k *mark, events *uint64) (full bool, err error) {
+	rec, f, err := m.whole(rec)
+	if err != nil {
+		return false, err
+	}
+	if f.size > 0 && m.outside(k) > 0 && m.outside(k)+f.size > shared.FarMax {
+		return true, nil
+	}
+	if ring.Kind(rec) == flat.KindRequest {
+		m.request(rec)
+		return false, nil
+	}
+	if err := m.check(rec); err != nil {
+		return false, err
+	}
+	at := m.trunk.put(rec)
+	if at == 0 {
+		return true, nil
+	}
+	k.until = at
+	*events++
+	if f.size > 0 {
+		atomic.AddUint64(&m.link.Link.FarOutBytes, -f.size)
+		k.fars = append(k.fars, f)
+		k.bytes += f.size
+	}
+	return false, nil
+}
+
+// outside is how many bytes of large records wait in the trunk.
+func (m *member) outside(k *mark) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := k.bytes
+	for _, k := range m.marks {
+		n += k.bytes
+	}
+	return n
+}
+
+// check looks whether the core will be able to read a record.
+func (m *member) check(rec []byte) error {
+	switch ring.Kind(rec) {
+	case flat.KindEvent:
+		return m.dec.Event(rec, &m.ev)
+	case flat.KindRaw:
+		b, err := flat.Raw(rec)
+		if err != nil {
+			return err
+		}
+		if _, ok := wire.SerialEventName(b); !ok {
+			return fmt.Errorf("%w: an event in raw form", errFar)
+		}
+		return nil
+	default:
+		return fmt.Errorf("%w: kind %d", ring.ErrCorrupt, ring.Kind(rec))
+	}
 }
 
 // whole returns a record itself.
@@ -161,7 +247,6 @@ func (m *member) whole(rec []byte) ([]byte, far, error) {
 		return nil, far{}, errFar
 	}
 	native.PutUint32(rec, uint32(len(rec)))
-	atomic.AddUint64(&m.link.Link.FarOutBytes, -size)
 	return rec, far{at, size}, nil
 }
 
@@ -262,6 +347,7 @@ func (m *member) finish(timeout time.Duration) bool {
 func (m *member) giveUp() bool {
 	m.mu.Lock()
 	m.gone = true
+	_ = m.toHost.Close()
 	m.mu.Unlock()
 	<-m.done
 	_ = m.toCore.Close()
@@ -270,38 +356,60 @@ func (m *member) giveUp() bool {
 
 // --- From the peer ----------------------------------------------------------------------------
 
-// handPatience is how long the events of others wait for a host that takes none of its own.
-const handPatience = time.Second
+// handPatience is how long the events of others wait for a host that takes none of its own: once, and
+// not again before it has taken some.
+const handPatience = 200 * time.Millisecond
 
-// hand gives the host an event, or drops it where that takes none.
+// hand gives the host an event, as it takes those before it, or drops it where that takes none.
 func (m *member) hand(rec []byte) {
-	for end := time.Now().Add(handPatience); !m.offer(rec); time.Sleep(fullPause) {
-		if m.isEnding() || time.Now().After(end) {
+	done, seen := m.offer(rec)
+	for since := time.Now(); !done; {
+		if seen == m.stuck || time.Since(since) > handPatience || m.isEnding() {
+			m.stuck = seen
+			m.drop()
 			return
 		}
 		m.show()
+		time.Sleep(fullPause)
+		var now uint64
+		if done, now = m.offer(rec); now != seen {
+			seen, since = now, time.Now()
+		}
 	}
 }
 
-func (m *member) offer(rec []byte) bool {
+// drop tells once that an event is lost to the host.
+func (m *member) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.told && !m.gone {
+		m.told = true
+		core.Warn(m.link.Memory, "the program does not process what comes over the connection that it shares with others: events are dropped")
+	}
+}
+
+// offer puts an event into the ring of the host, and returns how far that has come. It is done, too, when the
+// host is gone, whose memory may be as well.
+func (m *member) offer(rec []byte) (done bool, tail uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.gone {
-		return true
+		return true, 0
 	}
 	in, l := m.link.In, m.link.Link
+	tail = in.Tail()
 	if len(rec) <= shared.NearMax {
-		return in.Put(rec)
+		return in.Put(rec), tail
 	}
 	if !in.Fits(flat.FarSize) {
-		return false
+		return false, tail
 	}
 	at, ok := m.link.Far.Put(rec)
 	if !ok {
-		return false
+		return false, tail
 	}
 	atomic.AddUint64(&l.FarInBytes, uint64(len(rec)))
-	return in.Put(flat.FarRecord(at, uint64(len(rec))))
+	return in.Put(flat.FarRecord(at, uint64(len(rec)))), tail
 }
 
 // show lets the host see what it was given.
@@ -309,16 +417,19 @@ func (m *member) show() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.gone && m.link.In.Publish() {
-		core.Signal(m.link.Memory, m.toHost)
+		signalled(m.bell)
 	}
 }
 
 // signal has the host look.
 func (m *member) signal() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.gone {
-		core.Signal(m.link.Memory, m.toHost)
+	signalled(m.bell)
+}
+
+func signalled(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
 
@@ -326,5 +437,8 @@ func (m *member) signal() {
 func (m *member) rewake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.toHost = number(m.link.wakers[1])
+	if m.toHost != nil {
+		_ = m.toHost.Close()
+	}
+	m.toHost = pollable(m.link.wakers[1])
 }

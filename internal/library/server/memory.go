@@ -17,7 +17,7 @@ import (
 // mapped is what a host shares with us of one connection.
 type mapped struct {
 	core.Memory
-	bytes, spool []byte
+	bytes []byte
 }
 
 const (
@@ -45,7 +45,7 @@ func mapLink(memory, spoolRing *os.File) (*mapped, error) {
 	m.Far = newFarRings(l, far[:shared.FarRingBytes], far[shared.FarRingBytes:])
 	err = m.mapOut(near[shared.AtOut:])
 	if err == nil && spoolRing != nil {
-		err = m.mapSpool(spoolRing)
+		err = m.readSpool(spoolRing)
 	}
 	if err == nil && (!m.Out.Sound() || !m.In.Sound()) {
 		err = fmt.Errorf("%w: the ends of its rings", errMemory)
@@ -88,9 +88,9 @@ func (m *mapped) mapOut(b []byte) error {
 	return nil
 }
 
-// mapSpool maps the file that tells of a spool. Who shortens it ends this process, and what
-// the hosts have in their rings goes to another.
-func (m *mapped) mapSpool(f *os.File) error {
+// readSpool reads the file that tells of a spool, and has it say what is confirmed. It is not
+// mapped: the host can shorten it.
+func (m *mapped) readSpool(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the spool: %w", err)
@@ -98,19 +98,17 @@ func (m *mapped) mapSpool(f *os.File) error {
 	if !info.Mode().IsRegular() || info.Size() != spoolFile {
 		return fmt.Errorf("%w: a spool of %d bytes", errMemory, info.Size())
 	}
-	m.spool, err = unix.Mmap(number(f), 0, spoolFile, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("mapping the spool: %w", err)
+	m.Spool = new(spool.Header)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(m.Spool)), unsafe.Sizeof(*m.Spool))
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return fmt.Errorf("reading the spool: %w", err)
 	}
-	m.Spool = (*spool.Header)(unsafe.Pointer(&m.spool[0]))
+	m.Confirmed = func(n uint64) { _, _ = f.WriteAt(native.AppendUint64(nil, n), spool.ConfirmedAt) }
 	return nil
 }
 
 // unmap is for when the core touches it no more.
 func (m *mapped) unmap() {
-	if m.spool != nil {
-		_ = unix.Munmap(m.spool)
-	}
 	_ = unix.Munmap(m.bytes)
 }
 

@@ -166,9 +166,12 @@ func (m *message) read(c io.Reader, head []byte) error {
 	if size > messageMax {
 		return fmt.Errorf("%w: %d bytes", errMessage, size)
 	}
-	m.body = make([]byte, size)
-	_, err := io.ReadFull(c, m.body)
-	return err
+	var body bytes.Buffer // which grows by what comes, and not by what is promised
+	if _, err := io.CopyN(&body, c, int64(size)); err != nil {
+		return err
+	}
+	m.body = body.Bytes()
+	return nil
 }
 
 // answer is a struct core_answer.

@@ -68,9 +68,17 @@ func (o *owners) set(i int, to uintptr) {
 	atomic.StoreUint64(&o.links[i-1].OwnerLink, uint64(to))
 }
 
+// ownersMost is how many links the kernel looks at, with some to spare (ROBUST_LIST_LIMIT). The hosts of
+// further ones look for themselves.
+const ownersMost = 2000
+
 func (o *owners) add(l *shared.Link) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.links) >= ownersMost {
+		atomic.StoreUint32(&l.Owner, 0)
+		return
+	}
 	atomic.StoreUint64(&l.OwnerLink, uint64(o.at(0)))
 	atomic.StoreUint32(&l.Owner, o.tid)
 	o.set(0, entry(l))

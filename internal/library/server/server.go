@@ -24,6 +24,7 @@ type Server struct {
 	plan     *confine.Plan
 	listener *net.UnixListener // nil: nobody can find the core
 	uid      int               // of who has started it
+	locked   *os.File          // while it is, no other core listens there
 
 	hosts sync.WaitGroup // sockets of hosts, and links
 
@@ -290,7 +291,8 @@ func (l *link) connect(m *message) core.Result {
 		need++
 	}
 	l.wakers.close()
-	if l.wakers = m.files; len(m.files) != need {
+	if l.wakers = m.files; len(m.files) != need || !wakes(m.files[0]) || !wakes(m.files[1]) {
+		l.wakers.close() // one may be the host's end of our own stream
 		return core.Refuse(l.Memory, errMessage)
 	}
 	if !l.fits {
@@ -312,6 +314,7 @@ func (l *link) connect(m *message) core.Result {
 	socket := -1
 	if need > 2 {
 		socket = number(m.files[2])
+		defer m.files[2].Close() // the core takes a copy
 	}
 	s.Wake(number(m.files[0]), number(m.files[1]), socket)
 	s.LogTo(&l.Link.TakesLog)

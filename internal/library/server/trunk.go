@@ -28,6 +28,7 @@ type trunk struct {
 
 	joining sync.Mutex // of who connects it, or is the last to leave
 	ended   bool       // under joining: another is to be made
+	failed  error      // why it has ended, if that was a connect
 
 	mu      sync.Mutex // of the outbound ring's end, and:
 	members []*member
@@ -96,12 +97,17 @@ func (s *Server) join(l *link, settings core.Settings, key string) core.Result {
 		}
 		t.joining.Lock()
 		if t.ended {
+			failed := t.failed
 			t.joining.Unlock()
+			if failed != nil {
+				return core.Refuse(l.Memory, failed) // of the attempt that we have waited for
+			}
 			continue // the last one has just left
 		}
 		result := t.connect(settings)
 		if result == core.Refused {
-			core.Refuse(l.Memory, core.Error(t.Link))
+			t.failed = core.Error(t.Link)
+			core.Refuse(l.Memory, t.failed)
 			t.leaveIfEmpty(0)
 		} else {
 			t.serve(l, settings, result)
@@ -269,7 +275,7 @@ func (t *trunk) deliver() bool {
 	t.mu.Lock()
 	members := slices.Clone(t.members)
 	t.mu.Unlock()
-	for pos < head {
+	for n := 1; pos < head; n++ {
 		rec, next, err := t.in.Next(pos, head)
 		if err != nil || rec == nil {
 			break
@@ -277,12 +283,22 @@ func (t *trunk) deliver() bool {
 		t.handOut(rec, members)
 		pos = next
 		t.in.Release(pos)
+		if n%showEach == 0 {
+			show(members)
+		}
 	}
+	show(members)
 	t.in.Release(head)
+	return true
+}
+
+// showEach is after how many events hosts see what they were given.
+const showEach = 32
+
+func show(members []*member) {
 	for _, m := range members {
 		m.show()
 	}
-	return true
 }
 
 func (t *trunk) handOut(rec []byte, members []*member) {

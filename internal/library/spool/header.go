@@ -39,6 +39,9 @@ const (
 // It is in the file, and so it survives the process with the log.
 func (h *Header) Confirmed() uint64 { return atomic.LoadUint64(&h.confirmed) }
 
+// ConfirmedAt is where it is in the file.
+const ConfirmedAt = int64(unsafe.Offsetof(Header{}.confirmed))
+
 func (h *Header) confirm(n uint64) { atomic.StoreUint64(&h.confirmed, n) }
 
 // errForeign says that a folder is not one of ours.

@@ -33,6 +33,8 @@ type Options struct {
 	// keeps it safe from the death of the machine; 0: each batch is at once.
 	Sync time.Duration
 	Logf func(format string, args ...any)
+	// Confirmed is told what is confirmed, if the header is a copy of that of the file; may be nil.
+	Confirmed func(n uint64)
 }
 
 // Log is the log in one folder. Its methods may be called by several goroutines.
@@ -270,6 +272,9 @@ func (l *Log) Confirm(index uint64) {
 		return
 	}
 	l.header.confirm(index)
+	if l.opt.Confirmed != nil {
+		l.opt.Confirmed(index)
+	}
 	whole := 0
 	for whole < len(l.starts) && l.starts[whole] <= index+1 {
 		whole++

@@ -69,7 +69,7 @@ func TestTwoCopies(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(copied, front, 0o755))
 	for name, args := range map[string][]string{"as they are": nil, "after closefrom": {"reuse"}, "late": {"reuse", "late"}} {
-		left := `left 3\n` // what wakes the core, of each, and one of the program's own
+		left := inMode(`left 3\n`, `left 7\n`) // what wakes the core, of each, and one of the program's own
 		if name == "late" {
 			left = `left \d+\n`
 		}

@@ -80,6 +80,13 @@ mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
     return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
 }
 
+/* What mmap() is to who is made for large files. */
+void *
+mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
+{
+    return mmap(at, size, protection, flags, fd, (off_t)offset);
+}
+
 int
 mprotect(void *at, size_t size, int protection)
 {

@@ -109,7 +109,8 @@ help:
 #: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves; ONLY=Zeek: those so named
 #: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
 #: make openssh-deb   the same as Debian packages
-#: make test-openssh  runs that sshd with real clients, as root
+#: make test-openssh  runs that sshd with real clients, as root; RUN=TestKeys: those tests
+#:                 RELEASE=trixie with any of these: for Debian 13, in a root folder if the machine has another
 #: make pam        a module of PAM that reports logins, see examples/pam
 #: make test-pam   runs saslauthd with that module, as root
 #: make load       two thousand sensors and a million events through one collector, a restart under them, and ten thousand idle peers
@@ -293,7 +294,9 @@ test-deb: deb
 
 # --- sshd with the sensor ---------------------------------------------------------------------
 
-OPENSSH := BUILD='$(OUT)' GO='$(GO)' examples/openssh/build.sh
+# RELEASE is the code name of another Debian than the machine's; RUN, a pattern of tests.
+RELEASE ?=
+OPENSSH := BUILD='$(OUT)' GO='$(GO)' RELEASE='$(RELEASE)' RUN='$(RUN)' examples/openssh/build.sh
 
 .PHONY: openssh-deps
 openssh-deps:
@@ -310,7 +313,7 @@ openssh-deb: front
 # As root, since privilege separation needs that.
 .PHONY: test-openssh
 test-openssh: openssh
-	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/test/sshdtest
+	$(OPENSSH) test
 
 # --- A real Zeek ------------------------------------------------------------------------------
 

@@ -16,13 +16,11 @@
 #include "log.h"
 #include "packet.h"
 #include "sensor-msg.h"
-#include "sensor.h"
 
 #include <pwd.h>
 #include <string.h>
 
 /* Of monitor_wrap.h, which wants half of OpenSSH. */
-extern int use_privsep;
 int mm_is_monitor(void);
 
 extern Authctxt *the_authctxt;
@@ -37,7 +35,6 @@ void linux_audit_run_command(const char *);
 void
 audit_connection_from(const char *host, int port)
 {
-    sensor_leave();
     sensor_open(ssh_packet_get_connection_in(the_active_state));
     linux_audit_connection_from(host, port);
 }
@@ -65,7 +62,7 @@ tell_event(ssh_audit_event_t event)
     const Authctxt *who = the_authctxt;
     int has_failed = 0;
 
-    if (use_privsep && !mm_is_monitor() && event != SSH_AUTH_SUCCESS)
+    if (!mm_is_monitor() && event != SSH_AUTH_SUCCESS)
         return;
     switch (event) {
     case SSH_AUTH_SUCCESS:

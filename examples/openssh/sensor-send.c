@@ -151,6 +151,14 @@ sensor_open(int sock)
     sensor_tell(&m, NULL, 0, NULL, 0);
 }
 
+void
+sensor_close(void)
+{
+    if (sensor >= 0)
+        close(sensor);
+    sensor = -1;
+}
+
 /* --- What the changed lines call ------------------------------------------------------------ */
 
 void

@@ -29,15 +29,14 @@
 /* Higher descriptors sshd does not have. */
 #define FDS_MAX 65536
 
-void destroy_sensitive_data(void);
-
 static struct {
     int fd; /* to the sensor */
     struct sockaddr_un addr;
     struct sensor_settings set;
     long long number, start; /* of the last connection; of sshd */
     time_t started;
-    const int *socks; /* that sshd listens on */
+    void (*forget_keys)(void); /* of the host */
+    const int *socks;          /* that sshd listens on */
     int num_socks;
     pid_t listener;
 } s = {.fd = -1};
@@ -124,7 +123,7 @@ become_sensor(int listener, int incoming)
 {
     setproctitle("%s", "[sensor]");
     setsid();
-    destroy_sensitive_data();
+    s.forget_keys();
     platform_post_fork_child();
     give_up_descriptors(listener, incoming);
     sensor_report(&s.set, listener, incoming, s.start);
@@ -158,9 +157,10 @@ start(void)
 }
 
 void
-sensor_start(void)
+sensor_start(void (*forget_keys)(void))
 {
     s.listener = getpid();
+    s.forget_keys = forget_keys;
     resume();
     unsetenv(SENSOR_ENV);
     sensor_configure(&s.set);

@@ -8,12 +8,15 @@
 #include <stddef.h>
 
 /* In the listener, which has the sensor as a child. */
-void sensor_start(void);
+void sensor_start(void (*forget_keys)(void)); /* called in the sensor */
 void sensor_listening(const int *socks, int n);
 void sensor_coming(void); /* a process for a connection is about to be forked */
 void sensor_leave(void);  /* called in such a process */
 void sensor_restart(void);
 void sensor_exit(void);
+
+/* In what becomes the sandboxed process: it cannot send anything any more. */
+void sensor_close(void);
 
 /* In the monitor. The first is safe in a signal handler. */
 void sensor_timeout(void);

@@ -30,10 +30,14 @@ func (s *source) lines(name string) ([]string, error) {
 	return lines, nil
 }
 
-// apply does all edits, or says of each that does not fit what it looked for.
-func (s *source) apply(edits []edit) error {
+// apply does all edits for a version, or says of each that does not fit what it
+// looked for.
+func (s *source) apply(edits []edit, v version) error {
 	var errs []error
 	for _, e := range edits {
+		if !e.versions.has(v) {
+			continue
+		}
 		if err := s.edit(e); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.file, err))
 		}
@@ -123,17 +127,4 @@ func (s *source) write() error {
 		}
 	}
 	return nil
-}
-
-// version returns what version.h calls this OpenSSH.
-func (s *source) version() string {
-	b, err := os.ReadFile(filepath.Join(s.dir, "version.h"))
-	if err != nil {
-		return "an unknown OpenSSH"
-	}
-	m := regexp.MustCompile(`OpenSSH_[0-9.]+`).Find(b)
-	if m == nil {
-		return "an unknown OpenSSH"
-	}
-	return string(m)
 }

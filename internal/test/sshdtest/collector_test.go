@@ -87,9 +87,11 @@ func (c *collector) start(t *testing.T, addr string) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(log)
-	require.True(t, lines.Scan())
-	found := regexp.MustCompile(`listening on (\S+)`).FindStringSubmatch(lines.Text())
-	require.NotNil(t, found, lines.Text())
+	var found []string
+	for found == nil {
+		require.True(t, lines.Scan(), "the collector does not listen")
+		found = regexp.MustCompile(`listening on (\S+)`).FindStringSubmatch(lines.Text())
+	}
 	c.addr = found[1]
 	go func() {
 		for lines.Scan() {

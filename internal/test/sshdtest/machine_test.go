@@ -13,13 +13,15 @@ import (
 // machine is what the tests need on the machine, made once: a user with a
 // password and keys, the privilege separation user, a service of PAM.
 type machine struct {
-	build string // the folder of "make"
-	dir   string // everybody may pass
-	sshd  string // a copy of sshd under a name of ours, after which PAM's service is called
-	name  string // of the user
-	uid   string
-	gid   string
-	undo  []func() error
+	build   string  // the folder of "make"
+	openssh string  // and of "make openssh"
+	dir     string  // everybody may pass
+	ours    program // with the sensor
+	stock   program // as Debian ships it
+	name    string  // of the user
+	uid     string
+	gid     string
+	undo    []func() error
 }
 
 const password = "correct horse battery"
@@ -31,8 +33,8 @@ func TestMain(t *testing.M) {
 }
 
 func run(t *testing.M) (code int) {
-	m.build = os.Getenv("ROMANESCO_OPENSSH")
-	if m.build == "" {
+	m.build, m.openssh = os.Getenv("ROMANESCO_BUILD"), os.Getenv("ROMANESCO_OPENSSH")
+	if m.openssh == "" {
 		fmt.Println("ROMANESCO_OPENSSH does not say where the built sshd is: use make test-openssh")
 		return 0
 	}
@@ -61,7 +63,7 @@ func (m *machine) make() error {
 	if err := os.Chmod(m.dir, 0o755); err != nil {
 		return err
 	}
-	for _, f := range []func() error{m.makePrivsep, m.makeUser, m.makeKeys, m.makeProgram} {
+	for _, f := range []func() error{m.makePrivsep, m.makeUser, m.makeKeys, m.makeService, m.findPrograms} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -139,16 +141,6 @@ func (m *machine) makeKeys() error {
 		}
 	}
 	return nil
-}
-
-func (m *machine) makeProgram() error {
-	m.sshd = filepath.Join(m.dir, "romanesco-sshd")
-	if err := command("cp", "--dereference", filepath.Join(m.build, "openssh", "sshd"), m.sshd); err != nil {
-		return err
-	}
-	service := "/etc/pam.d/romanesco-sshd"
-	m.later(func() error { return os.Remove(service) })
-	return os.WriteFile(service, []byte("auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n"), 0o644)
 }
 
 func command(name string, args ...string) error {

@@ -17,6 +17,7 @@ func TestChosenEvents(t *testing.T) {
 	s := startServer(t, c, settings{conf: "/sshd/events \"auth_*, conn_end exit\"\n/sshd/sid gateway"})
 	require.Equal(t, 0, s.status(s.ssh("good", target(), "true")))
 	require.Equal(t, 255, s.status(s.ssh("bad", target(), "true")))
+	eventually(t, func() bool { return s.count(isNamed("conn_end")) == 2 }, "the connections do not end")
 	s.quit()
 	eventually(t, func() bool { return s.count(isNamed("exit")) > 0 }, "no exit event")
 	events := s.take(func(got) bool { return true })

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -62,15 +60,7 @@ type timed struct {
 // servers starts an sshd for each kind of collector. The first is Debian's.
 func servers(t *testing.T) []timed {
 	t.Helper()
-	stock := filepath.Join(m.build, "openssh", "stock", "usr", "sbin", "sshd")
-	ours := m.sshd
-	if _, err := os.Stat(stock); err == nil {
-		m.sshd = filepath.Join(m.dir, "stock", filepath.Base(ours))
-		require.NoError(t, os.Mkdir(filepath.Dir(m.sshd), 0o755))
-		require.NoError(t, command("cp", stock, m.sshd))
-	}
-	list := []timed{{startServer(t, nil, settings{}), "Debian's own"}}
-	m.sshd = ours
+	list := []timed{{startServer(t, nil, settings{stock: true}), "Debian's own"}}
 	add := func(kind, collector string) {
 		list = append(list, timed{startServer(t, nil, settings{collector: collector}), kind})
 	}

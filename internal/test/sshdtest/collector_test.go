@@ -98,7 +98,7 @@ func (c *collector) start(t *testing.T, addr string) {
 		}
 	}()
 	read := make(chan error, 1)
-	go func() { read <- c.read(bufio.NewScanner(out)) }()
+	go func() { read <- c.read(bufio.NewScanner(out), t.Name()) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		require.NoError(t, <-read)
@@ -106,13 +106,14 @@ func (c *collector) start(t *testing.T, addr string) {
 	})
 }
 
-func (c *collector) read(lines *bufio.Scanner) error {
+func (c *collector) read(lines *bufio.Scanner, test string) error {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var e got
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return fmt.Errorf("%s: %w", lines.Text(), err)
 		}
+		m.coverage.add(e.short(), test)
 		c.mu.Lock()
 		c.events = append(c.events, e)
 		c.mu.Unlock()

@@ -1,6 +1,7 @@
 package sshdtest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,15 +14,16 @@ import (
 // machine is what the tests need on the machine, made once: a user with a
 // password and keys, the privilege separation user, a service of PAM.
 type machine struct {
-	build   string  // the folder of "make"
-	openssh string  // and of "make openssh"
-	dir     string  // everybody may pass
-	ours    program // with the sensor
-	stock   program // as Debian ships it
-	name    string  // of the user
-	uid     string
-	gid     string
-	undo    []func() error
+	build    string  // the folder of "make"
+	openssh  string  // and of "make openssh"
+	dir      string  // everybody may pass
+	ours     program // with the sensor
+	stock    program // as Debian ships it
+	name     string  // of the user
+	uid      string
+	gid      string
+	undo     []func() error
+	coverage coverage
 }
 
 const password = "correct horse battery"
@@ -48,7 +50,21 @@ func run(t *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, "preparing the machine:", err)
 		return 1
 	}
-	return t.Run()
+	return m.check(t.Run())
+}
+
+// check demands that the tests have met each event, if all of them were run.
+func (m *machine) check(code int) int {
+	missing, err := m.coverage.report()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "comparing with the documentation:", err)
+		return 1
+	}
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" && len(missing) > 0 {
+		fmt.Println("FAIL:", strings.Join(missing, "; "))
+		return 1
+	}
+	return code
 }
 
 func (m *machine) make() error {

@@ -1,12 +1,13 @@
 package sshdtest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// service is the name of PAM's service of the tests.
-const service = "romanesco-sshd"
+// service is the name of PAM's service of these tests.
+var service = fmt.Sprintf("romanesco-sshd-%d", os.Getpid())
 
 // program is an sshd. From OpenSSH 9.8 on it is several programs.
 type program struct {

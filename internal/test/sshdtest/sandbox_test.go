@@ -29,6 +29,11 @@ func TestSandbox(t *testing.T) {
 	eventually(t, func() bool { pids = s.sandboxed(); return len(pids) == 1 }, "no sandboxed process")
 	require.Zero(t, packetSockets(t, pids[0]))
 	require.Equal(t, 1, packetSockets(t, parents()[pids[0]]))
+	if s.isSplit() {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pids[0]))
+		require.NoError(t, err)
+		require.NotContains(t, string(environ), "SSHD_SENSOR")
+	}
 	require.NoError(t, nc.Close())
 	s.connection()
 }

@@ -33,6 +33,7 @@ type server struct {
 // settings are what tests change.
 type settings struct {
 	conf      string // lines of broccoli.conf, in section [sshd]
+	broccoli  string // all of broccoli.conf
 	sshd      string // lines of sshd_config
 	collector string // instead of the one that runs
 	stock     bool   // Debian's own sshd
@@ -67,6 +68,9 @@ func startServer(t *testing.T, c *collector, set settings) *server {
 	if c != nil {
 		text += fmt.Sprintf("/broccoli/use_ssl yes\n/broccoli/ca_cert %s\n/broccoli/host_cert %s\n", c.ca, c.sensor)
 	}
+	if set.broccoli != "" {
+		text = set.broccoli
+	}
 	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
 	for range 10 { // another may have taken the port meanwhile
 		s.port = freePort(t)
@@ -100,12 +104,14 @@ StrictModes no
 PasswordAuthentication yes
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-MaxStartups 200
 MaxAuthTries 6
 UseDNS no
 LogLevel VERBOSE
 Subsystem sftp ` + m.openssh + `/sftp-server
 `
+	if !strings.Contains(set.sshd, "MaxStartups") { // of which the last one counts
+		text += "MaxStartups 200\n"
+	}
 	if s.isSplit() { // which would keep out whoever fails as often as the tests do
 		text += "PerSourcePenalties no\n"
 	}
@@ -142,6 +148,16 @@ func (s *server) quit() {
 	for _, pid := range sensors {
 		eventually(s.t, func() bool { return !isSensor(pid) }, "sensor %d does not end", pid)
 	}
+}
+
+// abandon does the same with a collector that takes nothing, for which sensors
+// would wait a minute.
+func (s *server) abandon() {
+	s.t.Helper()
+	for _, pid := range s.sensors() {
+		require.NoError(s.t, syscall.Kill(pid, syscall.SIGTERM))
+	}
+	s.quit()
 }
 
 // stop ends sshd: it says so, once, and nothing is left over.

@@ -39,10 +39,7 @@ func TestLoginsPerSecond(t *testing.T) {
 	}
 	t.Log(report)
 	for _, k := range kinds {
-		for _, pid := range k.sensors() { // which would give the collector a minute to take what waits
-			require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))
-		}
-		k.quit()
+		k.abandon()
 	}
 }
 

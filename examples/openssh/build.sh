@@ -166,6 +166,7 @@ deb() {
 }
 
 run_tests() {
+    (cd "$here/instrument" && ROMANESCO_OPENSSH=$WORK "$WORK/edittest" -test.run TestDebian)
     cd "$project/internal/test/sshdtest"
     ROMANESCO_OPENSSH=$WORK ROMANESCO_BUILD=$BUILD "$WORK/sshdtest" -test.v -test.timeout 40m ${RUN:+-test.run "$RUN"}
 }
@@ -176,7 +177,10 @@ run_tests() {
 go_programs() {
     export CGO_ENABLED=0
     (cd "$here" && $GO build -o "$WORK/instrument" ./instrument)
-    [ "$1" != test ] || (cd "$project" && $GO test -c -o "$WORK/sshdtest" ./internal/test/sshdtest)
+    [ "$1" != test ] || {
+        (cd "$here" && $GO test -c -o "$WORK/edittest" ./instrument)
+        (cd "$project" && $GO test -c -o "$WORK/sshdtest" ./internal/test/sshdtest)
+    }
     unset CGO_ENABLED
 }
 

@@ -74,7 +74,7 @@ scp -F $F server:work/a c; cat c
 scp -F $F server:work/none c
 printf 'cd work\nput b\nls -1\nget b d\nrename b e\nrm none\n' | sftp -F $F -b - server; cmp b d
 rsync -ai a b server:work/rsync/
-rsync -ai server:work/none .
+rsync -ai server:work/rsync/ back
 git init -q -b main repo; cd repo; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one
 cd repo; git remote add origin server:work/git; git push origin main; git fetch origin
 cd repo; ssh -F $F server 'cd work/git; git branch other main'; git fetch origin

@@ -62,7 +62,8 @@ func servers(t *testing.T) []timed {
 		list = append(list, timed{startServer(t, nil, settings{collector: collector}), kind})
 	}
 	add("no collector configured", "")
-	list = append(list, timed{startServer(t, newCollector(t), settings{}), "collector up, over TLS"})
+	list = append(list, timed{startServer(t, newCollector(t), settings{}), "collector up, over TLS"},
+		timed{startServer(t, newCollector(t), settings{conf: "/sshd/data yes"}), "the same, with data"})
 	add("collector refuses", "127.0.0.1:"+freePort(t))
 	add("collector drops packets", blackHole(t))
 	add("collector accepts, says nothing", behave(t, func(net.Conn) {}))

@@ -77,7 +77,7 @@ fetch() {
 # Unpacks and edits, again if the edits are others now.
 unpack() {
     dsc=$(ls "$WORK"/openssh_*.dsc)
-    state=$(cat "$dsc" "$here"/instrument/*.go | sha256sum)
+    state=$(cat "$dsc" "$WORK/instrument" | sha256sum)
     [ "$(cat "$WORK/state" 2>/dev/null)" = "$state" ] && return
     rm -rf "$WORK/source" "$WORK/state"
     dpkg-source --no-check -x "$dsc" "$WORK/source" >"$WORK/unpack.log"
@@ -176,7 +176,7 @@ run_tests() {
 # What is made by Go, which a root folder does not have.
 go_programs() {
     export CGO_ENABLED=0
-    (cd "$here" && $GO build -o "$WORK/instrument" ./instrument)
+    (cd "$here" && $GO build -buildvcs=false -o "$WORK/instrument" ./instrument)
     [ "$1" != test ] || {
         (cd "$here" && $GO test -c -o "$WORK/edittest" ./instrument)
         (cd "$project" && $GO test -c -o "$WORK/sshdtest" ./internal/test/sshdtest)

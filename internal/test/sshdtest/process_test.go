@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -46,6 +47,22 @@ func (s *server) sensors() (pids []int) {
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+// cpu returns the time that sshd, all its processes that have ended, and its
+// sensors have run.
+func (s *server) cpu() time.Duration {
+	const user, childrensSystem, tick = 11, 14, 10 * time.Millisecond // after the state
+	ticks := 0
+	for _, pid := range append(s.sensors(), s.pid()) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		for _, field := range fields[user : childrensSystem+1] {
+			n, _ := strconv.Atoi(field)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * tick
 }
 
 // sandboxed returns the processes below this sshd that are without privileges,

@@ -24,18 +24,24 @@ func TestLoginsPerSecond(t *testing.T) {
 	const rounds, logins = 15, 8
 	kinds := servers(t)
 	times := make([][]time.Duration, len(kinds))
+	began := make([]time.Duration, len(kinds))
+	for i, k := range kinds {
+		began[i] = k.cpu()
+	}
 	for range rounds {
 		for i, k := range kinds { // in turn, so that all have the same of what else goes on
 			times[i] = append(times[i], k.logins(logins))
 		}
 	}
-	report := fmt.Sprintf("%d rounds of %d logins, 4 at a time; medians\n%-34s %12s %8s\n", rounds, logins, "sshd", "logins/s", "ratio")
+	report := fmt.Sprintf("%d rounds of %d logins, 4 at a time; medians, and sshd's CPU for each, its sensor included\n%-34s %12s %8s %8s\n",
+		rounds, logins, "sshd", "logins/s", "ratio", "CPU")
 	for i, k := range kinds {
 		ratios := make([]float64, rounds)
 		for r := range ratios {
 			ratios[r] = times[0][r].Seconds() / times[i][r].Seconds()
 		}
-		report += fmt.Sprintf("%-34s %12.1f %8.2f\n", k.kind, logins/median(times[i]).Seconds(), median(ratios))
+		ms := float64((k.cpu() - began[i]).Milliseconds()) / (rounds * logins)
+		report += fmt.Sprintf("%-34s %12.1f %8.2f %5.1f ms\n", k.kind, logins/median(times[i]).Seconds(), median(ratios), ms)
 	}
 	t.Log(report)
 	for _, k := range kinds {

@@ -54,10 +54,35 @@ func edits() []edit {
 		{"channels.c", "channel_input_data", `^\tc->local_window -= win_len;`, after,
 			`sensor_typed(c->self, data, data_len, c->isatty ? c->wfd : -1);`},
 
+		// Authentication, clients and forwardings in detail.
+		{"sshd.c", "drop_connection", `\bladdr = get_local_ipaddr\(sock\);`, before, `sensor_drop(sock, "MaxStartups");`},
+		{"auth.c", "", header, after, `#include "sensor.h"`},
+		{"auth.c", "auth_log", `\bif \(\(extra = format_method_key\(authctxt\)\) == NULL\)`, before,
+			`sensor_auth(ssh, authenticated || partial, method, submethod);`},
+		{"monitor.c", "mm_get_keystate", `\bdebug3_f\("GOT new keys"\);`, before, `sensor_kex(child_state);`},
+		{"serverloop.c", "", header, after, `#include "sensor.h"`},
+		{"serverloop.c", "server_request_direct_tcpip", `\bfree\(originator\);`, before,
+			"sensor_requested(\"tcp\", \"local\", target, target_port,\n\t    c != NULL || *reason != SSH2_OPEN_ADMINISTRATIVELY_PROHIBITED);"},
+		{"serverloop.c", "server_request_direct_streamlocal", `\bc = channel_connect_to_path\(`, before,
+			`sensor_requested("streamlocal", "local", target, 0, 1);`},
+		{"serverloop.c", "server_request_direct_streamlocal", `\blogit\("refused streamlocal port forward: "`, before,
+			`sensor_requested("streamlocal", "local", target, 0, 0);`},
+		{"serverloop.c", "server_request_tun", `\bssh_packet_send_debug\(ssh, "Server has rejected tunnel device "`, before,
+			`sensor_requested("tun", "local", mode == SSH_TUNMODE_ETHERNET ? "ethernet" : "point-to-point", 0, 0);`},
+		{"serverloop.c", "server_request_tun", `^\tif \(c == NULL\)$`, before,
+			`sensor_requested("tun", "local", mode == SSH_TUNMODE_ETHERNET ? "ethernet" : "point-to-point", 0, c != NULL);`},
+		{"serverloop.c", "server_input_global_request", `^\tif \(want_reply\) \{$`, before,
+			`sensor_requested_globally(rtype, fwd.listen_host, fwd.listen_path, port, success);`},
+		{"session.c", "session_x11_req", `^\treturn success;$`, before, `sensor_requested("x11", "remote", s->display, 0, success);`},
+		{"session.c", "session_auth_agent_req", `\bdebug_f\("agent forwarding disabled"\);`, before,
+			`sensor_requested("agent", "remote", NULL, 0, 0);`},
+		{"session.c", "session_auth_agent_req", `^\t\tcalled = 1;$`, after, `sensor_requested("agent", "remote", NULL, 0, 1);`},
+		{"session.c", "do_exec", `^\toriginal_command = NULL;$`, before, `sensor_process(s->chanid, (long)s->pid, s->ttyfd != -1);`},
+
 		// What is built. GNU make is what Debian has.
 		{"Makefile.in", "", `^SSHDLIBS=.*`, instead, "$0 $$(BROCCOLI_LIBS)"},
-		{"Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 audit-broccoli.o sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o"},
-		{"Makefile.in", "", `\bchannels\.o\b`, instead, "$0 sensor-send.o"},
+		{"Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 audit-broccoli.o sensor-auth.o sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o"},
+		{"Makefile.in", "", `\bchannels\.o\b`, instead, "$0 sensor-send.o sensor-data.o sensor-sample.o sensor-sftp.o sensor-text.o"},
 		{"Makefile.in", "", `^\.c\.o:$`, before, makefile},
 	}
 }

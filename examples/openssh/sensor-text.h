@@ -1,0 +1,26 @@
+/*
+ * Which bytes are text, and how those that are none are written.
+ */
+#ifndef SENSOR_TEXT_H
+#define SENSOR_TEXT_H
+
+#include <stddef.h>
+
+/* What sensor_escape() makes of a byte, at most. */
+#define SENSOR_ESCAPED 5
+
+/* How many of the bytes are no text: neither printable ASCII, UTF-8, nor a control
+ * character that terminals show something for (BEL to CR, ESC, DEL). */
+size_t sensor_binary(const char *text, size_t len);
+
+/* How many bytes at the end begin a character that is not whole. */
+size_t sensor_partial(const char *text, size_t len);
+
+/*
+ * Writes each byte that is no text as U+FFFD and two hexadecimal digits, and
+ * returns the length. U+FFFD itself counts as no text, so that it stands in what
+ * is written for nothing else.
+ */
+size_t sensor_escape(const char *text, size_t len, char *escaped);
+
+#endif

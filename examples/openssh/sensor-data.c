@@ -205,6 +205,15 @@ sensor_data_end(int chan)
 }
 
 void
+sensor_done(void)
+{
+    int chan;
+
+    for (chan = 0; chan < SENSOR_CHANNELS_MAX; chan++)
+        sensor_data_end(chan);
+}
+
+void
 sensor_sent(int chan, int is_stderr, const void *data, size_t len)
 {
     struct session *s = session_of(chan);

@@ -15,8 +15,8 @@
 /* An event besides its texts, about, as long as it waits. */
 #define EVENT_BYTES 256
 #define HEARTBEAT_SECONDS 60
-/* Half of what the library keeps for the collector, which lines may take. */
-#define LINES_BYTES (512 << 10)
+/* Three quarters of what the library keeps for the collector, which lines may take. */
+#define LINES_BYTES (768 << 10)
 
 /*
  * The arguments after ts and sid, a letter each: c the connection, h the
@@ -290,7 +290,7 @@ sensor_has_room_for_lines(const struct sensor_sender *to)
     uint64_t waiting = (uint64_t)bro_event_queue_length(to->conn);
     uint64_t mean = to->events > 0 ? to->bytes / to->events : 0;
 
-    return waiting < (uint64_t)bro_event_queue_length_max(to->conn) / 2 &&
+    return waiting < (uint64_t)bro_event_queue_length_max(to->conn) * 3 / 4 &&
            waiting * mean < LINES_BYTES;
 }
 

@@ -325,7 +325,7 @@ tell_of_itself(void)
         return;
     tell_heartbeat();
     tell_lost();
-    s.tally->waiting = (uint64_t)bro_event_queue_length(s.to.conn);
+    s.tally->waiting = s.is_up ? 0 : (uint64_t)bro_event_queue_length(s.to.conn);
 }
 
 /* --- The collector -------------------------------------------------------------------------- */

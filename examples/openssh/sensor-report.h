@@ -24,7 +24,7 @@ struct sensor_settings {
 /* What the listener knows of the sensor when that has died. */
 struct sensor_tally {
     uint64_t ended;   /* connections */
-    uint64_t waiting; /* events that the collector has not taken */
+    uint64_t waiting; /* events that no collector is there to take */
 };
 
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+static const char mark[] = "\xe2\x90\x9b"; /* U+241B */
 
 /* The bytes that a character has which begins so, 0 if none does. */
 static size_t
@@ -47,7 +47,7 @@ character(const unsigned char *p, size_t left)
         if (p[i] < 0x80 || p[i] > 0xbf)
             return 0;
     }
-    return len == 3 && memcmp(p, replacement, 3) == 0 ? 0 : len;
+    return len == 3 && memcmp(p, mark, 3) == 0 ? 0 : len;
 }
 
 size_t
@@ -92,16 +92,21 @@ sensor_escape(const char *text, size_t len, char *escaped)
     const unsigned char *p = (const unsigned char *)text, *end = p + len;
     char *to = escaped;
 
+    if (sensor_binary(text, len) == 0) {
+        memcpy(escaped, text, len);
+        return len;
+    }
     while (p < end) {
         size_t n = character(p, (size_t)(end - p));
+        int shows = n > 1 || *p == '\t' || (*p >= 0x20 && *p < 0x7f);
 
-        if (n > 0) {
+        if (n > 0 && shows) {
             memcpy(to, p, n);
             to += n;
             p += n;
             continue;
         }
-        memcpy(to, replacement, 3);
+        memcpy(to, mark, 3);
         to[3] = digits[*p >> 4];
         to[4] = digits[*p & 15];
         to += SENSOR_ESCAPED;

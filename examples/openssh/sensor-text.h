@@ -17,9 +17,11 @@ size_t sensor_binary(const char *text, size_t len);
 size_t sensor_partial(const char *text, size_t len);
 
 /*
- * Writes each byte that is no text as U+FFFD and two hexadecimal digits, and
- * returns the length. U+FFFD itself counts as no text, so that it stands in what
- * is written for nothing else.
+ * Returns the length of what it writes: text as it is. Where anything is no text,
+ * each such byte, and each control character but TAB, becomes U+241B and two
+ * hexadecimal digits. U+241B itself counts as no text, so that it stands in what
+ * is written for nothing else; it is one that Zeek and the collector write as it
+ * is.
  */
 size_t sensor_escape(const char *text, size_t len, char *escaped);
 

@@ -33,6 +33,8 @@ void sensor_session(int chan, int is_subsystem, const char *request, const char 
 void sensor_exited(int chan, int status);
 void sensor_forward(int chan, int sock, int to_host);
 void sensor_cleanup(int chan);
+/* The process is about to end, maybe without sensor_cleanup(). */
+void sensor_done(void);
 /* What runs for a session. */
 void sensor_process(int chan, long pid, int has_tty);
 /* A forwarding that the client asks for. */

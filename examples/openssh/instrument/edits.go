@@ -78,6 +78,7 @@ func edits() []edit {
 			`sensor_requested("agent", "remote", NULL, 0, 0);`},
 		{"session.c", "session_auth_agent_req", `^\t\tcalled = 1;$`, after, `sensor_requested("agent", "remote", NULL, 0, 1);`},
 		{"session.c", "do_exec", `^\toriginal_command = NULL;$`, before, `sensor_process(s->chanid, (long)s->pid, s->ttyfd != -1);`},
+		{"session.c", "do_cleanup", `^\tcalled = 1;$`, after, `sensor_done();`},
 
 		// What is built. GNU make is what Debian has.
 		{"Makefile.in", "", `^SSHDLIBS=.*`, instead, "$0 $$(BROCCOLI_LIBS)"},

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -153,7 +154,11 @@ func (c *collector) detailsNow(cid int, short string) (found []got) {
 func (g got) values(names string) string {
 	var list []string
 	for _, name := range strings.Fields(names) {
-		list = append(list, fmt.Sprint(g.Args[name]))
+		if n, isNumber := g.Args[name].(float64); isNumber {
+			list = append(list, strconv.FormatFloat(n, 'f', -1, 64))
+		} else {
+			list = append(list, fmt.Sprint(g.Args[name]))
+		}
 	}
 	return strings.Join(list, " ")
 }

@@ -86,11 +86,10 @@ func freePort(t *testing.T) string {
 
 func (s *server) start(dir, broccoli, more string) bool {
 	conf := filepath.Join(dir, "sshd_config")
-	text := more + `
-ListenAddress 127.0.0.1:` + s.port + `
-HostKey ` + m.dir + `/host
-PidFile ` + dir + `/pid
-AuthorizedKeysFile ` + m.dir + `/authorized
+	text := more + "\n" + without(`ListenAddress 127.0.0.1:`+s.port+`
+HostKey `+m.dir+`/host
+PidFile `+dir+`/pid
+AuthorizedKeysFile `+m.dir+`/authorized
 UsePAM yes
 StrictModes no
 PasswordAuthentication yes
@@ -100,8 +99,8 @@ MaxStartups 200
 MaxAuthTries 6
 UseDNS no
 LogLevel VERBOSE
-Subsystem sftp ` + m.build + `/openssh/sftp-server
-`
+Subsystem sftp `+m.build+`/openssh/sftp-server
+`, more)
 	require.NoError(s.t, os.WriteFile(conf, []byte(text), 0o600))
 	s.cmd = exec.Command(m.sshd, "-D", "-f", conf, "-E", s.log)
 	s.cmd.Env = append(os.Environ(), "BROCCOLI_CONFIG_FILE="+broccoli, "LD_LIBRARY_PATH="+m.build+"/lib")
@@ -119,6 +118,22 @@ Subsystem sftp ` + m.build + `/openssh/sftp-server
 		}
 	}
 	return false
+}
+
+// without leaves out lines of a configuration whose keywords another one has.
+func without(conf, other string) string {
+	has := map[string]bool{}
+	for line := range strings.Lines(other) {
+		word, _, _ := strings.Cut(line, " ")
+		has[word] = true
+	}
+	var rest strings.Builder
+	for line := range strings.Lines(conf) {
+		if word, _, _ := strings.Cut(line, " "); !has[word] {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }

@@ -266,6 +266,7 @@ hear_listener(void)
         case SENSOR_REVIVED:
             sensor_send(&s.to, SENSOR_REVIVED, 0, &packet.m, packet.bytes + sizeof packet.m);
             sensor_lose(&s.to, (unsigned long long)packet.m.num[1]);
+            s.told += (unsigned long long)packet.m.num[1]; /* the log has told of the end */
             break;
         case SENSOR_END: /* the restart has come to nothing */
             s.restarts = 0;

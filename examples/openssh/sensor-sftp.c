@@ -380,13 +380,15 @@ take_request(struct sensor_sftp *s, uint32_t id)
 static void
 answer(struct sensor_sftp *s, unsigned char type, struct reader *r)
 {
-    struct request *q = take_request(s, get_u32(r));
-    uint32_t status = 0;
+    uint32_t id = get_u32(r), status = 0;
+    struct request *q = r->is_bad ? NULL : take_request(s, id);
 
     if (!q)
         return;
     if (type == FXP_STATUS)
         status = get_u32(r);
+    if (r->is_bad)
+        status = SENSOR_SFTP_UNANSWERED;
     if (type == FXP_DATA && q->type == FXP_READ && q->handle) {
         uint32_t len = get_u32(r);
 

@@ -54,7 +54,8 @@ tell_success(const struct passwd *pw, const char *user)
     sensor_tell(&m, user, strlen(user), NULL, 0);
 }
 
-/* At the end of a connection without a login; who is a user of whom nothing but the name is known. */
+/* At the end of a connection without a login; who is a user of whom nothing but the name is known.
+ */
 static void
 tell_stranger(const Authctxt *who)
 {

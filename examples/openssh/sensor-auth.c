@@ -152,11 +152,10 @@ get_ciphers(struct sshbuf *state, struct ciphers *c)
     struct sshbuf *b = NULL;
     int r;
 
-    if ((r = sshbuf_froms(state, &b)) != 0 ||
-        (r = sshbuf_get_cstring(b, &c->cipher, NULL)) != 0 || (r = sshbuf_get_u32(b, NULL)) != 0 ||
-        (r = sshbuf_get_u32(b, NULL)) != 0 || (r = sshbuf_skip_string(b)) != 0 ||
-        (r = sshbuf_skip_string(b)) != 0 || (r = get_mac(b, c)) != 0 ||
-        (r = sshbuf_get_u32(b, NULL)) != 0)
+    if ((r = sshbuf_froms(state, &b)) != 0 || (r = sshbuf_get_cstring(b, &c->cipher, NULL)) != 0 ||
+        (r = sshbuf_get_u32(b, NULL)) != 0 || (r = sshbuf_get_u32(b, NULL)) != 0 ||
+        (r = sshbuf_skip_string(b)) != 0 || (r = sshbuf_skip_string(b)) != 0 ||
+        (r = get_mac(b, c)) != 0 || (r = sshbuf_get_u32(b, NULL)) != 0)
         goto out;
     r = sshbuf_get_cstring(b, &c->compression, NULL);
 out:
@@ -172,7 +171,8 @@ free_ciphers(struct ciphers *c)
     free(c->compression);
 }
 
-/* Reads what kex_to_blob() and newkeys_to_blob() have written; the process that did is not trusted. */
+/* Reads what kex_to_blob() and newkeys_to_blob() have written; the process that did is not trusted.
+ */
 static int
 tell_state(struct sshbuf *b)
 {
@@ -220,7 +220,7 @@ sensor_kex(const struct sshbuf *state)
 static struct salt {
     size_t len;
     unsigned char bytes[SENSOR_SALT_MAX];
-} *salt;
+} * salt;
 
 static size_t
 read_salt(const char *hex, unsigned char *bytes)

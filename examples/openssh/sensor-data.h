@@ -13,8 +13,8 @@ void sensor_data_end(int chan);
 
 /* --- What is told of a stream --------------------------------------------------------------- */
 
-#define SENSOR_WINDOW 4096     /* bytes that are judged together */
-#define SENSOR_BINARY_TENTHS 3 /* of a window; with more it is binary */
+#define SENSOR_WINDOW 4096                /* bytes that are judged together */
+#define SENSOR_BINARY_TENTHS 3            /* of a window; with more it is binary */
 #define SENSOR_SAMPLE (4 * SENSOR_WINDOW) /* that is told of a stream that is binary */
 
 struct sensor_sample {

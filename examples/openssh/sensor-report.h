@@ -27,7 +27,6 @@ struct sensor_tally {
     uint64_t waiting; /* events that no collector is there to take */
 };
 
-
 /* Reads the settings anew in a process that has not read any. */
 void sensor_configure(struct sensor_settings *set);
 

@@ -265,9 +265,8 @@ find_operation(unsigned char type, const unsigned char *name, size_t len)
     const struct operation *o = operations, *end = o + sizeof operations / sizeof *o;
 
     for (; o < end; o++) {
-        if (o->type == type &&
-            (!o->extension ||
-             (name && strlen(o->extension) == len && memcmp(name, o->extension, len) == 0)))
+        if (o->type == type && (!o->extension || (name && strlen(o->extension) == len &&
+                                                  memcmp(name, o->extension, len) == 0)))
             return o;
     }
     return NULL;
@@ -499,7 +498,8 @@ sensor_sftp_end(struct sensor_sftp *s)
         free_request(q);
     }
     while ((h = s->handles)) {
-        struct sensor_sftp_op op = {.op = "close", .path = h->path, .status = SENSOR_SFTP_UNANSWERED};
+        struct sensor_sftp_op op = {
+            .op = "close", .path = h->path, .status = SENSOR_SFTP_UNANSWERED};
 
         op.bytes_read = h->bytes_read;
         op.bytes_written = h->bytes_written;

@@ -152,8 +152,8 @@ become_sensor(int listener, int incoming)
 static struct sensor_tally *
 make_tally(void)
 {
-    void *page = mmap(NULL, sizeof *s.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                      -1, 0);
+    void *page =
+        mmap(NULL, sizeof *s.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     return page == MAP_FAILED ? NULL : page;
 }

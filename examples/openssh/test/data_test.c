@@ -31,8 +31,8 @@ test_text(void)
     CHECK(escapes("a\0b\x1b\t", 5, "a" MARK "00b" MARK "1b\t"));
     CHECK(escapes(MARK, 3, MARK "e2" MARK "90" MARK "9b"));
     CHECK(escapes("\xc3", 1, MARK "c3"));
-    CHECK(escapes("\xe0\x80\x80", 3, MARK "e0" MARK "80" MARK "80"));      /* overlong */
-    CHECK(escapes("\xed\xa0\x80", 3, MARK "ed" MARK "a0" MARK "80"));      /* a surrogate */
+    CHECK(escapes("\xe0\x80\x80", 3, MARK "e0" MARK "80" MARK "80")); /* overlong */
+    CHECK(escapes("\xed\xa0\x80", 3, MARK "ed" MARK "a0" MARK "80")); /* a surrogate */
     CHECK(escapes("\xf4\x90\x80\x80", 4, MARK "f4" MARK "90" MARK "80" MARK "80"));
     CHECK(escapes("\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80"));
     CHECK(sensor_partial("ab\xf0\x9f\x98", 5) == 3 && sensor_partial("ab\xc3", 3) == 1);
@@ -189,7 +189,7 @@ packet(unsigned char *to_, int type, const char *format, ...)
             text = __builtin_va_arg(args, const char *);
             n = strlen(text);
         } else {
-            n = (uint64_t)__builtin_va_arg(args, int);
+            n = (uint64_t) __builtin_va_arg(args, int);
         }
         size = *format == 'q' ? 8 : 4;
         for (i = size - 1; i >= 0; i--)
@@ -287,7 +287,8 @@ test_sftp(void)
     end("open /a - 0 0 0|close /a - 9 0 -1|");
 }
 
-/* Ways not to be seen: more requests than are kept, a server that says anything, one number for all. */
+/* Ways not to be seen: more requests than are kept, a server that says anything, one number for
+ * all. */
 static void
 test_sftp_hides(void)
 {
@@ -336,8 +337,10 @@ test_sftp_hides(void)
 static void
 test_sftp_anything(void)
 {
-    static const unsigned char types[] = {3, 4, 5, 6, 9, 10, 11, 13, 14, 18, 20, 101, 102, 103, 200};
+    static const unsigned char types[] = {3,  4,  5,  6,   9,   10,  11, 13,
+                                          14, 18, 20, 101, 102, 103, 200};
     static unsigned char data[30000];
+    unsigned long long all = 0;
     int round, i;
 
     for (round = 0; round < 300; round++) {
@@ -356,10 +359,10 @@ test_sftp_anything(void)
             data[4] = types[(size_t)random() % sizeof types];
             feed((int)(random() % 2), data, len);
         }
-        ops[0] = '\0';
         sensor_sftp_end(sftp);
+        all += told;
     }
-    CHECK(told > 0);
+    CHECK(all > 1000);
 }
 
 int

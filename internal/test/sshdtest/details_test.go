@@ -26,13 +26,13 @@ func fingerprint(t *testing.T, file string) string {
 	return strings.Fields(string(out))[1]
 }
 
-const authDetail = "user method submethod accepted key_type fingerprint cert_id cert_serial cert_ca"
+const detail = "user method submethod accepted key_type fingerprint cert_id cert_serial cert_ca"
 
 func (s *server) authDetails(cid int) (list []string) {
 	s.ended(cid)
 	s.take(func(g got) bool { return g.cid() == cid })
 	for _, e := range s.detailsNow(cid, "auth_detail") {
-		list = append(list, e.values(authDetail))
+		list = append(list, e.values(detail))
 	}
 	return list
 }

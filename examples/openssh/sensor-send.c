@@ -237,12 +237,27 @@ sensor_timeout(void)
     sensor_tell(&m, NULL, 0, NULL, 0);
 }
 
+/* One that is longer than a message comes in pieces. */
+static void
+tell_command(int chan, const char *command)
+{
+    struct sensor_msg m = {.kind = SENSOR_EXEC, .chan = (uint32_t)chan};
+    size_t left = strlen(command), n;
+
+    do {
+        n = left < SENSOR_TEXT_MAX ? left : SENSOR_TEXT_MAX;
+        sensor_tell(&m, command, n, NULL, 0);
+        command += n;
+        left -= n;
+    } while (left > 0);
+}
+
 void
 sensor_session(int chan, int is_subsystem, const char *request, const char *command)
 {
     tell_text(SENSOR_SESSION, chan, is_subsystem ? "subsystem" : request ? "exec" : "shell");
     if (command)
-        tell_text(SENSOR_EXEC, chan, command);
+        tell_command(chan, command);
     sensor_data_begin(chan, is_subsystem);
 }
 

@@ -59,6 +59,9 @@ func TestNul(t *testing.T) {
 func TestCarriageReturns(t *testing.T) {
 	s := newServer(t, settings{conf: "/sshd/data yes"})
 	require.Equal(t, []string{"tx one", "tx two", "tx three"}, s.piped("one\rtwo\rthree"))
+	lines := s.piped(strings.Repeat("\r", 100_000) + "after\r")
+	require.Equal(t, "tx after", lines[len(lines)-1])
+	require.Equal(t, []string{"0 tx empty 0 99936"}, s.cuts(s.cid))
 }
 
 // TestEmptyLines: the first ones are told, the others are counted, and what follows is told.
@@ -80,13 +83,14 @@ func TestLongLines(t *testing.T) {
 	require.Equal(t, []string{"tx " + x(4095), "tx \u00e9after"}, s.piped(x(4095)+"\u00e9after\n"))
 }
 
-// TestLongCommand: of 70,000 bytes the first 65,536 are told, and the session goes on.
+// TestLongCommand: one of 70,000 bytes is told whole, in two pieces.
 func TestLongCommand(t *testing.T) {
 	s := newServer(t, settings{conf: "/sshd/data yes"})
-	command := "echo short # " + strings.Repeat("x", 70_000)
+	command := "true " + strings.Repeat("x", 70_000) + "; echo short"
 	require.Equal(t, 0, s.status(s.ssh("good", target(), command)))
 	s.cid++
 	s.waitFor(s.cid, "exec 0 "+command[:65536])
+	s.waitFor(s.cid, "exec 0 "+command[65536:])
 	require.Equal(t, []string{"rx short"}, s.lines(s.cid))
 }
 

@@ -79,7 +79,7 @@ struct where {
 static int
 has_room(void *arg)
 {
-    return sensor_has_room_for_lines(((struct where *)arg)->to);
+    return sensor_has_spare_room(((struct where *)arg)->to);
 }
 
 static void
@@ -214,11 +214,17 @@ sensor_client_hear(struct sensor_sender *to, struct sensor_client *c, uid_t uid,
     case SENSOR_DATA_CUT:
         cut_data(to, c, m);
         return;
-    case SENSOR_SFTP:
     case SENSOR_PROCESS:
         if (!find(c, m->chan))
             return;
         break;
+    case SENSOR_SFTP:
+        if (!find(c, m->chan))
+            return;
+        /* Fall through. */
+    case SENSOR_FORWARD_REQUEST:
+        sensor_send_if_room(to, (enum sensor_kind)m->kind, c->cid, m, texts);
+        return;
     }
     sensor_send(to, (enum sensor_kind)m->kind, c->cid, m, texts);
 }

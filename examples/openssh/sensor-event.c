@@ -15,8 +15,9 @@
 /* An event besides its texts, about, as long as it waits. */
 #define EVENT_BYTES 256
 #define HEARTBEAT_SECONDS 60
-/* Three quarters of what the library keeps for the collector, which lines may take. */
-#define LINES_BYTES (768 << 10)
+/* Three quarters of what the library keeps for the collector: what is left over is for
+ * events that nobody can cause in any number. */
+#define SPARE_BYTES (768 << 10)
 
 /*
  * The arguments after ts and sid, a letter each: c the connection, h the
@@ -285,13 +286,13 @@ count(struct sensor_sender *to, const struct sensor_msg *m)
 }
 
 int
-sensor_has_room_for_lines(const struct sensor_sender *to)
+sensor_has_spare_room(const struct sensor_sender *to)
 {
     uint64_t waiting = (uint64_t)bro_event_queue_length(to->conn);
     uint64_t mean = to->events > 0 ? to->bytes / to->events : 0;
 
     return waiting < (uint64_t)bro_event_queue_length_max(to->conn) * 3 / 4 &&
-           waiting * mean < LINES_BYTES;
+           waiting * mean < SPARE_BYTES;
 }
 
 int
@@ -323,4 +324,14 @@ sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
     else
         sensor_lose(to, 1);
     return sent;
+}
+
+int
+sensor_send_if_room(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
+                    const struct sensor_msg *m, const char *texts)
+{
+    if (sensor_has_spare_room(to))
+        return sensor_send(to, kind, cid, m, texts);
+    sensor_lose(to, 1);
+    return 0;
 }

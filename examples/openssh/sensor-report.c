@@ -261,7 +261,8 @@ hear_listener(void)
             sensor_send(&s.to, SENSOR_RESTART, 0, &packet.m, "");
             break;
         case SENSOR_CONN_DROP:
-            sensor_send(&s.to, SENSOR_CONN_DROP, 0, &packet.m, packet.bytes + sizeof packet.m);
+            sensor_send_if_room(&s.to, SENSOR_CONN_DROP, 0, &packet.m,
+                                packet.bytes + sizeof packet.m);
             break;
         case SENSOR_REVIVED:
             sensor_send(&s.to, SENSOR_REVIVED, 0, &packet.m, packet.bytes + sizeof packet.m);
@@ -308,7 +309,7 @@ tell_lost(void)
     struct sensor_msg m = {.ts = bro_util_current_time()};
     unsigned long long lost = s.to.lost;
 
-    if (lost == s.reported || !sensor_has_room_for_lines(&s.to))
+    if (lost == s.reported || !sensor_has_spare_room(&s.to))
         return;
     m.num[0] = (int64_t)(lost - s.reported);
     m.num[1] = microseconds(s.to.lost_since);

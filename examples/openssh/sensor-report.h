@@ -51,11 +51,15 @@ void sensor_name(struct sensor_sender *to, long long start, unsigned port);
 /* FALSE when the event was lost. */
 int sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
                 const struct sensor_msg *m, const char *texts);
+/* The same for what has spare room only. */
+int sensor_send_if_room(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
+                        const struct sensor_msg *m, const char *texts);
 /* Counts events that were lost. */
 void sensor_lose(struct sensor_sender *to, unsigned long long number);
 
-/* Whether there is room for lines, which never take the place of other events. */
-int sensor_has_room_for_lines(const struct sensor_sender *to);
+/* Whether there is room for what anybody can cause in any number: lines,
+ * operations of sftp, drops. These never take the place of other events. */
+int sensor_has_spare_room(const struct sensor_sender *to);
 
 /* Lines of the data of channels. */
 struct sensor_lines;

@@ -27,7 +27,7 @@ static unsigned counts[SENSOR_KINDS];
 static int has_room = 1;
 
 int
-sensor_has_room_for_lines(const struct sensor_sender *sender)
+sensor_has_spare_room(const struct sensor_sender *sender)
 {
     return sender == &to && has_room;
 }
@@ -53,6 +53,13 @@ sensor_send(struct sensor_sender *sender, enum sensor_kind kind, uint64_t cid,
         snprintf(sent + len, sizeof sent - len, "%d:%llu/%u:%.*s ", (int)kind,
                  (unsigned long long)cid, m->chan, (int)(m->len[0] + m->len[1]), texts);
     return 1;
+}
+
+int
+sensor_send_if_room(struct sensor_sender *sender, enum sensor_kind kind, uint64_t cid,
+                    const struct sensor_msg *m, const char *texts)
+{
+    return has_room && sensor_send(sender, kind, cid, m, texts);
 }
 
 static struct sensor_client *
@@ -221,6 +228,8 @@ test_cuts(void)
 
     has_room = 0;
     sent[0] = '\0';
+    hear(c, USER, SENSOR_SFTP, 0, 0, "mkdir");
+    hear(c, USER, SENSOR_FORWARD_REQUEST, 0, 0, "tcp");
     hear(c, USER, SENSOR_RX, 0, SENSOR_STDOUT, "no room\nfor these\n");
     CHECK(!*sent);
     has_room = 1;

@@ -21,6 +21,7 @@ struct sensor_sample {
     size_t seen, binary; /* of the window that is not full */
     size_t sampled;      /* of binary windows, since the last one that was text */
     int is_cut;
+    unsigned unseen;       /* windows that are not judged */
     uint64_t bytes, lines; /* left out since that was told */
     size_t len;            /* of the line, while the stream is cut */
     char line[SENSOR_WINDOW + 1];

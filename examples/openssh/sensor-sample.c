@@ -12,6 +12,8 @@
 
 /* Of a line, in tenths, what may be binary if it is to be told of a stream that is cut. */
 #define LINE_TENTHS 1
+/* Windows of a stream that is cut which are not judged between two that are: it costs time. */
+#define UNSEEN 7
 
 static int
 is_text(size_t binary, size_t len, size_t tenths)
@@ -34,7 +36,7 @@ end_line(struct sensor_sample *s, int has_end, const struct sensor_sample_to *to
     size_t len = s->len;
 
     s->len = 0;
-    if (len > 0 && is_text(sensor_binary(s->line, len), len, LINE_TENTHS)) {
+    if (len > 0 && is_text(sensor_binary(s->line, len, len * LINE_TENTHS / 10), len, LINE_TENTHS)) {
         s->line[len] = '\n';
         to->pass(to->arg, s->line, len + 1);
         return;
@@ -56,20 +58,36 @@ end_cut(struct sensor_sample *s, const struct sensor_sample_to *to)
         to->pass(to->arg, s->line, len);
 }
 
+static size_t
+before_end(const char *data, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && data[n] != '\n' && data[n] != '\r')
+        n++;
+    return n;
+}
+
 /* Lines of a stream that is cut. */
 static void
 pick(struct sensor_sample *s, const char *data, size_t len, const struct sensor_sample_to *to)
 {
-    const char *end = data + len;
+    while (len > 0) {
+        size_t n = before_end(data, len), room = SENSOR_WINDOW - s->len;
 
-    for (; data < end; data++) {
-        if (*data == '\n' || *data == '\r') {
+        if (n > room)
+            n = room;
+        memcpy(s->line + s->len, data, n);
+        s->len += n;
+        data += n;
+        len -= n;
+        if (len > 0 && (*data == '\n' || *data == '\r')) {
             end_line(s, 1, to);
-            continue;
-        }
-        if (s->len == SENSOR_WINDOW)
+            data++;
+            len--;
+        } else if (len > 0) {
             end_line(s, 0, to);
-        s->line[s->len++] = *data;
+        }
     }
 }
 
@@ -80,6 +98,10 @@ judge(struct sensor_sample *s, const struct sensor_sample_to *to)
     int text = is_text(s->binary, s->seen, SENSOR_BINARY_TENTHS);
 
     s->seen = s->binary = 0;
+    if (s->unseen > 0) {
+        s->unseen--;
+        return;
+    }
     if (text) {
         s->sampled = 0;
         if (s->is_cut)
@@ -89,12 +111,16 @@ judge(struct sensor_sample *s, const struct sensor_sample_to *to)
         if (s->sampled >= SENSOR_SAMPLE)
             begin_cut(s, to);
     }
+    if (s->is_cut)
+        s->unseen = UNSEEN;
 }
 
 void
 sensor_sample_add(struct sensor_sample *s, const char *data, size_t len,
                   const struct sensor_sample_to *to)
 {
+    const size_t most = SENSOR_WINDOW * SENSOR_BINARY_TENTHS / 10;
+
     while (len > 0) {
         size_t n = SENSOR_WINDOW - s->seen;
 
@@ -104,7 +130,8 @@ sensor_sample_add(struct sensor_sample *s, const char *data, size_t len,
             pick(s, data, n, to);
         else
             to->pass(to->arg, data, n);
-        s->binary += sensor_binary(data, n);
+        if (s->unseen == 0 && s->binary <= most) /* or the window is binary already */
+            s->binary += sensor_binary(data, n, most);
         s->seen += n;
         if (s->seen == SENSOR_WINDOW)
             judge(s, to);

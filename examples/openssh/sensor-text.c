@@ -51,12 +51,12 @@ character(const unsigned char *p, size_t left)
 }
 
 size_t
-sensor_binary(const char *text, size_t len)
+sensor_binary(const char *text, size_t len, size_t most)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t binary = 0, n;
 
-    while (len > 0) {
+    while (len > 0 && binary <= most) {
         n = *p >= 0x20 && *p < 0x80 ? 1 : character(p, len);
         if (n == 0) {
             binary++;
@@ -92,7 +92,7 @@ sensor_escape(const char *text, size_t len, char *escaped)
     const unsigned char *p = (const unsigned char *)text, *end = p + len;
     char *to = escaped;
 
-    if (sensor_binary(text, len) == 0) {
+    if (sensor_binary(text, len, 0) == 0) {
         memcpy(escaped, text, len);
         return len;
     }

@@ -10,8 +10,9 @@
 #define SENSOR_ESCAPED 5
 
 /* How many of the bytes are no text: neither printable ASCII, UTF-8, nor a control
- * character that terminals show something for (BEL to CR, ESC, DEL). */
-size_t sensor_binary(const char *text, size_t len);
+ * character that terminals show something for (BEL to CR, ESC, DEL). It does not
+ * count much further than most. */
+size_t sensor_binary(const char *text, size_t len, size_t most);
 
 /* How many bytes at the end begin a character that is not whole. */
 size_t sensor_partial(const char *text, size_t len);

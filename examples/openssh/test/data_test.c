@@ -292,6 +292,7 @@ test_sftp(void)
 static void
 test_sftp_hides(void)
 {
+    static char text[20001];
     int i;
 
     begin();
@@ -326,6 +327,34 @@ test_sftp_hides(void)
     ANSWER(101, "u", 1);
     ANSWER(101, "");
     end("remove - - 0 0 -1|rename /one - 0 0 -1|remove - - 0 0 -1|");
+
+    /* Texts that are longer than what is kept. */
+    memset(text, 'x', sizeof text - 1);
+    begin();
+    ASK(18, "uss", 1, text, "/new");
+    ASK(3, "usuu", 2, text, 1, 0);
+    ANSWER(102, "us", 2, text); /* a handle, which is too long */
+    ASK(4, "us", 3, text);
+    ANSWER(101, "uuss", 3, 0, "", "");
+    sensor_sftp_end(sftp);
+    CHECK(told == 3 && strlen(ops) > 2 * 4096);
+
+    begin();
+    ASK(18, "uss", 1, text + 12000, text + 15000); /* whose second text is not kept whole */
+    sensor_sftp_end(sftp);
+    CHECK(strlen(ops) == strlen("rename   0 0 -1|") + 4096 + 9216 - 8013);
+
+    /* A handle that is closed while something is asked of it. */
+    begin();
+    ASK(3, "usuu", 1, "/a", 1, 0);
+    ANSWER(102, "us", 1, "h");
+    ASK(4, "us", 2, "h");
+    ASK(6, "usqs", 3, "h", 0, "late");
+    ASK(5, "usqu", 4, "h", 0, 9);
+    ANSWER(101, "uuss", 2, 0, "", "");
+    ANSWER(101, "uuss", 3, 0, "", "");
+    ANSWER(103, "us", 4, "late");
+    end("open /a - 0 0 0|close /a - 0 0 0|");
 
     sftp = sensor_sftp_new(tell, ops);
     feed(1, (const unsigned char *)"echo hello\n", 11);

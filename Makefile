@@ -367,7 +367,8 @@ test-go: all
 
 # The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
 # that contains the front, built and run once for each tool.
-SENSOR_C := $(addprefix examples/openssh/,test/sensor_test.c sensor-client.c sensor-lines.c sensor-send.c)
+SENSOR_DATA_C := $(addprefix examples/openssh/,sensor-sample.c sensor-sftp.c sensor-text.c)
+SENSOR_C := $(addprefix examples/openssh/,sensor-client.c sensor-lines.c sensor-send.c sensor-data.c) $(SENSOR_DATA_C)
 
 .PHONY: test-c
 test-c: test-c-address test-c-thread
@@ -377,7 +378,7 @@ test-c: test-c-address test-c-thread
 # $(call checks,TOOL)
 define checks
 .PHONY: test-c-$1
-test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%) $(BUILD)/check/$1/sensor_test
+test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%) $(BUILD)/check/$1/sensor_test $(BUILD)/check/$1/data_test
 	@for t in $$^; do \
 		printf '%s (%s): ' "$$$${t##*/}" $1; \
 		$$(CHECK_RUN_$1) timeout 300 "$$$$t" || { echo "$$$$t failed"; exit 1; }; \
@@ -394,7 +395,9 @@ $(BUILD)/check/$1/%_test: capi/test/%_test.c $(FRONT_C:capi/%.c=$(BUILD)/check/$
 	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) \
 		$$(CHECK_LINK_$$*) $$(FRONT_LIBS)
 
-$(BUILD)/check/$1/sensor_test: $(SENSOR_C) $(wildcard examples/openssh/*.h) $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
+$(BUILD)/check/$1/sensor_test: $(SENSOR_C)
+$(BUILD)/check/$1/data_test: $(SENSOR_DATA_C)
+$(BUILD)/check/$1/sensor_test $(BUILD)/check/$1/data_test: $(BUILD)/check/$1/%: examples/openssh/test/%.c $(wildcard examples/openssh/*.h) $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
 	$$(say) CHECK '$$< ($1)'
 	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $(filter-out -MMD -MP,$(FRONT_FLAGS)) -Iexamples/openssh/test \
 		-Iexamples/openssh -Icapi/test -o $$@ $$(filter %.c %.o,$$^) $$(FRONT_LIBS)

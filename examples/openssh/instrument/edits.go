@@ -73,18 +73,50 @@ func edits() []edit {
 		{all, "channels.c", "channel_input_data", `^\tif \(c->datagram\) \{$`, before,
 			`sensor_typed(c->self, data, data_len, c->isatty ? c->wfd : -1);`},
 
+		// Authentication, clients and forwardings in detail.
+		{unsplit, "sshd.c", "drop_connection", `\bladdr = get_local_ipaddr\(sock\);`, before, `sensor_drop(sock, "MaxStartups");`},
+		{split, "sshd.c", "drop_connection", `\bladdr = get_local_ipaddr\(sock\);`, before,
+			`sensor_drop(sock, subreason ? subreason : "MaxStartups");`},
+		{all, "auth.c", "", header, after, `#include "sensor.h"`},
+		{all, "auth.c", "auth_log", `\bif \(\(extra = format_method_key\(authctxt\)\) == NULL\)`, before,
+			`sensor_auth(ssh, authenticated || partial, method, submethod);`},
+		{all, "monitor.c", "mm_get_keystate", `\bdebug3_f\("GOT new keys"\);`, before, `sensor_kex(child_state);`},
+		{all, "serverloop.c", "", header, after, `#include "sensor.h"`},
+		{all, "serverloop.c", "server_request_direct_tcpip", `\bfree\(originator\);`, before,
+			"sensor_requested(\"tcp\", \"local\", target, target_port,\n\t    c != NULL || *reason != SSH2_OPEN_ADMINISTRATIVELY_PROHIBITED);"},
+		{all, "serverloop.c", "server_request_direct_streamlocal", `\bc = channel_connect_to_path\(`, before,
+			`sensor_requested("streamlocal", "local", target, 0, 1);`},
+		{all, "serverloop.c", "server_request_direct_streamlocal", `\blogit\("refused streamlocal port forward: "`, before,
+			`sensor_requested("streamlocal", "local", target, 0, 0);`},
+		{all, "serverloop.c", "server_request_tun", `\bssh_packet_send_debug\(ssh, "Server has rejected tunnel device "`, before,
+			`sensor_requested("tun", "local", mode == SSH_TUNMODE_ETHERNET ? "ethernet" : "point-to-point", 0, 0);`},
+		{all, "serverloop.c", "server_request_tun", `^\tif \(c == NULL\)$`, before,
+			`sensor_requested("tun", "local", mode == SSH_TUNMODE_ETHERNET ? "ethernet" : "point-to-point", 0, c != NULL);`},
+		{all, "serverloop.c", "server_input_global_request", `^\tif \(want_reply\) \{$`, before,
+			`sensor_requested_globally(rtype, fwd.listen_host, fwd.listen_path, port, success);`},
+		{all, "session.c", "session_x11_req", `^\treturn success;$`, before, `sensor_requested("x11", "remote", s->display, 0, success);`},
+		{all, "session.c", "session_auth_agent_req", `\bdebug_f\("agent forwarding disabled"\);`, before,
+			`sensor_requested("agent", "remote", NULL, 0, 0);`},
+		{all, "session.c", "session_auth_agent_req", `^\t\tcalled = 1;$`, after, `sensor_requested("agent", "remote", NULL, 0, 1);`},
+		{all, "session.c", "do_exec", `^\toriginal_command = NULL;$`, before, `sensor_process(s->chanid, (long)s->pid, s->ttyfd != -1);`},
+		{all, "session.c", "do_cleanup", `^\tcalled = 1;$`, after, `sensor_done();`},
+
 		// What is built. GNU make is what Debian has. The listener alone has the library.
 		{all, "Makefile.in", "", `^SSHDOBJS=sshd\.o\b`, instead, "$0 " + listenerObjects},
-		{unsplit, "Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 audit-broccoli.o"},
-		{split, "Makefile.in", "", `^SSHD_SESSION_OBJS=sshd-session\.o\b`, instead, "$0 audit-broccoli.o"},
-		{authApart, "Makefile.in", "", `^SSHD_AUTH_OBJS=sshd-auth\.o\b`, instead, "$0 audit-broccoli.o"},
-		{all, "Makefile.in", "", `\bchannels\.o\b`, instead, "$0 sensor-send.o"},
+		{unsplit, "Makefile.in", "", `\baudit-linux\.o\b`, instead, "$0 " + monitorObjects},
+		{split, "Makefile.in", "", `^SSHD_SESSION_OBJS=sshd-session\.o\b`, instead, "$0 " + monitorObjects},
+		{authApart, "Makefile.in", "", `^SSHD_AUTH_OBJS=sshd-auth\.o\b`, instead, "$0 " + monitorObjects},
+		{all, "Makefile.in", "", `\bchannels\.o\b`, instead, "$0 " + channelObjects},
 		{all, "Makefile.in", "", `^\t\$\(LD\) -o \$@ \$\(SSHDOBJS\) .*`, instead, "$0 $$(BROCCOLI_LIBS)"},
 		{all, "Makefile.in", "", `^\.c\.o:$`, before, makefile},
 	}
 }
 
-const listenerObjects = "sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o"
+const (
+	listenerObjects = "sensor-start.o sensor-report.o sensor-client.o sensor-lines.o sensor-event.o"
+	monitorObjects  = "audit-broccoli.o sensor-auth.o"
+	channelObjects  = "sensor-send.o sensor-data.o sensor-sample.o sensor-sftp.o sensor-text.o"
+)
 
 // destroySensitiveData is what a listener that serves no connection has no use
 // for itself, and the sensor, its child, has.

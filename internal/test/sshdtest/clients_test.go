@@ -16,7 +16,7 @@ import (
 var broken = map[string]string{
 	"cannot be read": "/sshd/collector\n\x00\xff[[[ = \"\n/sshd/events \"nothing\"\n",
 	"no collector is called that": "/broccoli/debug_messages yes\n/broccoli/debug_calltrace yes\n" +
-		"/sshd/collector \"no such host\"\n/sshd/passwords perhaps\n/sshd/data yes\n",
+		"/sshd/collector \"no such host\"\n/sshd/passwords perhaps\n/sshd/data yes\n/sshd/heartbeat often\n",
 	"no certificates": "/broccoli/debug_messages yes\n/broccoli/use_ssl yes\n/broccoli/ca_cert /none\n/broccoli/host_cert /none\n" +
 		"/sshd/collector \"127.0.0.1:9\"\n/sshd/data yes\n",
 }

@@ -2,6 +2,8 @@ package sshdtest
 
 import (
 	"bufio"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMaxStartups: connections that are dropped have no number.
+// TestMaxStartups: connections that are dropped have no number, but an event.
 func TestMaxStartups(t *testing.T) {
 	s := newServer(t, settings{sshd: "MaxStartups 2"})
 	one, two := dial(t, s.port), dial(t, s.port)
@@ -18,7 +20,14 @@ func TestMaxStartups(t *testing.T) {
 		require.NoError(t, err)
 		one, two = two, one
 	}
-	require.Equal(t, 255, s.status(s.ssh("good", target(), "true")))
+	three := dial(t, s.port)
+	_, err := io.ReadAll(three)
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(three.LocalAddr().String())
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1 "+port+"/tcp 127.0.0.1 "+s.port+"/tcp MaxStartups",
+		s.details(t, 0, 1, "conn_drop")[0].values("src_ip src_p dst_ip dst_p reason"))
+	require.NoError(t, three.Close())
 	require.NoError(t, one.Close())
 	require.NoError(t, two.Close())
 	s.connection()
@@ -39,6 +48,7 @@ func TestPenalties(t *testing.T) {
 		said, _ = s.ssh("bad", target(), "true").CombinedOutput()
 		return !strings.Contains(string(said), "Permission denied")
 	}, "no penalty")
+	require.Contains(t, s.details(t, 0, 1, "conn_drop")[0].values("reason"), "penalty: ")
 	for s.count(isNamed("conn_new")) > 0 {
 		s.connection("auth_failed " + m.name)
 	}

@@ -94,27 +94,22 @@ func freePort(t *testing.T) string {
 
 func (s *server) start(dir, broccoli string, set settings) bool {
 	conf := filepath.Join(dir, "sshd_config")
-	text := set.sshd + "\n" + s.config() + `
-ListenAddress 127.0.0.1:` + s.port + `
-HostKey ` + m.dir + `/host
-PidFile ` + dir + `/pid
-AuthorizedKeysFile ` + m.dir + `/authorized
+	text := set.sshd + "\n" + without(s.config()+`
+ListenAddress 127.0.0.1:`+s.port+`
+HostKey `+m.dir+`/host
+PidFile `+dir+`/pid
+AuthorizedKeysFile `+m.dir+`/authorized
 UsePAM yes
 StrictModes no
 PasswordAuthentication yes
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+MaxStartups 200
 MaxAuthTries 6
 UseDNS no
 LogLevel VERBOSE
-Subsystem sftp ` + m.openssh + `/sftp-server
-`
-	if !strings.Contains(set.sshd, "MaxStartups") { // of which the last one counts
-		text += "MaxStartups 200\n"
-	}
-	if s.isSplit() { // which would keep out whoever fails as often as the tests do
-		text += "PerSourcePenalties no\n"
-	}
+Subsystem sftp `+m.openssh+`/sftp-server
+`, set.sshd)
 	require.NoError(s.t, os.WriteFile(conf, []byte(text), 0o600))
 	args := []string{s.sshd, "-D", "-f", conf, "-E", s.log}
 	if set.trace != "" { // -D: sshd is our child, and strace is not its parent
@@ -136,6 +131,22 @@ Subsystem sftp ` + m.openssh + `/sftp-server
 		}
 	}
 	return false
+}
+
+// without leaves out lines of a configuration whose keywords another one has.
+func without(conf, other string) string {
+	has := map[string]bool{}
+	for line := range strings.Lines(other) {
+		word, _, _ := strings.Cut(line, " ")
+		has[word] = true
+	}
+	var rest strings.Builder
+	for line := range strings.Lines(conf) {
+		if word, _, _ := strings.Cut(line, " "); !has[word] {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }

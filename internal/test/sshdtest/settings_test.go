@@ -80,9 +80,9 @@ func TestData(t *testing.T) {
 	require.Equal(t, 0, s.status(pipe))
 	require.Equal(t, []string{"tx first line", "tx ", "tx last"}, s.lines(2))
 
-	// Bytes that are no lines.
+	// A byte that is no text.
 	require.Equal(t, 0, s.status(s.ssh("good", target(), "printf 'a\\0b\\nc\\n'")))
-	require.Empty(t, s.lines(3))
+	require.Equal(t, []string{"rx a␛00b", "rx c"}, s.lines(3))
 
 	require.Equal(t, []string{"rx secret please", "rx ready", "tx seen", "rx seen"}, s.typed(4))
 	s.cid = 4

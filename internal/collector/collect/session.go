@@ -97,6 +97,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		return err
 	}
 	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name}, s.alive)
+	defer s.batch.Close()
 	defer s.conn.Release()
 	defer s.conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })

@@ -63,20 +63,17 @@ func (b *batch) Add(ev *event.Event, names []string) {
 	b.facts = b.log.encoder.event(b.facts, ev)
 }
 
-// Flush implements eventlog.Batch.
+// Flush implements eventlog.Batch. The facts come first: what comes again since only they
+// were written is known by them.
 func (b *batch) Flush() error {
-	if err := b.Batch.Flush(); err != nil {
-		return err
-	}
-	return b.keep()
+	err := b.keep()
+	return errors.Join(b.Batch.Flush(), err)
 }
 
 // Settle implements eventlog.Batch.
 func (b *batch) Settle() error {
-	if err := b.Batch.Settle(); err != nil {
-		return err
-	}
-	if err := b.keep(); err != nil || !b.log.set.Events.Sync.OnConfirm() {
+	err := b.keep()
+	if err := errors.Join(b.Batch.Settle(), err); err != nil || !b.log.set.Events.Sync.OnConfirm() {
 		return err
 	}
 	b.err = b.log.Sync()
@@ -146,7 +143,7 @@ func (l *Log) Sync() error {
 	l.mu.Lock()
 	upTo, journal, log := l.written, l.journal.file, l.out.file.Handle()
 	l.mu.Unlock()
-	if l.safe.Load() >= upTo {
+	if l.safe.Load() >= upTo || journal == nil {
 		return nil
 	}
 	if log != nil {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"romanesco/internal/collector/logfile"
 )
 
 // The files in the folder of the logs. They do not match *.log.
@@ -37,6 +39,7 @@ const (
 // the last, and was not answered for.
 type journal struct {
 	root *os.Root
+	dir  *logfile.Dir
 	path string
 	file *os.File
 	size int64
@@ -47,14 +50,14 @@ type journal struct {
 func (j *journal) append(frame []byte) error {
 	if j.torn {
 		if err := j.file.Truncate(j.size); err != nil {
-			return fmt.Errorf("cutting %s back: %w", j.path, err)
+			return fmt.Errorf("cutting %s back: %w", j.path, j.dir.Mendable(err))
 		}
 		j.torn = false
 	}
 	n, err := j.file.WriteAt(frame, j.size)
 	if err != nil {
 		j.torn = n > 0
-		return fmt.Errorf("writing %s: %w", j.path, err)
+		return fmt.Errorf("writing %s: %w", j.path, j.dir.Mendable(err))
 	}
 	j.size += int64(n)
 	return nil
@@ -71,29 +74,49 @@ func seal(b []byte) []byte {
 // renew puts another journal in the place of this one, whose frames write hands on. The
 // old one stays as it is until the new one is whole.
 func (j *journal) renew(write func(frame func([]byte) error) error, safe bool) (err error) {
-	next := journal{root: j.root, path: j.path}
+	next := journal{root: j.root, dir: j.dir, path: j.path + ".new"}
 	if next.file, err = j.root.OpenFile(nextName, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-		return fmt.Errorf("opening %s.new: %w", j.path, err)
+		return fmt.Errorf("opening %s: %w", next.path, j.dir.Mendable(err))
 	}
 	err = next.append([]byte(magic))
 	if err == nil {
 		err = write(next.append)
 	}
-	if err == nil && safe {
-		err = next.file.Sync()
-	}
 	if err == nil {
-		err = j.root.Rename(nextName, journalName)
+		err = j.replace(&next, safe)
 	}
 	if err != nil {
 		_ = next.file.Close()
 		_ = j.root.Remove(nextName)
-		return fmt.Errorf("writing %s anew: %w", j.path, err)
+		return err
 	}
 	if j.file != nil {
 		_ = j.file.Close()
 	}
 	j.file, j.size, j.torn = next.file, next.size, false
+	return nil
+}
+
+// replace has another journal be what this one is called.
+func (j *journal) replace(next *journal, safe bool) error {
+	if safe {
+		if err := next.file.Sync(); err != nil {
+			return fmt.Errorf("making %s safe: %w", next.path, j.dir.Mendable(err))
+		}
+	}
+	if err := j.root.Rename(nextName, journalName); err != nil {
+		return fmt.Errorf("renaming %s: %w", next.path, j.dir.Mendable(err))
+	}
+	if !safe {
+		return nil
+	}
+	folder, err := j.root.Open(".")
+	if err == nil {
+		err = errors.Join(folder.Sync(), folder.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("making the name of %s safe: %w", j.path, err)
+	}
 	return nil
 }
 

@@ -89,7 +89,7 @@ func Open(dir *logfile.Dir, path string, inner eventlog.Log, set Settings) (*Log
 	l := &Log{
 		inner: inner, set: set, dir: dir, root: root, encoder: encoder{shapes()}, columns: columns(), clock: time.Now,
 		table:   newTable(int(set.Memory / 4)),
-		journal: journal{root: root, path: path + "/" + journalName},
+		journal: journal{root: root, dir: dir, path: path + "/" + journalName},
 	}
 	plain := make([]eventlog.Column, len(l.columns))
 	for i, c := range l.columns {
@@ -149,9 +149,21 @@ func (l *Log) close(r *record, reason string, at float64, told bool, by *teller)
 	return l.commit()
 }
 
-// commit writes what was gathered. With an error all of it is still to be written, or a
-// part, which does not matter.
+// maxBacklog is how much may wait for room on the disk until sensors do. It is before
+// that, as a rule, that there is none for events either, for which sensors wait at once.
+const maxBacklog = 4 << 20
+
+// commit writes what was gathered, or has it wait for room on the disk. With an error it
+// waits as well.
 func (l *Log) commit() error {
+	err := l.writeAll()
+	if logfile.NoRoom(err) && len(l.facts)+len(l.lines)+len(l.pending) < maxBacklog {
+		return nil
+	}
+	return err
+}
+
+func (l *Log) writeAll() error {
 	if err := l.writePending(); err != nil {
 		return err
 	}
@@ -377,10 +389,9 @@ func (l *Log) replayed() *teller {
 func (l *Log) Rotate() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.commit(); err != nil || len(l.pending) > 0 {
-		if logfile.NoRoom(err) { // there is a file to be completed first
-			return nil
-		}
+	if err := l.writeAll(); logfile.NoRoom(err) && len(l.pending) > 0 { // the file is to be completed first
+		return nil
+	} else if err != nil && !logfile.NoRoom(err) {
 		return err
 	}
 	return l.out.rotate(l.set.Events.Sync.Ever())
@@ -390,7 +401,7 @@ func (l *Log) Rotate() error {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	errs := []error{l.commit(), l.out.close(l.set.Events.Sync.Ever())}
+	errs := []error{l.writeAll(), l.out.close(l.set.Events.Sync.Ever())}
 	if l.journal.file != nil {
 		if l.set.Events.Sync.Ever() {
 			errs = append(errs, l.journal.file.Sync())

@@ -144,6 +144,7 @@ func (c *coder) sensor(s *sensor, records *[]record) {
 		c.uint(&o.cid)
 		c.float(&o.until)
 		c.bool(&o.told)
+		s.ended = max(s.ended, o.until)
 	})
 	sightings := s.seen.latest(len(s.seen.ring))
 	each(c, &sightings, func(g *sighting) { c.fixed(&g.hash) })

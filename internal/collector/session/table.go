@@ -43,6 +43,7 @@ type sensor struct {
 	cost  int
 	open  map[uint64]*record
 	over  []over
+	ended float64 // the latest of those
 	seen  seen
 	last  float64 // the latest event, by its clock
 	beats bool    // it tells that it lives
@@ -85,7 +86,7 @@ func (t *table) leave(o *owner) {
 func (t *table) sensorOf(o *owner, sid []byte, now float64) *sensor {
 	s := o.sensors[string(sid)]
 	if s == nil {
-		s = &sensor{owner: o, sid: string(sid), open: map[uint64]*record{}, last: -maxTime, gone: now}
+		s = &sensor{owner: o, sid: string(sid), open: map[uint64]*record{}, last: -maxTime, ended: -maxTime, gone: now}
 		o.sensors[s.sid] = s
 		t.sensors++
 		t.charge(s, sensorCost+2*len(s.sid))
@@ -207,15 +208,21 @@ func (t *table) end(s *sensor, f *fact) {
 	if len(s.over) >= maxOver {
 		s.over = append(s.over[:0], s.over[maxOver/4:]...)
 	}
-	s.over = append(s.over, over{f.cid, max(f.ts, r.last), f.nums[1] != 0})
+	o := over{f.cid, max(f.ts, r.last), f.nums[1] != 0}
+	s.over, s.ended = append(s.over, o), max(s.ended, o.until)
 	t.charge(s, overCost*(cap(s.over)-before))
 }
 
-// isOver reports whether a fact is of a connection whose record is closed.
+// isOver reports whether a fact is of a connection whose record is closed, though another
+// one with its number may be open.
 func (s *sensor) isOver(f *fact) bool {
+	open := s.open[f.cid] != nil
+	if open && f.ts > s.ended {
+		return false
+	}
 	for i := len(s.over) - 1; i >= 0; i-- {
 		if o := s.over[i]; o.cid == f.cid {
-			return f.ts <= o.until || !o.told && f.kind != connNew
+			return f.ts <= o.until || !o.told && !open && f.kind != connNew
 		}
 	}
 	return false

@@ -33,7 +33,7 @@ func (l *Log) hear(b *batch) error {
 	s := l.table.sensorOf(b.by.owner, f.sid, l.now)
 	b.hears(s)
 	again := s.seen.again(f.hash, b.by.conn, f.ts <= s.last)
-	if again || f.kind.ofConnection() && s.open[f.cid] == nil && s.isOver(f) {
+	if again || f.kind.ofConnection() && s.isOver(f) {
 		l.stats.Again++
 		b.facts = rest
 		return nil
@@ -61,7 +61,11 @@ func (l *Log) closeBefore(s *sensor, f *fact, by *teller) error {
 	switch f.kind {
 	case connNew:
 		if r := s.open[f.cid]; r != nil && f.ts > r.began {
-			return l.close(r, reasonSSHDRestarted, r.last, false, by)
+			reason := reasonSSHDRestarted
+			if s.left {
+				reason = reasonSSHDEnded
+			}
+			return l.close(r, reason, r.last, false, by)
 		}
 	case sensorRestarted:
 		if f.nums[0] > 0 {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 	"math"
 	"net/netip"
 	"strings"
@@ -139,7 +138,7 @@ func (e *encoder) event(b []byte, ev *event.Event) []byte {
 	}
 	f := fact{kind: s.kind, hash: hashOf(ev), ts: ts.Float(), sid: sid.Bytes[:min(len(sid.Bytes), maxSid)]}
 	start := len(b)
-	b = f.appendHead(b)
+	b = f.appendHead(append(b, 0, 0, 0, 0))
 	for i, letter := range []byte(s.args) {
 		if b, ok = appendArg(b, letter, &ev.Args[i+2]); !ok {
 			return b[:start]
@@ -150,21 +149,36 @@ func (e *encoder) event(b []byte, ev *event.Event) []byte {
 
 // hashOf tells events apart. It is the same in every run.
 func hashOf(ev *event.Event) uint64 {
-	h := fnv.New64a()
-	var n [8]byte
-	_, _ = h.Write([]byte(ev.Name))
+	h := mixBytes(0, ev.Name)
 	for i := range ev.Args {
 		v := &ev.Args[i]
-		binary.LittleEndian.PutUint64(n[:], v.Bits)
-		_, _ = h.Write(n[:])
+		h = mix(h, v.Bits)
 		if v.Type == event.Addr {
-			_, _ = h.Write(v.Addr[:])
+			h = mixBytes(h, v.Addr[:])
 		}
-		binary.LittleEndian.PutUint64(n[:], uint64(len(v.Bytes)))
-		_, _ = h.Write(n[:])
-		_, _ = h.Write(v.Bytes)
+		if v.Type == event.String {
+			h = mixBytes(h, v.Bytes)
+		}
 	}
-	return h.Sum64()
+	return h
+}
+
+// mix is a step of FNV, of eight bytes at a time: it takes all of a long event.
+func mix(h, n uint64) uint64 {
+	const prime = 0x100000001b3
+	h = (h ^ n) * prime
+	return h ^ h>>29
+}
+
+func mixBytes[T string | []byte](h uint64, s T) uint64 {
+	h = mix(h, uint64(len(s)))
+	for ; len(s) >= 8; s = s[8:] {
+		h = mix(h, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|uint64(s[4])<<32|uint64(s[5])<<40|uint64(s[6])<<48|uint64(s[7])<<56)
+	}
+	for i := range len(s) {
+		h = mix(h, uint64(s[i]))
+	}
+	return h
 }
 
 func (f *fact) appendHead(b []byte) []byte {
@@ -226,19 +240,18 @@ func wholeRunes(s []byte) int {
 	return len(s)
 }
 
-// sized puts the size of what stands from start on before it.
+// sized puts the size of a fact into the room before it.
 func sized(b []byte, start int) []byte {
-	n := len(b) - start
-	b = binary.AppendUvarint(b, uint64(n))
-	size := len(b) - start - n
-	b = append(b, b[start:start+n]...)
-	return append(b[:start], b[start+n:]...)[:start+size+n]
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-sizeOfSize))
+	return b
 }
+
+const sizeOfSize = 4
 
 // encode appends a fact of our own.
 func (f *fact) encode(b []byte) []byte {
 	start := len(b)
-	b = f.appendHead(b)
+	b = f.appendHead(append(b, 0, 0, 0, 0))
 	for _, n := range f.nums {
 		b = appendTagged(b, 'n', n)
 	}
@@ -251,13 +264,13 @@ func (f *fact) encode(b []byte) []byte {
 // next decodes the fact that b begins with, and returns it as it is and what is behind
 // it. What makes no sense is of no kind.
 func (f *fact) next(b []byte) (raw, rest []byte) {
-	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
+	if len(b) < sizeOfSize || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-sizeOfSize) {
 		f.kind = unknown
 		return nil, nil
 	}
-	raw, rest = b[:size+int(n)], b[size+int(n):]
-	if !f.decode(raw[size:]) {
+	n := sizeOfSize + int(binary.LittleEndian.Uint32(b))
+	raw, rest = b[:n], b[n:]
+	if !f.decode(raw[sizeOfSize:]) {
 		f.kind = unknown
 	}
 	return raw, rest

@@ -64,6 +64,7 @@ type Log struct {
 	// What is to go to the journal next: facts, by whom the latest is, and the lines that
 	// they have caused; then, in the journal already, lines that are to go to the log.
 	facts, lines, pending []byte
+	frame                 []byte // for the next one
 	by                    *teller
 	written               uint64 // counts what was
 	stats                 Stats
@@ -188,7 +189,9 @@ func (l *Log) record() error {
 	if l.journal.file == nil {
 		err = l.renew(frameOf(nil, lines, at)) // with what is known there are the facts
 	} else {
-		err = l.journal.append(frameOf(l.facts, lines, at))
+		l.frame = appendFrame(l.frame[:0], l.facts, lines, at)
+		err = l.journal.append(l.frame)
+		l.frame = emptied(l.frame)
 	}
 	if err != nil {
 		return err
@@ -232,8 +235,11 @@ func emptied(b []byte) []byte {
 }
 
 // frameOf returns the frame of facts and of the lines that they have caused.
-func frameOf(facts, lines []byte, at place) []byte {
-	b := make([]byte, frameHead, frameHead+32+len(lines)+len(facts))
+func frameOf(facts, lines []byte, at place) []byte { return appendFrame(nil, facts, lines, at) }
+
+// appendFrame is that, in the room that b has.
+func appendFrame(b, facts, lines []byte, at place) []byte {
+	b = append(b, make([]byte, frameHead)...)
 	b = append(b, frameFacts)
 	b = binary.AppendUvarint(b, at.inode)
 	b = binary.AppendUvarint(b, at.at)

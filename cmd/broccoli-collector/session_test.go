@@ -174,8 +174,8 @@ func TestSessionsSurviveKills(t *testing.T) {
 		kills int
 		args  []string
 	}{
-		{40, []string{"-fsync", "never", "-rotate-size", "16K"}},
-		{8, []string{"-log-files", "one"}},
+		{25, []string{"-fsync", "never", "-rotate-size", "16K"}},
+		{6, []string{"-log-files", "one"}},
 	} {
 		args, kills := c.args, c.kills
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

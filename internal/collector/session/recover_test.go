@@ -189,17 +189,19 @@ func TestEverythingComesBack(t *testing.T) {
 	require.EqualValues(t, 75, l.Stats().Again)
 }
 
-// pictures returns what is known of each connection, and what it is reckoned to take.
-func pictures(l *Log) (all map[uint64]string) {
-	all = map[uint64]string{}
+// pictures returns what is known of each connection and sensor, and what that is reckoned to
+// take.
+func pictures(l *Log) map[string]string {
+	all := map[string]string{}
 	for _, o := range l.table.owners {
 		for _, s := range o.sensors {
+			of := o.name + " " + s.sid
 			for cid, r := range s.open {
 				copied := *r
 				copied.sensor, copied.order = nil, nil
-				all[cid] = fmt.Sprintf("%+v", copied)
+				all[fmt.Sprint(of, " ", cid)] = fmt.Sprintf("%+v", copied)
 			}
-			all[math.MaxUint64] = fmt.Sprintf("%v %v %v %v", o.name, s.over, s.last, len(s.seen.ring))
+			all[of] = fmt.Sprintf("%v %v %v %v %v", s.over, s.last, s.beats, s.left, len(s.seen.ring))
 		}
 	}
 	return all

@@ -73,7 +73,7 @@ func TestRecordsHaveBounds(t *testing.T) {
 		b.Add(failed, nil)
 	}
 	require.NoError(t, b.Flush())
-	require.Less(t, l.table.cost, 64<<10)
+	require.Less(t, l.table.cost, 128<<10)
 	for _, s := range l.table.owners["address 192.0.2.1"].sensors {
 		require.Len(t, s.open[8].failedUsers, maxItems)
 		require.True(t, s.open[8].cut)

@@ -18,7 +18,7 @@ func (l *Log) Batch(ctx context.Context, peer eventlog.Peer, alive func()) event
 	}
 	return &batch{
 		Batch: l.inner.Batch(ctx, peer, alive), log: l, ctx: ctx, alive: alive,
-		by: l.meet(peer), heard: map[*sensor]bool{},
+		by: l.meet(peer),
 	}
 }
 
@@ -131,6 +131,7 @@ func (b *batch) hears(s *sensor) {
 	}
 	if len(b.heard) == 0 {
 		b.by.owner.conns--
+		b.heard = map[*sensor]bool{}
 	}
 	b.heard[s] = true
 	s.conns++

@@ -327,6 +327,37 @@ func takeBytes(b []byte) (s, rest []byte, ok bool) {
 	return b[size : size+int(n)], b[size+int(n):], true
 }
 
+// fits reports whether a fact has what its kind has.
+func (e *encoder) fits(f *fact) bool {
+	has := map[byte]int{'n': len(f.nums), 's': len(f.texts), 'a': len(f.addrs)}
+	for _, letter := range []byte(e.argsOf(f.kind)) {
+		switch letter {
+		case 'c', 'n', 'i', 'p', 'b', 'l':
+			has['n']--
+		case 's', 'a':
+			has[letter]--
+		}
+	}
+	return has['n'] >= 0 && has['s'] >= 0 && has['a'] >= 0
+}
+
+func (e *encoder) argsOf(k kind) string {
+	switch k {
+	case from:
+		return "sss"
+	case ended:
+		return "cn"
+	case told:
+		return "c"
+	}
+	for _, s := range e.shapes {
+		if s.kind == k {
+			return s.args
+		}
+	}
+	return ""
+}
+
 // ofConnection reports whether a fact is about one connection.
 func (k kind) ofConnection() bool {
 	switch k {

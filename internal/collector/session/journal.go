@@ -123,21 +123,21 @@ func (j *journal) replace(next *journal, safe bool) error {
 // read hands on the frames that an earlier run has left. lost is how many bytes at the
 // end make no sense.
 func (j *journal) read(frame func(kind byte, body []byte) error) (lost int64, err error) {
-	file, err := j.root.Open(journalName)
+	info, err := j.root.Lstat(journalName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", j.path, err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", j.path, err)
+		return 0, fmt.Errorf("reading %s: %w", j.path, j.dir.Mendable(err))
 	}
 	if !info.Mode().IsRegular() {
 		return 0, fmt.Errorf("%s is not a regular file: move it away", j.path)
 	}
+	file, err := j.root.Open(journalName)
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", j.path, j.dir.Mendable(err))
+	}
+	defer file.Close()
 	r := bufio.NewReaderSize(file, 64<<10)
 	head := make([]byte, len(magic))
 	if _, err := io.ReadFull(r, head); err != nil || string(head) != magic {

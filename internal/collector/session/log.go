@@ -375,6 +375,7 @@ func (l *Log) replay(body []byte) (at place, lines []byte, err error) {
 	for b := c.b; len(b) > 0; {
 		_, b = l.fact.next(b)
 		switch {
+		case !l.encoder.fits(&l.fact): // of another version
 		case l.fact.kind == from:
 			by = l.replayed()
 		case l.fact.kind != unknown && by != nil:

@@ -12,7 +12,15 @@ type seen struct {
 	conn    uint32
 	foreign int
 	next    int
+	// Who sends again does so in order, at the beginning of a connection: so many events that
+	// were old and not there have come over newest and those before it.
+	newest uint32
+	misses int
 }
+
+// maxMisses is how many it takes until nobody looks any more: nothing comes again then, or
+// somebody wants to keep us busy.
+const maxMisses = 256
 
 type sighting struct {
 	hash uint64
@@ -24,6 +32,12 @@ const sightingCost = 16
 // again reports whether an event has come over another connection before, and not again
 // over this one. Only one that is old can have.
 func (s *seen) again(hash uint64, conn uint32, old bool) bool {
+	if conn > s.newest {
+		s.newest, s.misses = conn, 0
+	}
+	if s.misses > maxMisses {
+		return false
+	}
 	if conn != s.conn {
 		s.conn, s.foreign = conn, 0
 		for i := range s.ring {
@@ -32,7 +46,7 @@ func (s *seen) again(hash uint64, conn uint32, old bool) bool {
 			}
 		}
 	}
-	if s.foreign == 0 || !old {
+	if s.foreign <= 0 || !old {
 		return false
 	}
 	for n := range s.ring {
@@ -44,6 +58,7 @@ func (s *seen) again(hash uint64, conn uint32, old bool) bool {
 			return true
 		}
 	}
+	s.misses++
 	return false
 }
 

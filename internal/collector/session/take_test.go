@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"romanesco/internal/collector/eventlog"
+	"romanesco/internal/collector/logfile"
 	"romanesco/internal/event"
 )
 
@@ -119,6 +121,33 @@ func TestAgain(t *testing.T) {
 	require.Len(t, s.ring, 4)
 	require.True(t, s.again(27, 5, true))
 	require.False(t, s.again(24, 5, true))
+}
+
+// TestNobodyIsKeptBusy by events that are old, and come over connections in turn: they are
+// looked for so often and no more.
+func TestNobodyIsKeptBusy(t *testing.T) {
+	var s seen
+	for h := range uint64(maxWindow) {
+		s.add(h, 1, maxWindow)
+	}
+	begun := time.Now()
+	for h := range uint64(500_000) {
+		require.False(t, s.again(maxWindow+h, 2+uint32(h%2), true))
+	}
+	require.Less(t, time.Since(begun), 30*time.Second)
+	require.Greater(t, s.misses, maxMisses)
+	require.True(t, s.again(7, 4, true), "over a new one what comes again is known")
+}
+
+// TestJournalThatIsNone is told, and not waited for.
+func TestJournalThatIsNone(t *testing.T) {
+	path := t.TempDir()
+	require.NoError(t, unix.Mkfifo(path+"/"+journalName, 0o600))
+	dir, err := logfile.OpenDir(path, nil)
+	require.NoError(t, err)
+	defer dir.Close()
+	_, err = Open(dir, path, nothing{}, Settings{})
+	require.ErrorContains(t, err, "not a regular file")
 }
 
 // TestClockOfSensor: times that are none make no record, however they come.

@@ -328,6 +328,10 @@ func (l *logs) facts() metrics.Facts {
 		stats := l.events.Stats()
 		f.Log, f.Truncated, f.LeftOut = &stats, stats.Truncated, l.comm.LeftOut()
 	}
+	if l.sessions != nil {
+		stats := l.sessions.Stats()
+		f.Sessions = &metrics.Sessions{Open: stats.Open, Closed: stats.Closed, NoRoom: stats.NoRoom, Again: stats.Again}
+	}
 	return f
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -132,7 +133,8 @@ func sends(t *testing.T, p *peer.Conn, journal *delivery.Journal, events ...*eve
 // TestSessionLog has one line for a connection, with all that its events say.
 func TestSessionLog(t *testing.T) {
 	dir := t.TempDir()
-	c := start(t, "-log-dir", dir)
+	c := start(t, "-log-dir", dir, "-metrics", "127.0.0.1:0")
+	url := regexp.MustCompile(`http://\S+`).FindString(c.passed)
 	journal := delivery.NewJournal(1 << 20)
 	p, _ := sensor(t, c.addr, journal)
 	const ts = 1764057140.25
@@ -151,7 +153,12 @@ func TestSessionLog(t *testing.T) {
 		told("login1_22", "data_rx", ts+7, 1, 0, "at the same time"),
 		events[len(events)-1],
 	)
-	sends(t, p, journal, events...)
+	sends(t, p, journal, events[:3]...)
+	_, body := get(t, url)
+	require.Contains(t, body, "broccoli_sessions_open 1\n")
+	sends(t, p, journal, events[3:]...)
+	_, body = get(t, url)
+	require.Contains(t, body, "broccoli_sessions_closed_total 1\n")
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)
 	all := records(t, dir)

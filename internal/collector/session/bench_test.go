@@ -33,3 +33,26 @@ func BenchmarkLine(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLogin is what a connection of two events costs.
+func BenchmarkLogin(b *testing.B) {
+	path := b.TempDir()
+	dir, err := logfile.OpenDir(path, nil)
+	require.NoError(b, err)
+	never, err := eventlog.ParseSync("never")
+	require.NoError(b, err)
+	l, err := Open(dir, path, nothing{}, Settings{Events: eventlog.Settings{Format: eventlog.FormatJSON, Sync: never}, Memory: 64 << 20})
+	require.NoError(b, err)
+	batch := l.Batch(b.Context(), eventlog.Peer{Addr: "192.0.2.1:1"}, nil)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		for _, ev := range connection(uint64(n), float64(n)) {
+			batch.Add(ev, nil)
+		}
+		if n%100 == 0 {
+			require.NoError(b, batch.Flush())
+		}
+	}
+}

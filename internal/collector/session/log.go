@@ -96,7 +96,7 @@ func Open(dir *logfile.Dir, path string, inner eventlog.Log, set Settings) (*Log
 	for i, c := range l.columns {
 		plain[i] = c.Column
 	}
-	l.out = output{file: dir.File(name), dir: dir, table: eventlog.NewTable(name, set.Events, plain...), most: set.Events.MaxSize}
+	l.out = output{file: dir.File(name), dir: dir, table: eventlog.NewTable(name, set.Events, plain...), most: set.Events.MaxSize, safe: set.Events.Sync.Ever()}
 	if err := l.recover(); err != nil {
 		_ = root.Close()
 		return nil, err
@@ -401,14 +401,14 @@ func (l *Log) Rotate() error {
 	} else if err != nil && !logfile.NoRoom(err) {
 		return err
 	}
-	return l.out.rotate(l.set.Events.Sync.Ever())
+	return l.out.rotate()
 }
 
 // Close ends the log. What is open stays known, in the journal.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	errs := []error{l.writeAll(), l.out.close(l.set.Events.Sync.Ever())}
+	errs := []error{l.writeAll(), l.out.close()}
 	if l.journal.file != nil {
 		if l.set.Events.Sync.Ever() {
 			errs = append(errs, l.journal.file.Sync())

@@ -25,6 +25,7 @@ type output struct {
 	dir   *logfile.Dir
 	table *eventlog.Table
 	most  int64 // at which it is rotated, 0 for never
+	safe  bool  // before it is closed it is made safe on the disk
 }
 
 // place is where lines go: a file, by its number, and a position in it.
@@ -39,7 +40,7 @@ func (o *output) ready(n int) (at place, opening []byte, err error) {
 		return place{}, nil, err
 	}
 	if o.most > 0 && o.file.Size() > 0 && o.file.Size()+int64(n) > o.most {
-		if err := o.rotate(false); err != nil {
+		if err := o.rotate(); err != nil {
 			return place{}, nil, err
 		}
 		if err := o.file.Open(); err != nil {
@@ -53,8 +54,8 @@ func (o *output) ready(n int) (at place, opening []byte, err error) {
 	return place{inode, uint64(o.file.Size())}, opening, err
 }
 
-// rotate puts the file away, safe on the disk if that is wanted.
-func (o *output) rotate(safe bool) error {
+// rotate puts the file away.
+func (o *output) rotate() error {
 	if err := o.conclude(); err != nil {
 		return err
 	}
@@ -62,7 +63,12 @@ func (o *output) rotate(safe bool) error {
 	if err != nil || h == nil {
 		return err
 	}
-	if safe {
+	return o.shut(h)
+}
+
+// shut closes a file that nothing is written to any more.
+func (o *output) shut(h *logfile.Handle) (err error) {
+	if o.safe {
 		err = h.Sync()
 	}
 	return errors.Join(err, h.Close())
@@ -77,16 +83,13 @@ func (o *output) conclude() error {
 }
 
 // close ends the log.
-func (o *output) close(safe bool) error {
+func (o *output) close() error {
 	err := o.conclude()
 	h := o.file.Retire()
 	if h == nil {
 		return err
 	}
-	if safe {
-		err = errors.Join(err, h.Sync())
-	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, o.shut(h))
 }
 
 // complete writes what is missing of the lines that an earlier run was to write at a

@@ -174,6 +174,34 @@ func TestSessionLog(t *testing.T) {
 	}, all[0])
 }
 
+// TestSessionLogOff: then there is none, nor its state; TSV is rotated with the others.
+func TestSessionLogOff(t *testing.T) {
+	for _, with := range []string{"true", "false"} {
+		dir := t.TempDir()
+		c := start(t, "-log-dir", dir, "-session-log="+with, "-log-format", "tsv")
+		journal := delivery.NewJournal(1 << 20)
+		p, _ := sensor(t, c.addr, journal)
+		sends(t, p, journal, sessionOf("s", 1, 1000)...)
+		require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
+		c.wait(t, "reloaded")
+		sends(t, p, journal, sessionOf("s", 2, 1000)...)
+		code, said := c.end(t, syscall.SIGTERM)
+		require.Zero(t, code, said)
+		logs, err := filepath.Glob(dir + "/sshd_session*")
+		require.NoError(t, err)
+		if with == "false" {
+			require.Empty(t, logs)
+			continue
+		}
+		require.Len(t, logs, 3)
+		for _, log := range logs[:2] {
+			b, err := os.ReadFile(log)
+			require.NoError(t, err)
+			require.Regexp(t, `(?s)^#separator.*\n#path\tsshd_session\n.*\tid.orig_h\t.*\n#types\t.*\n1000\.000000\t[^\n]*\tclosed\t8\.000000\tF\n#close\t[^\n]*\n$`, string(b))
+		}
+	}
+}
+
 // TestSessionsSurviveKills: whenever the collector is killed, each connection has exactly
 // one line in the end, with everything once that its events have said.
 func TestSessionsSurviveKills(t *testing.T) {

@@ -431,6 +431,7 @@ func (l *Log) Stats() Stats {
 // have all the time to come again that they have when they go.
 func (t *table) resume(now float64) {
 	for _, o := range t.owners {
+		t.leave(o)
 		var all []*record
 		for _, s := range o.sensors {
 			s.gone, s.heard = now, now

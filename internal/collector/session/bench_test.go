@@ -56,3 +56,21 @@ func BenchmarkLogin(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOther is what an event costs that is not of sshd.
+func BenchmarkOther(b *testing.B) {
+	path := b.TempDir()
+	dir, err := logfile.OpenDir(path, nil)
+	require.NoError(b, err)
+	l, err := Open(dir, path, nothing{}, Settings{Memory: 64 << 20})
+	require.NoError(b, err)
+	batch := l.Batch(b.Context(), eventlog.Peer{Addr: "192.0.2.1:1"}, nil)
+	ev := connection(1, 1)[0]
+	ev.Name = "other"
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if batch.Add(ev, nil); n%100 == 0 {
+			require.NoError(b, batch.Flush())
+		}
+	}
+}

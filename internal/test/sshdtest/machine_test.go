@@ -114,7 +114,7 @@ func (m *machine) makePrivsep() error {
 }
 
 func (m *machine) makeUser() error {
-	m.name = fmt.Sprintf("romanesco%d", os.Getpid())
+	m.name = strings.Replace(filepath.Base(m.dir), "sshdtest", "romanesco", 1) // as nobody before
 	home := filepath.Join(m.dir, "home")
 	m.later(func() error { return command("userdel", m.name) })
 	if err := command("useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", m.name); err != nil {

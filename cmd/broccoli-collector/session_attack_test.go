@@ -70,7 +70,7 @@ func speakAnything(nc net.Conn, r *rand.Rand, names []string, known catalog.Cata
 	_ = nc.SetDeadline(time.Now().Add(deadline))
 	go func() { _, _ = nc.Read(make([]byte, 1<<20)) }()
 	var enc wire.Encoder
-	for range 4000 {
+	for range 2000 {
 		name := names[r.IntN(len(names))]
 		ev := &event.Event{Name: name, Time: r.NormFloat64()}
 		for i, arg := range known[name] {

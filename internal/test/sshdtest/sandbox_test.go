@@ -1,6 +1,7 @@
 package sshdtest
 
 import (
+	"debug/elf"
 	"fmt"
 	"maps"
 	"os"
@@ -36,6 +37,25 @@ func TestSandbox(t *testing.T) {
 	}
 	require.NoError(t, nc.Close())
 	s.connection()
+}
+
+// TestLinked: of several programs, the one that listens alone has the library.
+func TestLinked(t *testing.T) {
+	require.Contains(t, libraries(t, m.ours.sshd), "libbroccoli.so.5")
+	if m.ours.isSplit() {
+		require.NotContains(t, libraries(t, m.ours.session), "libbroccoli.so.5")
+		require.NotContains(t, libraries(t, m.ours.auth), "libbroccoli.so.5")
+	}
+}
+
+func libraries(t *testing.T, program string) []string {
+	t.Helper()
+	f, err := elf.Open(program)
+	require.NoError(t, err)
+	defer f.Close()
+	names, err := f.ImportedLibraries()
+	require.NoError(t, err)
+	return names
 }
 
 // TestSystemCallsOfSandbox: with the sensor and without it, the sandboxed process

@@ -202,6 +202,7 @@ make_root() {
 elsewhere() {
     [ "$(id -u)" = 0 ] || fail "$RELEASE is not the release of this machine: a root folder needs root"
     [ "$1" != deps ] || command -v debootstrap >/dev/null || apt-get -q -y --no-install-recommends install debootstrap
+    echo 'module root' >"$WORK/go.mod" # keeps what packages bring of Go out of "./..."
     make_root
     export BUILD GO RELEASE WORK
     unshare --mount --pid --fork --kill-child sh "$0" enter "$1"

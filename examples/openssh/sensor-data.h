@@ -23,8 +23,9 @@ struct sensor_sample {
     int is_cut;
     unsigned unseen;       /* windows that are not judged */
     uint64_t bytes, lines; /* left out since that was told */
-    size_t len;            /* of the line, while the stream is cut */
-    char line[SENSOR_WINDOW + 1];
+    /* While the stream is cut: lines of text that are not handed on yet, and the line after them. */
+    size_t kept, len;
+    char text[2 * SENSOR_WINDOW + 1];
 };
 
 /* pass hands on bytes; cut tells that the stream is cut, or how much was left out. */

@@ -29,16 +29,29 @@ begin_cut(struct sensor_sample *s, const struct sensor_sample_to *to)
     to->cut(to->arg, 0, 0);
 }
 
-/* Tells a line of a stream that is cut, or counts it. */
+/* Many lines at once: a message for each would soon find no room. */
+static void
+hand_on(struct sensor_sample *s, const struct sensor_sample_to *to)
+{
+    if (s->kept > 0)
+        to->pass(to->arg, s->text, s->kept);
+    memmove(s->text, s->text + s->kept, s->len);
+    s->kept = 0;
+}
+
+/* Keeps a line of a stream that is cut, or counts it. */
 static void
 end_line(struct sensor_sample *s, int has_end, const struct sensor_sample_to *to)
 {
+    char *line = s->text + s->kept;
     size_t len = s->len;
 
     s->len = 0;
-    if (len > 0 && is_text(sensor_binary(s->line, len, len * LINE_TENTHS / 10), len, LINE_TENTHS)) {
-        s->line[len] = '\n';
-        to->pass(to->arg, s->line, len + 1);
+    if (len > 0 && is_text(sensor_binary(line, len, len * LINE_TENTHS / 10), len, LINE_TENTHS)) {
+        line[len] = '\n';
+        s->kept += len + 1;
+        if (s->kept > SENSOR_WINDOW)
+            hand_on(s, to);
         return;
     }
     s->bytes += len + (has_end ? 1 : 0);
@@ -55,7 +68,7 @@ end_cut(struct sensor_sample *s, const struct sensor_sample_to *to)
     to->cut(to->arg, s->bytes, s->lines);
     s->bytes = s->lines = 0;
     if (len > 0)
-        to->pass(to->arg, s->line, len);
+        to->pass(to->arg, s->text, len);
 }
 
 static size_t
@@ -77,7 +90,7 @@ pick(struct sensor_sample *s, const char *data, size_t len, const struct sensor_
 
         if (n > room)
             n = room;
-        memcpy(s->line + s->len, data, n);
+        memcpy(s->text + s->kept + s->len, data, n);
         s->len += n;
         data += n;
         len -= n;
@@ -89,6 +102,7 @@ pick(struct sensor_sample *s, const char *data, size_t len, const struct sensor_
             end_line(s, 0, to);
         }
     }
+    hand_on(s, to);
 }
 
 /* Whether a window that is full begins or ends a cut. */
@@ -146,5 +160,6 @@ sensor_sample_end(struct sensor_sample *s, const struct sensor_sample_to *to)
     if (!s->is_cut)
         return;
     end_line(s, 0, to);
+    hand_on(s, to);
     end_cut(s, to);
 }

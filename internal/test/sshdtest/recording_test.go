@@ -208,7 +208,7 @@ func TestGarbage(t *testing.T) {
 
 	// A whole window of text ends the cut, and all is told again, text or not.
 	lines = s.piped(garbage(1<<19) + "\n" + strings.Repeat(strings.Repeat("text ", 10)+"\n", 1500) + "\x01\x02\x03\n")
-	require.Equal(t, "tx ␛01␛02␛03", lines[len(lines)-1])
+	require.Equal(t, "tx ␛01␛02␛03", lines[len(lines)-1], "left out: %v", s.cuts(s.cid))
 }
 
 // TestFlood: lines that come faster than they can be taken are left out and

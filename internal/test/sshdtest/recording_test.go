@@ -154,7 +154,8 @@ func TestSecondSession(t *testing.T) {
 			second = append(second, e)
 		}
 	}
-	require.Equal(t, []string{"channel_new_session 1 exec", "exec 1 echo second", "data_rx 1 second"}, texts(second)[:3])
+	require.Equal(t, []string{"channel_new_session 1 exec", "exec 1 echo second"}, texts(second)[:2])
+	require.Contains(t, texts(second), "data_rx 1 second") // sshd may hear of the end first
 	require.NotEmpty(t, s.cuts(s.cid), "a megabyte of NUL is no text")
 }
 

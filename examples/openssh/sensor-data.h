@@ -23,7 +23,7 @@ struct sensor_sample {
     int is_cut;
     unsigned unseen;       /* windows that are not judged */
     uint64_t bytes, lines; /* left out since that was told */
-    /* While the stream is cut: lines of text that are not handed on yet, and the line after them. */
+    /* While the stream is cut: lines of text not handed on yet, and the line after them. */
     size_t kept, len;
     char text[2 * SENSOR_WINDOW + 1];
 };

@@ -121,7 +121,8 @@ help:
 #: make bench      ratios to another libbroccoli.so.5 (REFERENCE_LIB), or to ourselves; ONLY=Zeek: those so named
 #: make openssh    Debian's sshd with the sensor, see docs/sshd.md; first, as root: make openssh-deps
 #: make openssh-deb   the same as Debian packages
-#: make test-openssh  runs that sshd with real clients, as root
+#: make test-openssh  runs that sshd with real clients, as root; RUN=TestKeys: those tests
+#:                 RELEASE=trixie with any of these: for Debian 13, in a root folder if the machine has another
 #: make pam        a module of PAM that reports logins, see examples/pam
 #: make test-pam   runs saslauthd with that module, as root
 #: make test-python  the module for Python; part of test where python3 is, PYTHON=python3.12 for another
@@ -321,7 +322,9 @@ test-deb: deb
 
 # --- sshd with the sensor ---------------------------------------------------------------------
 
-OPENSSH := BUILD='$(OUT)' GO='$(GO)' examples/openssh/build.sh
+# RELEASE is the code name of another Debian than the machine's; RUN, a pattern of tests.
+RELEASE ?=
+OPENSSH := BUILD='$(OUT)' GO='$(GO)' RELEASE='$(RELEASE)' RUN='$(RUN)' examples/openssh/build.sh
 
 .PHONY: openssh-deps
 openssh-deps:
@@ -338,7 +341,7 @@ openssh-deb: front
 # As root, since privilege separation needs that.
 .PHONY: test-openssh
 test-openssh: openssh
-	ROMANESCO_OPENSSH='$(OUT)' $(GO) test -count=1 -v -timeout 40m ./internal/test/sshdtest
+	$(OPENSSH) test
 
 # --- A real Zeek ------------------------------------------------------------------------------
 
@@ -425,7 +428,8 @@ test-process:
 
 # The front's own tests, and that of the sensor of sshd as far as it needs no sshd: each a program
 # that contains the front, built and run once for each tool.
-SENSOR_C := $(addprefix examples/openssh/,test/sensor_test.c sensor-client.c sensor-lines.c sensor-send.c)
+SENSOR_DATA_C := $(addprefix examples/openssh/,sensor-sample.c sensor-sftp.c sensor-text.c)
+SENSOR_C := $(addprefix examples/openssh/,sensor-client.c sensor-lines.c sensor-send.c sensor-data.c) $(SENSOR_DATA_C)
 
 .PHONY: test-c
 test-c: test-c-address test-c-thread
@@ -435,7 +439,7 @@ test-c: test-c-address test-c-thread
 # $(call checks,TOOL)
 define checks
 .PHONY: test-c-$1
-test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%) $(BUILD)/check/$1/sensor_test
+test-c-$1: $(CHECKS:%=$(BUILD)/check/$1/%) $(BUILD)/check/$1/sensor_test $(BUILD)/check/$1/data_test
 	@for t in $$^; do \
 		printf '%s (%s): ' "$$$${t##*/}" $1; \
 		$$(CHECK_RUN_$1) timeout 300 "$$$$t" || { echo "$$$$t failed"; exit 1; }; \
@@ -452,7 +456,9 @@ $(BUILD)/check/$1/%_test: capi/test/%_test.c $(FRONT_C:capi/%.c=$(BUILD)/check/$
 	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $$(FRONT_FLAGS) -o $$@ $$(filter %.c %.o,$$^) \
 		$$(CHECK_LINK_$$*) $$(FRONT_LIBS)
 
-$(BUILD)/check/$1/sensor_test: $(SENSOR_C) $(wildcard examples/openssh/*.h) $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
+$(BUILD)/check/$1/sensor_test: $(SENSOR_C)
+$(BUILD)/check/$1/data_test: $(SENSOR_DATA_C)
+$(BUILD)/check/$1/sensor_test $(BUILD)/check/$1/data_test: $(BUILD)/check/$1/%: examples/openssh/test/%.c $(wildcard examples/openssh/*.h) $(FRONT_C:capi/%.c=$(BUILD)/check/$1/%.o) $(FLAGS)
 	$$(say) CHECK '$$< ($1)'
 	$$(Q)$$(CC) $$(CPPFLAGS) -O1 -g $$(CHECK_FLAGS_$1) $(filter-out -MMD -MP,$(FRONT_FLAGS)) -Iexamples/openssh/test \
 		-Iexamples/openssh -Icapi/test -o $$@ $$(filter %.c %.o,$$^) $$(FRONT_LIBS)
@@ -483,7 +489,7 @@ fuzz: | prerequisites
 
 .PHONY: lint
 lint: | prerequisites $(HEADER)
-	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt -w would change:" $$bad; exit 1; }
+	@bad=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); test -z "$$bad" || { echo "gofmt -w would change:" $$bad; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"romanesco/internal/event"
 	"romanesco/internal/protocol/delivery"
 
 	"github.com/stretchr/testify/require"
@@ -32,25 +33,55 @@ func BenchmarkCollector(b *testing.B) {
 			dir := b.TempDir()
 			cmd := exec.Command(program, append(c.args, "-listen", "127.0.0.1:0", "-log-dir", dir)...)
 			cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-			c := benchmarkWith(b, launch(b, cmd), dir, c.confirm)
-			used := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
-			b.ReportMetric(float64(b.N)/used.Seconds(), "events/core-s")
+			ev := numbered(kinds[0], 0)
+			ev.Args[1].Bytes = ev.Args[1].Bytes[:10]
+			benchmarkWith(b, launch(b, cmd), dir, c.confirm, func(n int) *event.Event {
+				ev.Name, ev.Args[2].Bits = "sensor_sshd_"+kinds[n%len(kinds)], uint64(n)
+				return ev
+			})
 		})
 	}
 }
 
-func benchmarkWith(b *testing.B, c *collector, dir string, confirm bool) *collector {
+// BenchmarkSessions is what sshd_session.log costs: for events that are not of sshd, for
+// lines of sessions, and for connections of nine events each.
+func BenchmarkSessions(b *testing.B) {
+	other := numbered(kinds[0], 0)
+	other.Name = "other"
+	line := numbered(kinds[0], 1)
+	whole := make([][]*event.Event, 1000)
+	for i := range whole {
+		whole[i] = sessionOf("sshd_22", i, float64(i))
+	}
+	for name, next := range map[string]func(n int) *event.Event{
+		"other": func(int) *event.Event { return other },
+		"lines": func(int) *event.Event { return line },
+		"logins": func(n int) *event.Event {
+			ev := whole[n/9%len(whole)][n%9]
+			ev.Args[2].Bits = uint64(n / 9)
+			return ev
+		},
+	} {
+		for _, with := range []string{"true", "false"} {
+			b.Run(name+"/session-log="+with, func(b *testing.B) {
+				dir := b.TempDir()
+				cmd := exec.Command(program, "-event", "other", "-session-log="+with, "-listen", "127.0.0.1:0", "-log-dir", dir, "/sensor_sshd.*/")
+				cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+				benchmarkWith(b, launch(b, cmd), dir, false, next)
+			})
+		}
+	}
+}
+
+func benchmarkWith(b *testing.B, c *collector, dir string, confirm bool, next func(n int) *event.Event) {
 	journal := delivery.NewJournal(8 << 20)
 	if !confirm {
 		journal = nil
 	}
 	p, _ := sensor(b, c.addr, journal)
-	ev := numbered(kinds[0], 0)
-	ev.Args[1].Bytes = ev.Args[1].Bytes[:10]
 	b.ResetTimer()
 	for n := range b.N {
-		ev.Name, ev.Args[2].Bits = "sensor_sshd_"+kinds[n%len(kinds)], uint64(n)
-		require.NoError(b, p.Send(ev))
+		require.NoError(b, p.Send(next(n)))
 		for confirm && journal.Full() {
 			require.NoError(b, p.Flush())
 			<-journal.Room()
@@ -68,5 +99,6 @@ func benchmarkWith(b *testing.B, c *collector, dir string, confirm bool) *collec
 	}
 	code, said := c.end(b, syscall.SIGTERM)
 	require.Zero(b, code, said)
-	return c
+	used := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
+	b.ReportMetric(float64(b.N)/used.Seconds(), "events/core-s")
 }

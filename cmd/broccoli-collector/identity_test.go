@@ -114,7 +114,7 @@ func TestSensorsAreCalledByTheirCertificates(t *testing.T) {
 		code, said := c.end(t, syscall.SIGTERM)
 		require.Zero(t, code, said)
 		checkLines(t, said, "broccoli-collector: ")
-		require.Contains(t, said, `asked for 16 events, certificate of "a.example.org"`)
+		require.Contains(t, said, `asked for 27 events, certificate of "a.example.org"`)
 		hosts := hostsOf(t, logOf(t, dir, "events"))
 		comm := logOf(t, dir, "comm")
 		for i, name := range names {
@@ -276,7 +276,7 @@ func TestNamesOfWhatWeConnectTo(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	for names, says := range map[string]string{
-		`127\.0\.0\.1`: `connected as "a", class "", asked for 16 events, certificate of "127.0.0.1"`,
+		`127\.0\.0\.1`: `connected as "a", class "", asked for 27 events, certificate of "127.0.0.1"`,
 		`other`:        `127.0.0.1:\d+\): TLS: the peer's certificate is of "127.0.0.1", which is not one of \$tls_names=/other/`,
 	} {
 		policy := written(t, "local.bro", fmt.Sprintf(`redef Remote::destinations += { ["a"] =

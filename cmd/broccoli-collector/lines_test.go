@@ -130,6 +130,9 @@ func TestPeersWriteNoLinesOfTheirOwn(t *testing.T) {
 		files, err := filepath.Glob(logs + "/*")
 		require.NoError(t, err)
 		for _, file := range files {
+			if filepath.Base(file) == "sshd_session.state" { // which has no lines
+				continue
+			}
 			b, err := os.ReadFile(file)
 			require.NoError(t, err)
 			checkLines(t, strings.ReplaceAll(string(b), "\t", " "), "")
@@ -254,7 +257,7 @@ func TestMessagesForPrograms(t *testing.T) {
 	require.Contains(t, v.Peer, "127.0.0.1:")
 	require.Contains(t, v.Class, "x; broccoli-collector: all is well")
 	require.Equal(t, "any peer", v.Destination)
-	require.Equal(t, 16, v.Events)
+	require.Equal(t, 27, v.Events)
 	require.WithinDuration(t, time.Now(), v.Time, time.Hour)
 	code, said := c.end(t, syscall.SIGTERM)
 	require.Zero(t, code, said)

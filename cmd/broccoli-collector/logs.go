@@ -19,6 +19,7 @@ import (
 	"romanesco/internal/collector/eventlog"
 	"romanesco/internal/collector/logfile"
 	"romanesco/internal/collector/metrics"
+	"romanesco/internal/collector/session"
 )
 
 // logOptions are what the command line says of logs and metrics.
@@ -30,7 +31,17 @@ type logOptions struct {
 	metrics                  string
 	public                   bool
 	maxOpen                  int // logs of events at a time
+	sessions                 bool
+	sessionEvery             time.Duration // 0: never
+	sessionLost              time.Duration
 }
+
+const (
+	defaultSessionEvery = time.Hour
+	defaultSessionLost  = time.Hour
+	// sessionShare is which part of -max-memory connections to sensors may take that are open.
+	sessionShare = 16
+)
 
 func (o *logOptions) register(f *flag.FlagSet) {
 	f.StringVar(&o.dir, "log-dir", "", "`folder` to write logs to instead of standard output; SIGHUP rotates them")
@@ -48,6 +59,9 @@ func (o *logOptions) register(f *flag.FlagSet) {
 	f.DurationVar(&o.interval, "rotate-interval", 0, "rotate logs at the multiples of this since midnight (default never)")
 	f.StringVar(&o.sync, "fsync", "confirm", "when logs are made safe on disk: confirm (before a sensor is told that its events have arrived), always, never, or how often")
 	f.DurationVar(&o.statistics, "stats-interval", time.Minute, "how often statistics go to comm.log")
+	f.BoolVar(&o.sessions, "session-log", true, "write sshd_session.log, a line for each connection to an sshd with a sensor, with -log-dir")
+	f.DurationVar(&o.sessionEvery, "session-interval", defaultSessionEvery, "how often a line goes to sshd_session.log of a connection that is still open; 0: never")
+	f.DurationVar(&o.sessionLost, "session-lost", defaultSessionLost, "how long a sensor may be away until its connections get their last line in sshd_session.log")
 	f.StringVar(&o.metrics, "metrics", "", "`address` of this host, host:port, to serve /metrics (Prometheus) and /healthz at (default none)")
 	f.BoolVar(&o.public, "metrics-public", false, "allow an address of -metrics that other hosts can reach")
 }
@@ -56,7 +70,7 @@ func (o *logOptions) register(f *flag.FlagSet) {
 func (o *logOptions) check(f *flag.FlagSet) (err error) {
 	f.Visit(func(set *flag.Flag) {
 		switch set.Name {
-		case "log-format", "log-files", "rotate-size", "rotate-interval", "rotate-name", "fsync", "stats-interval":
+		case "log-format", "log-files", "rotate-size", "rotate-interval", "rotate-name", "fsync", "stats-interval", "session-log", "session-interval", "session-lost":
 			if o.dir == "" {
 				err = fmt.Errorf("-%s has to do with -log-dir, which is not given", set.Name)
 			}
@@ -89,14 +103,16 @@ type logs struct {
 	stream    *eventlog.Stream // where events go without -log-dir
 	dir       *logfile.Dir     // nil without -log-dir, as are the next two
 	events    *eventlog.Files
+	sessions  *session.Log // nil without -session-log
 	comm      *commlog.Log
 	metrics   net.Listener // nil without -metrics
 	clients   func() *metrics.Clients
 	every     time.Duration // how often to sync
 }
 
-// open opens what the options ask for. asks says which events peers are asked for.
-func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
+// open opens what the options ask for. asks says which events peers are asked for, memory
+// what all of them may take.
+func (o *logOptions) open(asks func(event string) bool, memory int64) (*logs, error) {
 	l := &logs{opts: o}
 	set, err := o.settings(asks)
 	if err != nil {
@@ -118,6 +134,14 @@ func (o *logOptions) open(asks func(event string) bool) (*logs, error) {
 	l.every = set.Sync.Every()
 	set.Held = l.held
 	l.events = eventlog.NewFiles(l.dir, set)
+	if o.sessions {
+		l.sessions, err = session.Open(l.dir, o.dir, l.events, session.Settings{
+			Events: set, Memory: memory / sessionShare, Interim: o.sessionEvery, Lost: o.sessionLost, Await: l.events.Await,
+		})
+		if err != nil {
+			return nil, errors.Join(err, l.dir.Close())
+		}
+	}
 	l.comm = commlog.New(l.dir, o.size, saying(slog.Default(), slog.LevelError))
 	l.comm.Started()
 	return l, nil
@@ -138,6 +162,9 @@ func (o *logOptions) settings(asks func(event string) bool) (set eventlog.Settin
 	}
 	if n := logfile.Naming(o.naming); n != logfile.TimeLast && n != logfile.TimeBetween {
 		return set, fmt.Errorf("-rotate-name %q: %s or %s", o.naming, logfile.TimeLast, logfile.TimeBetween)
+	}
+	if o.sessionEvery < 0 || o.sessionLost <= 0 {
+		return set, errors.New("-session-interval and -session-lost: not negative, and lost after some time")
 	}
 	if o.interval < 0 || o.statistics <= 0 {
 		return set, errors.New("-rotate-interval and -stats-interval: not negative, and statistics at some time")
@@ -184,6 +211,9 @@ func (l *logs) tasks(c *collect.Collector) (tasks []func(context.Context) error)
 	if l.every > 0 {
 		tasks = append(tasks, l.syncOnTime)
 	}
+	if l.sessions != nil {
+		tasks = append(tasks, l.sessions.Run)
+	}
 	return tasks
 }
 
@@ -209,9 +239,32 @@ func (l *logs) rotate() {
 		slog.Info("there are no logs to rotate: see -log-dir")
 		return
 	}
-	if err := errors.Join(l.events.Rotate(), l.comm.Rotate()); err != nil {
+	if err := errors.Join(l.events.Rotate(), l.rotateSessions(), l.comm.Rotate()); err != nil {
 		slog.Error(err.Error())
 	}
+}
+
+func (l *logs) rotateSessions() error {
+	if l.sessions == nil {
+		return nil
+	}
+	return l.sessions.Rotate()
+}
+
+// log returns where events go with a folder.
+func (l *logs) log() eventlog.Log {
+	if l.sessions == nil {
+		return l.events
+	}
+	return l.sessions
+}
+
+// sync makes safe what was written.
+func (l *logs) sync() error {
+	if err := l.events.Sync(); err != nil || l.sessions == nil {
+		return err
+	}
+	return l.sessions.Sync()
 }
 
 func (l *logs) syncOnTime(ctx context.Context) error {
@@ -222,7 +275,7 @@ func (l *logs) syncOnTime(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := l.events.Sync(); err != nil {
+			if err := l.sync(); err != nil {
 				return err
 			}
 		}
@@ -275,6 +328,10 @@ func (l *logs) facts() metrics.Facts {
 		stats := l.events.Stats()
 		f.Log, f.Truncated, f.LeftOut = &stats, stats.Truncated, l.comm.LeftOut()
 	}
+	if l.sessions != nil {
+		stats := l.sessions.Stats()
+		f.Sessions = &metrics.Sessions{Open: stats.Open, Closed: stats.Closed, NoRoom: stats.NoRoom, Again: stats.Again}
+	}
 	return f
 }
 
@@ -286,5 +343,9 @@ func (l *logs) close() error {
 	if l.collector != nil {
 		l.comm.Statistics(l.collector.Traffic.Totals())
 	}
-	return errors.Join(l.events.Close(), l.comm.Close(), l.dir.Close())
+	err := l.events.Close()
+	if l.sessions != nil {
+		err = errors.Join(err, l.sessions.Close())
+	}
+	return errors.Join(err, l.comm.Close(), l.dir.Close())
 }

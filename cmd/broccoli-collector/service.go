@@ -72,12 +72,12 @@ func (r *service) open(p *plan, s *signals) (err error) {
 	}
 	r.tls.Store(src)
 	cfg.TLS = func(name string) *tls.Config { return r.tls.Load().Client(name) }
-	if r.logs, err = p.opts.logs.open(func(event string) bool { return r.plan.Load().asks(event) }); err != nil {
+	if r.logs, err = p.opts.logs.open(func(event string) bool { return r.plan.Load().asks(event) }, p.opts.limits.Memory); err != nil {
 		return err
 	}
 	r.logs.stream = stream
 	if r.logs.events != nil {
-		cfg.Log, cfg.Comm = r.logs.events, r.logs.comm
+		cfg.Log, cfg.Comm = r.logs.log(), r.logs.comm
 	}
 	cfg.Log = eventlog.WithDeclared(cfg.Log, func() eventlog.Declared { return r.plan.Load().declared }, misfit)
 	if r.zeek, err = p.opts.zeek.open(cfg.Log, func(event string) []string { return r.plan.Load().known[event] }, p.secure, p.opts.logs.dir); err != nil {

@@ -140,7 +140,7 @@ func TestCheck(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "logs")
 	code, out, said := ran(t, "check", "-listen", l.Addr().String(), "-log-dir", dir)
 	require.Zero(t, code, said)
-	require.Regexp(t, `(?s)would listen on \S+\nwould wait for any peer, 16 known events\nok\n$`, out)
+	require.Regexp(t, `(?s)would listen on \S+\nwould wait for any peer, 27 known events\nok\n$`, out)
 	require.NoDirExists(t, dir)
 	for want, args := range map[string][]string{
 		"log folder":           {"-log-dir", "/nowhere/logs"},

@@ -15,14 +15,13 @@
 #include "auth.h"
 #include "log.h"
 #include "packet.h"
+#include "sensor-auth.h"
 #include "sensor-msg.h"
-#include "sensor.h"
 
 #include <pwd.h>
 #include <string.h>
 
 /* Of monitor_wrap.h, which wants half of OpenSSH. */
-extern int use_privsep;
 int mm_is_monitor(void);
 
 extern Authctxt *the_authctxt;
@@ -37,8 +36,8 @@ void linux_audit_run_command(const char *);
 void
 audit_connection_from(const char *host, int port)
 {
-    sensor_leave();
     sensor_open(ssh_packet_get_connection_in(the_active_state));
+    sensor_take_salt();
     linux_audit_connection_from(host, port);
 }
 
@@ -50,6 +49,18 @@ tell_success(const struct passwd *pw, const char *user)
     m.num[0] = (int64_t)pw->pw_uid;
     m.num[1] = (int64_t)pw->pw_gid;
     sensor_tell(&m, user, strlen(user), NULL, 0);
+}
+
+/* At the end of a connection without a login; who is a user of whom nothing but the name is known.
+ */
+static void
+tell_stranger(const Authctxt *who)
+{
+    struct sensor_msg m = {.kind = SENSOR_AUTH_DETAIL};
+
+    if (who && who->user)
+        sensor_tell(&m, who->user, strlen(who->user), NULL, 0);
+    sensor_stranger(the_active_state);
 }
 
 /*
@@ -65,7 +76,7 @@ tell_event(ssh_audit_event_t event)
     const Authctxt *who = the_authctxt;
     int has_failed = 0;
 
-    if (use_privsep && !mm_is_monitor() && event != SSH_AUTH_SUCCESS)
+    if (!mm_is_monitor() && event != SSH_AUTH_SUCCESS)
         return;
     switch (event) {
     case SSH_AUTH_SUCCESS:
@@ -92,6 +103,8 @@ tell_event(ssh_audit_event_t event)
         failures++;
         sensor_tell(&failed, who->user, strlen(who->user), NULL, 0);
     }
+    if (event == SSH_CONNECTION_ABANDON)
+        tell_stranger(has_failed ? who : NULL);
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "sensor-report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct sensor_client {
     uid_t root; /* as whom sshd runs */
     uid_t user; /* once he has logged in */
     int has_begun, has_user;
+    int is_short;             /* of memory for lines, which was told */
     struct channel *channels; /* that are open */
     size_t num_channels;
     struct sensor_lines *lines;
@@ -74,6 +76,12 @@ struct where {
     uint64_t cid;
 };
 
+static int
+has_room(void *arg)
+{
+    return sensor_has_spare_room(((struct where *)arg)->to);
+}
+
 static void
 tell_line(void *arg, const struct sensor_msg *m, const char *line)
 {
@@ -82,17 +90,47 @@ tell_line(void *arg, const struct sensor_msg *m, const char *line)
     sensor_send(w->to, (enum sensor_kind)m->kind, w->cid, m, line);
 }
 
+/* What was not told of a stream, and why. */
+static void
+tell_cut(void *arg, const struct sensor_msg *from)
+{
+    static const char *const reasons[SENSOR_CUTS] = {"binary", "rate", "empty", "memory",
+                                                     "protocol"};
+    struct where *w = arg;
+    struct sensor_msg m = *from;
+    char texts[32];
+
+    m.len[0] = 2;
+    m.len[1] = (uint32_t)snprintf(texts, sizeof texts, "%s%s",
+                                  m.num[0] == SENSOR_STDIN ? "tx" : "rx", reasons[m.num[3]]) -
+               2;
+    sensor_send(w->to, SENSOR_DATA_CUT, w->cid, &m, texts);
+}
+
+static struct sensor_lines_to
+lines_to(struct where *w)
+{
+    return (struct sensor_lines_to){has_room, tell_line, tell_cut, w};
+}
+
 static void
 close_channel(struct sensor_sender *to, struct sensor_client *c, const struct sensor_msg *m)
 {
     struct where w = {to, c->cid};
+    struct sensor_lines_to lines = lines_to(&w);
     struct channel *ch = find(c, m->chan);
 
     if (!ch)
         return;
-    sensor_lines_end(&c->lines, m, tell_line, &w);
+    sensor_lines_end(&c->lines, m, &lines);
     *ch = c->channels[--c->num_channels];
     sensor_send(to, SENSOR_CHANNEL_CLEANUP, c->cid, m, "");
+}
+
+static int
+is_stream(const struct sensor_msg *m)
+{
+    return m->num[0] >= 0 && m->num[0] < SENSOR_STREAMS;
 }
 
 static void
@@ -100,10 +138,30 @@ add_data(struct sensor_sender *to, struct sensor_client *c, const struct sensor_
          const char *texts)
 {
     struct where w = {to, c->cid};
+    struct sensor_lines_to lines = lines_to(&w);
+    struct channel *ch = find(c, m->chan);
+    struct sensor_msg cut = {.chan = m->chan, .ts = m->ts, .num = {m->num[0], m->len[0]}};
+
+    if (!ch || !ch->has_lines || !to->set->data || !is_stream(m) ||
+        sensor_lines_add(&c->lines, m, texts, &lines) || c->is_short)
+        return;
+    cut.num[3] = SENSOR_CUT_MEMORY;
+    tell_cut(&w, &cut);
+    c->is_short = 1;
+}
+
+/* Its process leaves out part of a stream. */
+static void
+cut_data(struct sensor_sender *to, struct sensor_client *c, const struct sensor_msg *m)
+{
+    struct where w = {to, c->cid};
+    struct sensor_lines_to lines = lines_to(&w);
     struct channel *ch = find(c, m->chan);
 
-    if (ch && ch->has_lines && to->set->data && m->num[0] >= 0 && m->num[0] < SENSOR_STREAMS)
-        sensor_lines_add(&c->lines, m, texts, tell_line, &w);
+    if (!ch || !ch->has_lines || !is_stream(m) || m->num[3] < 0 || m->num[3] >= SENSOR_CUTS)
+        return;
+    sensor_lines_cut(&c->lines, m, &lines);
+    tell_cut(&w, m);
 }
 
 /* --- What is said --------------------------------------------------------------------------- */
@@ -112,12 +170,13 @@ add_data(struct sensor_sender *to, struct sensor_client *c, const struct sensor_
 static int
 may_say(const struct sensor_client *c, uid_t uid, uint32_t kind)
 {
-    if (kind >= SENSOR_KINDS || kind == SENSOR_CONN_END ||
+    if (kind > SENSOR_LAST_OF_CONNECTION || kind == SENSOR_CONN_END ||
         (kind == SENSOR_CONN_NEW) == c->has_begun)
         return 0;
     if (uid == c->root)
         return kind >= SENSOR_CONN_NEW;
-    return kind >= SENSOR_FIRST_OF_USER && c->has_user && uid == c->user;
+    return kind >= SENSOR_FIRST_OF_USER && kind <= SENSOR_LAST_OF_USER && c->has_user &&
+           uid == c->user;
 }
 
 void
@@ -128,6 +187,8 @@ sensor_client_hear(struct sensor_sender *to, struct sensor_client *c, uid_t uid,
 
     if (!may_say(c, uid, m->kind))
         return;
+    if (m->lost > 0)
+        sensor_lose(to, m->lost);
     switch (m->kind) {
     case SENSOR_CONN_NEW:
         c->has_begun = 1;
@@ -149,6 +210,20 @@ sensor_client_hear(struct sensor_sender *to, struct sensor_client *c, uid_t uid,
     case SENSOR_RX:
     case SENSOR_TX:
         add_data(to, c, m, texts);
+        return;
+    case SENSOR_DATA_CUT:
+        cut_data(to, c, m);
+        return;
+    case SENSOR_PROCESS:
+        if (!find(c, m->chan))
+            return;
+        break;
+    case SENSOR_SFTP:
+        if (!find(c, m->chan))
+            return;
+        /* Fall through. */
+    case SENSOR_FORWARD_REQUEST:
+        sensor_send_if_room(to, (enum sensor_kind)m->kind, c->cid, m, texts);
         return;
     }
     sensor_send(to, (enum sensor_kind)m->kind, c->cid, m, texts);

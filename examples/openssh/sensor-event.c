@@ -12,10 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* An event besides its texts, about, as long as it waits. */
+#define EVENT_BYTES 256
+#define HEARTBEAT_SECONDS 60
+/* Three quarters of what the library keeps for the collector: what is left over is for
+ * events that nobody can cause in any number. */
+#define SPARE_BYTES (768 << 10)
+
 /*
  * The arguments after ts and sid, a letter each: c the connection, h the
- * channel, A and B address and port of either end, 1 and 2 the texts, i and j
- * the numbers, b the first number as a bool.
+ * channel, A and B address and port of either end, P the port of the first, 1
+ * to 8 the texts, i and j the numbers, I to L the same as counts, b the first
+ * number as a bool, V the first and T the second one, which are microseconds,
+ * as an interval and a time.
  */
 static const struct {
     const char *name, *args;
@@ -36,6 +45,17 @@ static const struct {
     [SENSOR_EXEC] = {"exec", "ch1"},
     [SENSOR_CHANNEL_EXIT] = {"channel_exit", "chi"},
     [SENSOR_CHANNEL_CLEANUP] = {"channel_cleanup", "ch"},
+    [SENSOR_FORWARD_REQUEST] = {"forward_request", "c123Pb"},
+    [SENSOR_SFTP] = {"sftp", "ch123IJK"},
+    [SENSOR_PROCESS] = {"process", "chJKLb"},
+    [SENSOR_DATA_CUT] = {"data_cut", "ch12JK"},
+    [SENSOR_AUTH_DETAIL] = {"auth_detail", "c123b456J7"},
+    [SENSOR_CLIENT] = {"client", "c12345678"},
+    [SENSOR_PASSWORD_HASH] = {"password_hash", "c12b"},
+    [SENSOR_CONN_DROP] = {"conn_drop", "AB1"},
+    [SENSOR_REVIVED] = {"sensor_restart", "1I"},
+    [SENSOR_HEARTBEAT] = {"heartbeat", "VJKL"},
+    [SENSOR_LOST] = {"lost", "IT"},
 };
 
 /* --- Settings ------------------------------------------------------------------------------- */
@@ -48,6 +68,31 @@ yes_or_no(const char *key)
     if (!bro_conf_get_int(key, &value) && bro_conf_get_str(key))
         error("sensor: %s in broccoli.conf is neither yes nor no, and counts as no", key);
     return value == 1;
+}
+
+static const char *
+salt(void)
+{
+    const char *text = bro_conf_get_str("/sshd/password_salt");
+
+    if (text && strlen(text) > SENSOR_SALT_MAX) {
+        error("sensor: /sshd/password_salt in broccoli.conf has more than %d bytes: no hashes are "
+              "sent",
+              SENSOR_SALT_MAX);
+        return NULL;
+    }
+    return text && *text ? text : NULL;
+}
+
+static int
+heartbeat(void)
+{
+    int seconds = HEARTBEAT_SECONDS;
+
+    if (!bro_conf_get_int("/sshd/heartbeat", &seconds) && bro_conf_get_str("/sshd/heartbeat"))
+        error("sensor: /sshd/heartbeat in broccoli.conf is no number of seconds, and counts as %d",
+              HEARTBEAT_SECONDS);
+    return seconds > 0 ? seconds : 0;
 }
 
 /* The kinds whose names match a pattern. */
@@ -98,6 +143,8 @@ sensor_configure(struct sensor_settings *set)
     set->wanted = wanted(bro_conf_get_str("/sshd/events"));
     set->passwords = yes_or_no("/sshd/passwords");
     set->data = yes_or_no("/sshd/data");
+    set->password_salt = salt();
+    set->heartbeat = heartbeat();
     if (!set->data)
         set->wanted &= ~data;
 }
@@ -126,14 +173,21 @@ add_text(BroEvent *ev, const char *text, size_t len)
 }
 
 static void
+add_port(BroEvent *ev, uint16_t number)
+{
+    BroPort port = {number, IPPROTO_TCP};
+
+    bro_event_add_val(ev, BRO_TYPE_PORT, NULL, &port);
+}
+
+static void
 add_end(BroEvent *ev, const struct sensor_end *end)
 {
-    BroPort port = {end->port, IPPROTO_TCP};
     BroAddr addr;
 
     memcpy(addr.addr, end->addr, sizeof addr.addr);
     bro_event_add_val(ev, BRO_TYPE_IPADDR, NULL, &addr);
-    bro_event_add_val(ev, BRO_TYPE_PORT, NULL, &port);
+    add_port(ev, end->port);
 }
 
 static void
@@ -142,6 +196,26 @@ add_number(BroEvent *ev, int type, uint64_t number)
     uint64 value = number;
 
     bro_event_add_val(ev, type, NULL, &value);
+}
+
+/* A number of microseconds. */
+static void
+add_seconds(BroEvent *ev, int type, int64_t number)
+{
+    double seconds = (double)number / 1e6;
+
+    bro_event_add_val(ev, type, NULL, &seconds);
+}
+
+/* The text of a number from 0. */
+static void
+add_nth_text(BroEvent *ev, const struct sensor_msg *m, const char *texts, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++)
+        texts += m->len[i];
+    add_text(ev, texts, m->len[n]);
 }
 
 static void
@@ -160,11 +234,20 @@ add_arg(BroEvent *ev, char arg, uint64_t cid, const struct sensor_msg *m, const 
     case 'B':
         add_end(ev, &m->end[arg - 'A']);
         break;
-    case '1':
-        add_text(ev, texts, m->len[0]);
+    case 'P':
+        add_port(ev, m->end[0].port);
         break;
-    case '2':
-        add_text(ev, texts + m->len[0], m->len[1]);
+    case 'I':
+    case 'J':
+    case 'K':
+    case 'L':
+        add_number(ev, BRO_TYPE_COUNT, (uint64_t)m->num[arg - 'I']);
+        break;
+    case 'V':
+        add_seconds(ev, BRO_TYPE_INTERVAL, m->num[0]);
+        break;
+    case 'T':
+        add_seconds(ev, BRO_TYPE_TIME, m->num[1]);
         break;
     case 'i':
     case 'j':
@@ -173,10 +256,46 @@ add_arg(BroEvent *ev, char arg, uint64_t cid, const struct sensor_msg *m, const 
     case 'b':
         bro_event_add_val(ev, BRO_TYPE_BOOL, NULL, &truth);
         break;
+    default: /* a digit */
+        add_nth_text(ev, m, texts, arg - '1');
+        break;
     }
 }
 
 void
+sensor_lose(struct sensor_sender *to, unsigned long long number)
+{
+    if (to->lost_since == 0)
+        to->lost_since = bro_util_current_time();
+    to->lost += number;
+}
+
+/* Counts what was sent, for the mean of what waits. */
+static void
+count(struct sensor_sender *to, const struct sensor_msg *m)
+{
+    int i;
+
+    to->sent++;
+    if (bro_event_queue_length(to->conn) <= 1)
+        to->bytes = to->events = 0;
+    to->events++;
+    to->bytes += EVENT_BYTES;
+    for (i = 0; i < SENSOR_TEXTS; i++)
+        to->bytes += m->len[i];
+}
+
+int
+sensor_has_spare_room(const struct sensor_sender *to)
+{
+    uint64_t waiting = (uint64_t)bro_event_queue_length(to->conn);
+    uint64_t mean = to->events > 0 ? to->bytes / to->events : 0;
+
+    return waiting < (uint64_t)bro_event_queue_length_max(to->conn) * 3 / 4 &&
+           waiting * mean < SPARE_BYTES;
+}
+
+int
 sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
             const struct sensor_msg *m, const char *texts)
 {
@@ -184,20 +303,35 @@ sensor_send(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
     const char *arg;
     double ts = m->ts;
     BroEvent *ev;
+    int sent;
 
     if (!events[kind].name || !(to->set->wanted & UINT32_C(1) << kind))
-        return;
+        return 1;
     snprintf(name, sizeof name, "sensor_sshd_%s", events[kind].name);
     ev = bro_event_new(name);
     if (!ev) {
-        to->lost++;
-        return;
+        sensor_lose(to, 1);
+        return 0;
     }
     bro_event_add_val(ev, BRO_TYPE_TIME, NULL, &ts);
     add_text(ev, to->sid, strlen(to->sid));
     for (arg = events[kind].args; *arg; arg++)
         add_arg(ev, *arg, cid, m, texts);
-    if (!bro_event_send(to->conn, ev))
-        to->lost++;
+    sent = bro_event_send(to->conn, ev);
     bro_event_free(ev);
+    if (sent)
+        count(to, m);
+    else
+        sensor_lose(to, 1);
+    return sent;
+}
+
+int
+sensor_send_if_room(struct sensor_sender *to, enum sensor_kind kind, uint64_t cid,
+                    const struct sensor_msg *m, const char *texts)
+{
+    if (sensor_has_spare_room(to))
+        return sensor_send(to, kind, cid, m, texts);
+    sensor_lose(to, 1);
+    return 0;
 }

@@ -29,10 +29,39 @@ enum sensor_kind {
     SENSOR_EXEC,
     SENSOR_CHANNEL_EXIT,
     SENSOR_CHANNEL_CLEANUP,
+    SENSOR_FORWARD_REQUEST,
+    SENSOR_SFTP,
+    SENSOR_PROCESS,
+    SENSOR_DATA_CUT,
+    /* Of a connection, from a process of root only. */
+    SENSOR_AUTH_DETAIL,
+    SENSOR_CLIENT,
+    SENSOR_PASSWORD_HASH,
+    /* Of the listener. */
+    SENSOR_CONN_DROP,
+    SENSOR_REVIVED, /* the sensor before this one has ended by itself */
+    /* Not messages: the sensor tells of itself. */
+    SENSOR_HEARTBEAT,
+    SENSOR_LOST,
     SENSOR_KINDS
 };
 
 #define SENSOR_FIRST_OF_USER SENSOR_SESSION
+#define SENSOR_LAST_OF_USER SENSOR_DATA_CUT
+#define SENSOR_LAST_OF_CONNECTION SENSOR_PASSWORD_HASH
+
+/* Why data is not told, num[3] of SENSOR_DATA_CUT. */
+enum sensor_cut {
+    SENSOR_CUT_BINARY,
+    SENSOR_CUT_RATE,
+    SENSOR_CUT_EMPTY,
+    SENSOR_CUT_MEMORY,
+    SENSOR_CUT_PROTOCOL,
+    SENSOR_CUTS
+};
+
+/* The status of an operation of sftp whose answer was not seen. */
+#define SENSOR_SFTP_UNANSWERED UINT32_MAX
 
 /* An end of a TCP connection; IPv4 in its mapped form. */
 struct sensor_end {
@@ -40,16 +69,19 @@ struct sensor_end {
     uint16_t port;
 };
 
+#define SENSOR_TEXTS 8
+
 struct sensor_msg {
     uint32_t kind;
     uint32_t chan;
     double ts;
-    int64_t num[2];
+    int64_t num[4];
     struct sensor_end end[2];
-    uint32_t len[2]; /* of the texts */
+    uint32_t lost;              /* messages of this process before that found no room */
+    uint32_t len[SENSOR_TEXTS]; /* of the texts */
 };
 
-/* Of both texts of a message; what is longer is cut. */
+/* Of all texts of a message; what is longer is cut. */
 #define SENSOR_TEXT_MAX 65536
 /* Channels have lower numbers than this. */
 #define SENSOR_CHANNELS_MAX 16384
@@ -59,11 +91,23 @@ struct sensor_msg {
 #define SENSOR_ENV "SSHD_SENSOR"
 #define SENSOR_WANTS_PASSWORDS 1
 #define SENSOR_WANTS_DATA 2
+/* The salt of passwords, in hexadecimal. */
+#define SENSOR_SALT_ENV "SSHD_SENSOR_SALT"
+#define SENSOR_SALT_MAX 256
 
 /* Sends a message without waiting. FALSE when it could not be sent. Safe in a
  * signal handler, as it leaves errno alone. */
 int sensor_write(int fd, struct sensor_msg *m, const void *text0, size_t len0, const void *text1,
                  size_t len1);
+
+/* The same for any number of texts, of which NULL is an empty one. */
+void sensor_tell_texts(struct sensor_msg *m, const char *const *texts, size_t n);
+
+/* Sends data of a channel, for which there is less room than for all else. */
+int sensor_tell_data(struct sensor_msg *m, const void *data, size_t len);
+int sensor_has_room(void);
+int sensor_is_open(void);
+int sensor_wants(unsigned flag);
 
 /* Fills in an end from a socket. FALSE when it is not of the internet. */
 int sensor_local_end(int sock, struct sensor_end *end);

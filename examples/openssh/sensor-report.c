@@ -50,8 +50,11 @@ static struct {
     int restarts;      /* it said so; its end is no exit */
     int is_up, was_up; /* was_up: or it has been told that it was not */
     time_t begun, terminated;
-    unsigned long long told; /* of to.lost */
+    unsigned long long told; /* of to.lost, in the log */
     time_t told_at;
+    unsigned long long reported; /* of to.lost, as events */
+    time_t beat;                 /* when the next heartbeat is due */
+    struct sensor_tally *tally;
 } s;
 
 static volatile sig_atomic_t terminated;
@@ -88,6 +91,17 @@ sender_of(struct msghdr *h, uid_t *uid)
     return 0;
 }
 
+static uint64_t
+length_of_texts(const struct sensor_msg *m)
+{
+    uint64_t len = 0;
+    int i;
+
+    for (i = 0; i < SENSOR_TEXTS; i++)
+        len += m->len[i];
+    return len;
+}
+
 /* Takes a message into packet: 1, 0 when there is none now, -1 at the end. */
 static int
 take(int fd, uid_t *uid)
@@ -107,7 +121,7 @@ take(int fd, uid_t *uid)
         return 0;
     if (n < (ssize_t)sizeof packet.m || h.msg_flags & MSG_TRUNC)
         return -1; /* n is 0 at the end; nobody sends anything shorter */
-    if ((uint64_t)packet.m.len[0] + packet.m.len[1] != (uint64_t)n - sizeof packet.m)
+    if (length_of_texts(&packet.m) != (uint64_t)n - sizeof packet.m)
         return -1;
     return sender_of(&h, uid) ? 1 : -1;
 }
@@ -119,6 +133,7 @@ remove_client(size_t i)
 {
     if (!sensor_client_has_begun(s.clients[i]) && s.coming > 0)
         s.coming--;
+    s.tally->ended++;
     sensor_client_end(&s.to, s.clients[i]);
     close(s.fds[CLIENTS + i].fd);
     s.num_clients--;
@@ -245,6 +260,15 @@ hear_listener(void)
             s.restarts = 1;
             sensor_send(&s.to, SENSOR_RESTART, 0, &packet.m, "");
             break;
+        case SENSOR_CONN_DROP:
+            sensor_send_if_room(&s.to, SENSOR_CONN_DROP, 0, &packet.m,
+                                packet.bytes + sizeof packet.m);
+            break;
+        case SENSOR_REVIVED:
+            sensor_send(&s.to, SENSOR_REVIVED, 0, &packet.m, packet.bytes + sizeof packet.m);
+            sensor_lose(&s.to, (unsigned long long)packet.m.num[1]);
+            s.told += (unsigned long long)packet.m.num[1]; /* the log has told of the end */
+            break;
         case SENSOR_END: /* the restart has come to nothing */
             s.restarts = 0;
             break;
@@ -252,6 +276,58 @@ hear_listener(void)
     }
     if (got < 0)
         listener_gone();
+}
+
+/* --- What it tells of itself ---------------------------------------------------------------- */
+
+static int64_t
+microseconds(double t)
+{
+    return (int64_t)(t * 1e6);
+}
+
+static void
+tell_heartbeat(void)
+{
+    struct sensor_msg m = {.ts = bro_util_current_time()};
+    time_t t = time(NULL);
+
+    if (s.to.set->heartbeat == 0 || t < s.beat)
+        return;
+    s.beat = t + s.to.set->heartbeat;
+    m.num[0] = microseconds(difftime(t, s.begun));
+    m.num[1] = (int64_t)s.num_clients;
+    m.num[2] = (int64_t)s.to.sent;
+    m.num[3] = (int64_t)s.to.lost;
+    sensor_send(&s.to, SENSOR_HEARTBEAT, 0, &m, "");
+}
+
+/* Once there is room again. */
+static void
+tell_lost(void)
+{
+    struct sensor_msg m = {.ts = bro_util_current_time()};
+    unsigned long long lost = s.to.lost;
+
+    if (lost == s.reported || !sensor_has_spare_room(&s.to))
+        return;
+    m.num[0] = (int64_t)(lost - s.reported);
+    m.num[1] = microseconds(s.to.lost_since);
+    if (!sensor_send(&s.to, SENSOR_LOST, 0, &m, ""))
+        return;
+    s.reported = lost;
+    s.to.lost_since = 0;
+}
+
+/* sshd has told where it listens, so that there is a name to tell it under. */
+static void
+tell_of_itself(void)
+{
+    if (!*s.to.sid)
+        return;
+    tell_heartbeat();
+    tell_lost();
+    s.tally->waiting = s.is_up ? 0 : (uint64_t)bro_event_queue_length(s.to.conn);
 }
 
 /* --- The collector -------------------------------------------------------------------------- */
@@ -284,8 +360,8 @@ watch_collector(void)
 static void
 connect_collector(void)
 {
-    s.to.conn =
-        bro_conn_new_str(s.to.set->collector, BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE);
+    s.to.conn = bro_conn_new_str(s.to.set->collector,
+                                 BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE | BRO_CFLAG_NOWAIT);
     if (!s.to.conn) {
         error("sensor: no memory");
         _exit(1);
@@ -324,6 +400,7 @@ turn(int timeout_ms)
             accept_clients();
     }
     watch_collector();
+    tell_of_itself();
 }
 
 /* Nobody can call any more, and no name of us remains. */
@@ -372,13 +449,16 @@ prepare(void)
 }
 
 void
-sensor_report(const struct sensor_settings *set, int listener, int incoming, long long start)
+sensor_report(const struct sensor_settings *set, int listener, int incoming, long long start,
+              struct sensor_tally *tally)
 {
     prepare();
+    s.tally = tally;
     s.to.set = set;
     s.start = start;
     s.root = geteuid();
     s.begun = time(NULL);
+    s.beat = s.begun + set->heartbeat;
     s.incoming = incoming;
     if (!make_room()) {
         error("sensor: no memory");

@@ -5,43 +5,51 @@
  */
 #include "includes.h"
 
+#include "sensor-data.h"
 #include "sensor-msg.h"
 #include "sensor.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Bytes that may wait for the sensor, of which data has half: it never takes the
+ * place of anything else. */
+#define ROOM_BYTES (512 << 10)
+
 static int sensor = -1;
 static unsigned wants;
+static uint32_t lost; /* messages that found no room, and are not told yet */
 
-/* Channels whose data is wanted: sessions that speak in lines. */
-static unsigned char speaks[SENSOR_CHANNELS_MAX];
+/* --- Messages ------------------------------------------------------------------------------- */
 
-int
-sensor_write(int fd, struct sensor_msg *m, const void *text0, size_t len0, const void *text1,
-             size_t len1)
+static int
+send_texts(int fd, struct sensor_msg *m, const struct iovec *texts, size_t n)
 {
-    struct iovec parts[] = {{m, sizeof *m}, {(void *)text0, len0}, {(void *)text1, len1}};
-    struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 3};
+    struct iovec parts[1 + SENSOR_TEXTS] = {{m, sizeof *m}};
+    struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 1 + n};
+    size_t left = SENSOR_TEXT_MAX, i;
     int before = errno, sent;
     struct timespec now;
 
-    if (len0 > SENSOR_TEXT_MAX)
-        parts[1].iov_len = len0 = SENSOR_TEXT_MAX;
-    if (len1 > SENSOR_TEXT_MAX - len0)
-        parts[2].iov_len = len1 = SENSOR_TEXT_MAX - len0;
-    m->len[0] = (uint32_t)len0;
-    m->len[1] = (uint32_t)len1;
+    for (i = 0; i < n; i++) {
+        parts[1 + i] = texts[i];
+        if (parts[1 + i].iov_len > left)
+            parts[1 + i].iov_len = left;
+        left -= parts[1 + i].iov_len;
+        m->len[i] = (uint32_t)parts[1 + i].iov_len;
+    }
     clock_gettime(CLOCK_REALTIME, &now);
     m->ts = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     sent = sendmsg(fd, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
@@ -49,11 +57,78 @@ sensor_write(int fd, struct sensor_msg *m, const void *text0, size_t len0, const
     return sent;
 }
 
+int
+sensor_write(int fd, struct sensor_msg *m, const void *text0, size_t len0, const void *text1,
+             size_t len1)
+{
+    struct iovec texts[] = {{(void *)text0, len0}, {(void *)text1, len1}};
+
+    return send_texts(fd, m, texts, 2);
+}
+
+static int
+tell(struct sensor_msg *m, const struct iovec *texts, size_t n)
+{
+    int sent;
+
+    if (sensor < 0)
+        return 0;
+    m->lost = lost;
+    sent = send_texts(sensor, m, texts, n);
+    if (sent)
+        lost = 0;
+    return sent;
+}
+
 void
 sensor_tell(struct sensor_msg *m, const void *text0, size_t len0, const void *text1, size_t len1)
 {
-    if (sensor >= 0)
-        (void)sensor_write(sensor, m, text0, len0, text1, len1);
+    struct iovec texts[] = {{(void *)text0, len0}, {(void *)text1, len1}};
+
+    if (!tell(m, texts, 2))
+        lost++;
+}
+
+void
+sensor_tell_texts(struct sensor_msg *m, const char *const *list, size_t n)
+{
+    struct iovec texts[SENSOR_TEXTS];
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        texts[i].iov_base = (void *)(list[i] ? list[i] : "");
+        texts[i].iov_len = strlen(texts[i].iov_base);
+    }
+    if (!tell(m, texts, n))
+        lost++;
+}
+
+int
+sensor_has_room(void)
+{
+    int waiting = 0;
+
+    return sensor >= 0 && ioctl(sensor, SIOCOUTQ, &waiting) == 0 && waiting <= ROOM_BYTES / 2;
+}
+
+int
+sensor_tell_data(struct sensor_msg *m, const void *data, size_t len)
+{
+    struct iovec text = {(void *)data, len};
+
+    return sensor_has_room() && tell(m, &text, 1);
+}
+
+int
+sensor_is_open(void)
+{
+    return sensor >= 0;
+}
+
+int
+sensor_wants(unsigned flag)
+{
+    return (wants & flag) != 0;
 }
 
 /* For events that have nothing but a channel and a text. */
@@ -116,7 +191,7 @@ connect_to(const char *path)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct ucred who;
     socklen_t len = sizeof who;
-    int fd;
+    int room = ROOM_BYTES, fd;
 
     if (strlen(path) >= sizeof addr.sun_path)
         return -1;
@@ -130,6 +205,7 @@ connect_to(const char *path)
         close(fd);
         return -1;
     }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
     return fd;
 }
 
@@ -151,6 +227,14 @@ sensor_open(int sock)
     sensor_tell(&m, NULL, 0, NULL, 0);
 }
 
+void
+sensor_close(void)
+{
+    if (sensor >= 0)
+        close(sensor);
+    sensor = -1;
+}
+
 /* --- What the changed lines call ------------------------------------------------------------ */
 
 void
@@ -161,16 +245,19 @@ sensor_timeout(void)
     sensor_tell(&m, NULL, 0, NULL, 0);
 }
 
-void
-sensor_password(const char *user, const char *password, int valid)
+/* One that is longer than a message comes in pieces. */
+static void
+tell_command(int chan, const char *command)
 {
-    struct sensor_msg m = {.kind = SENSOR_PASSWORD, .num = {valid != 0}};
-    size_t len = strlen(password);
+    struct sensor_msg m = {.kind = SENSOR_EXEC, .chan = (uint32_t)chan};
+    size_t left = strlen(command), n;
 
-    /* Clients ask with an empty one what they may try. */
-    if (!user || (len == 0 && !valid))
-        return;
-    sensor_tell(&m, user, strlen(user), password, wants & SENSOR_WANTS_PASSWORDS ? len : 0);
+    do {
+        n = left < SENSOR_TEXT_MAX ? left : SENSOR_TEXT_MAX;
+        sensor_tell(&m, command, n, NULL, 0);
+        command += n;
+        left -= n;
+    } while (left > 0);
 }
 
 void
@@ -178,9 +265,8 @@ sensor_session(int chan, int is_subsystem, const char *request, const char *comm
 {
     tell_text(SENSOR_SESSION, chan, is_subsystem ? "subsystem" : request ? "exec" : "shell");
     if (command)
-        tell_text(SENSOR_EXEC, chan, command);
-    if (chan >= 0 && chan < SENSOR_CHANNELS_MAX)
-        speaks[chan] = sensor >= 0 && wants & SENSOR_WANTS_DATA && !is_subsystem;
+        tell_command(chan, command);
+    sensor_data_begin(chan, is_subsystem);
 }
 
 void
@@ -207,50 +293,60 @@ sensor_cleanup(int chan)
 {
     struct sensor_msg m = {.kind = SENSOR_CHANNEL_CLEANUP, .chan = (uint32_t)chan};
 
+    sensor_data_end(chan);
     sensor_tell(&m, NULL, 0, NULL, 0);
-    if (chan >= 0 && chan < SENSOR_CHANNELS_MAX)
-        speaks[chan] = 0;
-}
-
-static int
-is_wanted(int chan)
-{
-    return chan >= 0 && chan < SENSOR_CHANNELS_MAX && speaks[chan];
-}
-
-static void
-tell_data(enum sensor_kind kind, int chan, enum sensor_stream stream, const void *data, size_t len)
-{
-    struct sensor_msg m = {.kind = kind, .chan = (uint32_t)chan, .num = {stream}};
-
-    if (memchr(data, '\0', len))
-        speaks[chan] = 0; /* these are no lines */
-    else
-        sensor_tell(&m, data, len, NULL, 0);
 }
 
 void
-sensor_sent(int chan, int is_stderr, const void *data, size_t len)
+sensor_requested(const char *kind, const char *direction, const char *host, unsigned port,
+                 int allowed)
 {
-    if (is_wanted(chan))
-        tell_data(SENSOR_RX, chan, is_stderr ? SENSOR_STDERR : SENSOR_STDOUT, data, len);
-}
+    struct sensor_msg m = {.kind = SENSOR_FORWARD_REQUEST, .num = {allowed != 0}};
+    const char *texts[] = {kind, direction, host};
 
-/* Whether the terminal is asking for something that nobody is to see. */
-static int
-is_secret(int tty)
-{
-    struct termios t;
-
-    return tty >= 0 && tcgetattr(tty, &t) == 0 && !(t.c_lflag & ECHO) && t.c_lflag & ICANON;
+    m.end[0].port = port <= UINT16_MAX ? (uint16_t)port : 0;
+    sensor_tell_texts(&m, texts, 3);
 }
 
 void
-sensor_typed(int chan, const void *data, size_t len, int tty)
+sensor_requested_globally(const char *type, const char *host, const char *path, unsigned port,
+                          int allowed)
 {
-    if (!is_wanted(chan))
+    if (strcmp(type, "tcpip-forward") == 0)
+        sensor_requested("tcp", "remote", host, port, allowed);
+    else if (strcmp(type, "streamlocal-forward@openssh.com") == 0)
+        sensor_requested("streamlocal", "remote", path, 0, allowed);
+}
+
+/* A number that Linux has in a file of a process, or what it has where there is none. */
+static int64_t
+number_of(long pid, const char *name)
+{
+    char path[64], text[32] = "";
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%ld/%s", pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return UINT32_MAX;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n > 0 ? strtoll(text, NULL, 10) : UINT32_MAX;
+}
+
+void
+sensor_process(int chan, long pid, int has_tty)
+{
+    struct sensor_msg m = {.kind = SENSOR_PROCESS, .chan = (uint32_t)chan};
+    int before = errno;
+
+    if (sensor < 0 || pid <= 0)
         return;
-    if (!(wants & SENSOR_WANTS_PASSWORDS) && is_secret(tty))
-        len = 0;
-    tell_data(SENSOR_TX, chan, SENSOR_STDIN, data, len);
+    m.num[0] = has_tty != 0;
+    m.num[1] = pid;
+    m.num[2] = number_of(pid, "sessionid");
+    m.num[3] = number_of(pid, "loginuid");
+    errno = before;
+    sensor_tell(&m, NULL, 0, NULL, 0);
 }

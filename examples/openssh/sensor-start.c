@@ -11,6 +11,7 @@
 #include "sensor.h"
 #include "xmalloc.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,17 +30,18 @@
 /* Higher descriptors sshd does not have. */
 #define FDS_MAX 65536
 
-void destroy_sensitive_data(void);
-
 static struct {
     int fd; /* to the sensor */
     struct sockaddr_un addr;
     struct sensor_settings set;
     long long number, start; /* of the last connection; of sshd */
     time_t started;
-    const int *socks; /* that sshd listens on */
+    void (*forget_keys)(void); /* of the host */
+    const int *socks;          /* that sshd listens on */
     int num_socks;
     pid_t listener;
+    struct sensor_tally *tally; /* of the sensor that runs */
+    long long announced;        /* connections to come that it was told of */
 } s = {.fd = -1};
 
 /* What a process for a connection finds in its environment, and we do after a restart. */
@@ -53,6 +55,21 @@ publish(long long number)
 
     snprintf(text, sizeof text, SENSOR_ENV "=%u %lld %lld %s", flags, number, s.start,
              s.addr.sun_path);
+    putenv(text);
+}
+
+static void
+publish_salt(void)
+{
+    static char text[sizeof SENSOR_SALT_ENV + 1 + 2 * SENSOR_SALT_MAX];
+    const char *salt = s.set.password_salt;
+    size_t len;
+
+    if (!salt)
+        return;
+    len = (size_t)snprintf(text, sizeof text, SENSOR_SALT_ENV "=");
+    for (; *salt && len + 2 < sizeof text; salt++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%02x", (unsigned char)*salt);
     putenv(text);
 }
 
@@ -124,10 +141,20 @@ become_sensor(int listener, int incoming)
 {
     setproctitle("%s", "[sensor]");
     setsid();
-    destroy_sensitive_data();
+    s.forget_keys();
     platform_post_fork_child();
     give_up_descriptors(listener, incoming);
-    sensor_report(&s.set, listener, incoming, s.start);
+    sensor_report(&s.set, listener, incoming, s.start, s.tally);
+}
+
+/* What the sensor counts is in memory that it shares with us, since it may end at any time. */
+static struct sensor_tally *
+make_tally(void)
+{
+    void *page =
+        mmap(NULL, sizeof *s.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return page == MAP_FAILED ? NULL : page;
 }
 
 static void
@@ -138,6 +165,13 @@ start(void)
 
     if (incoming < 0)
         return;
+    if (!s.tally && !(s.tally = make_tally())) {
+        error("sensor: no memory: %s", strerror(errno));
+        close(incoming);
+        return;
+    }
+    memset(s.tally, 0, sizeof *s.tally);
+    s.announced = 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
         setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) {
         error("sensor: cannot make sockets: %s", strerror(errno));
@@ -158,11 +192,13 @@ start(void)
 }
 
 void
-sensor_start(void)
+sensor_start(void (*forget_keys)(void))
 {
     s.listener = getpid();
+    s.forget_keys = forget_keys;
     resume();
     unsetenv(SENSOR_ENV);
+    unsetenv(SENSOR_SALT_ENV);
     sensor_configure(&s.set);
     if (!s.set.collector) {
         debug("sensor: broccoli.conf has no /sshd/collector: no events are sent");
@@ -170,6 +206,7 @@ sensor_start(void)
     }
     start();
     publish(s.number + 1);
+    publish_salt();
 }
 
 static void
@@ -197,11 +234,25 @@ sensor_listening(const int *socks, int n)
     }
 }
 
+/* How many connections the sensor that has died will not report to their end, and events. */
+static struct sensor_msg
+losses(void)
+{
+    struct sensor_msg m = {.kind = SENSOR_REVIVED};
+    long long ended = (long long)s.tally->ended;
+
+    m.num[0] = s.announced > ended ? s.announced - ended : 0;
+    m.num[1] = (int64_t)s.tally->waiting;
+    return m;
+}
+
 /* Starts the sensor again if it has died. */
 static void
 revive(void)
 {
+    static const char reason[] = "the sensor had ended";
     struct pollfd p = {.fd = s.fd};
+    struct sensor_msg m;
 
     if (poll(&p, 1, 0) <= 0 || time(NULL) - s.started < AGAIN_SECONDS)
         return;
@@ -209,8 +260,11 @@ revive(void)
     unlink(s.addr.sun_path);
     close(s.fd);
     s.fd = -1;
+    m = losses();
     start();
     sensor_listening(s.socks, s.num_socks);
+    if (s.fd >= 0)
+        (void)sensor_write(s.fd, &m, reason, sizeof reason - 1, NULL, 0);
 }
 
 void
@@ -219,6 +273,7 @@ sensor_coming(void)
     if (s.fd < 0)
         return;
     revive();
+    s.announced++;
     s.number++;
     publish(s.number);
     tell(SENSOR_COMING, s.number, NULL);
@@ -244,4 +299,13 @@ void
 sensor_exit(void)
 {
     tell(SENSOR_END, 0, NULL);
+}
+
+void
+sensor_drop(int sock, const char *reason)
+{
+    struct sensor_msg m = {.kind = SENSOR_CONN_DROP};
+
+    if (s.fd >= 0 && sensor_remote_end(sock, &m.end[0]) && sensor_local_end(sock, &m.end[1]))
+        (void)sensor_write(s.fd, &m, reason, strlen(reason), NULL, 0);
 }

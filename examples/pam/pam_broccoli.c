@@ -47,7 +47,8 @@ set_up(pam_handle_t *pamh)
         pam_syslog(pamh, LOG_NOTICE, "broccoli.conf has no /pam/collector: nothing is told");
         return;
     }
-    sensor.conn = bro_conn_new_str(collector, BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE);
+    sensor.conn = bro_conn_new_str(collector, BRO_CFLAG_BACKGROUND | BRO_CFLAG_ALWAYS_QUEUE |
+                                                  BRO_CFLAG_NOWAIT);
     if (sensor.conn)
         bro_conn_connect(sensor.conn);
 }

@@ -58,4 +58,50 @@ export {
 
 	## The channel is gone.
 	global sensor_sshd_channel_cleanup: event(ts: time, sid: string, cid: count, chan_id: count);
+
+	# What follows is sent by the sensor of docs/sshd.md alone.
+
+	## Somebody was let in, or was not, by this method: what is not of it is empty.
+	global sensor_sshd_auth_detail: event(ts: time, sid: string, cid: count, user: string, method: string,
+	    submethod: string, accepted: bool, key_type: string, fingerprint: string, cert_id: string,
+	    cert_serial: count, cert_ca: string);
+
+	## What the client is, and what was agreed with it; "in" is from the client.
+	global sensor_sshd_client: event(ts: time, sid: string, cid: count, version: string, kex: string,
+	    host_key: string, cipher_in: string, cipher_out: string, mac_in: string, mac_out: string,
+	    compression: string);
+
+	## A connection was dropped before a process served it.
+	global sensor_sshd_conn_drop: event(ts: time, sid: string, src_ip: addr, src_p: port, dst_ip: addr,
+	    dst_p: port, reason: string);
+
+	## A forwarding was asked for: of tcp, streamlocal, tun, x11 or agent, local or remote.
+	global sensor_sshd_forward_request: event(ts: time, sid: string, cid: count, kind: string,
+	    direction: string, host: string, host_p: port, allowed: bool);
+
+	## An operation of sftp was answered.
+	global sensor_sshd_sftp: event(ts: time, sid: string, cid: count, chan_id: count, op: string,
+	    path: string, target: string, bytes_read: count, bytes_written: count, status: count);
+
+	## The process that runs for a session.
+	global sensor_sshd_process: event(ts: time, sid: string, cid: count, chan_id: count, pid: count,
+	    audit_session: count, login_uid: count, tty: bool);
+
+	## A password was tried: its salted hash.
+	global sensor_sshd_password_hash: event(ts: time, sid: string, cid: count, user: string, hash: string,
+	    valid: bool);
+
+	## The recording of a channel was cut or stopped, from the server (rx) or the client (tx).
+	global sensor_sshd_data_cut: event(ts: time, sid: string, cid: count, chan_id: count, direction: string,
+	    reason: string, bytes_left_out: count, lines_left_out: count);
+
+	## The sensor lives.
+	global sensor_sshd_heartbeat: event(ts: time, sid: string, uptime: interval, connections: count,
+	    sent: count, lost: count);
+
+	## The sensor was started anew while sshd went on.
+	global sensor_sshd_sensor_restart: event(ts: time, sid: string, reason: string, connections_lost: count);
+
+	## Events were lost for want of room.
+	global sensor_sshd_lost: event(ts: time, sid: string, number: count, since: time);
 }

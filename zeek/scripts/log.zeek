@@ -124,3 +124,83 @@ event sensor_sshd_channel_cleanup(ts: time, sid: string, cid: count, chan_id: co
 	{
 	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="channel_cleanup", $cid=cid, $chan_id=chan_id]);
 	}
+
+# What there is of these words, with blanks between them.
+function words(all: vector of string): string
+	{
+	local found: vector of string;
+	for ( _, word in all )
+		if ( word != "" )
+			found += word;
+	return join_string_vec(found, " ");
+	}
+
+event sensor_sshd_auth_detail(ts: time, sid: string, cid: count, user: string, method: string, submethod: string,
+    accepted: bool, key_type: string, fingerprint: string, cert_id: string, cert_serial: count, cert_ca: string)
+	{
+	local certificate = cert_ca == "" ? "" : fmt("%s %d %s", cert_id, cert_serial, cert_ca);
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="auth_detail", $cid=cid, $user=user, $flag=accepted,
+	    $text=words(vector(method, submethod, key_type, fingerprint, certificate))]);
+	}
+
+event sensor_sshd_client(ts: time, sid: string, cid: count, version: string, kex: string, host_key: string,
+    cipher_in: string, cipher_out: string, mac_in: string, mac_out: string, compression: string)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="client", $cid=cid,
+	    $text=words(vector(version, kex, host_key, cipher_in, cipher_out, mac_in, mac_out, compression))]);
+	}
+
+event sensor_sshd_conn_drop(ts: time, sid: string, src_ip: addr, src_p: port, dst_ip: addr, dst_p: port, reason: string)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="conn_drop", $src_h=src_ip, $src_p=src_p, $dst_h=dst_ip,
+	    $dst_p=dst_p, $text=reason]);
+	}
+
+event sensor_sshd_forward_request(ts: time, sid: string, cid: count, kind: string, direction: string, host: string,
+    host_p: port, allowed: bool)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="forward_request", $cid=cid, $dst_p=host_p, $flag=allowed,
+	    $text=words(vector(kind, direction, host))]);
+	}
+
+event sensor_sshd_sftp(ts: time, sid: string, cid: count, chan_id: count, op: string, path: string, target: string,
+    bytes_read: count, bytes_written: count, status: count)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="sftp", $cid=cid, $chan_id=chan_id, $status=to_int(cat(status)),
+	    $text=words(vector(op, path, target))]);
+	}
+
+event sensor_sshd_process(ts: time, sid: string, cid: count, chan_id: count, pid: count, audit_session: count,
+    login_uid: count, tty: bool)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="process", $cid=cid, $chan_id=chan_id, $flag=tty,
+	    $text=fmt("pid %d audit_session %d login_uid %d", pid, audit_session, login_uid)]);
+	}
+
+event sensor_sshd_password_hash(ts: time, sid: string, cid: count, user: string, hash: string, valid: bool)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="password_hash", $cid=cid, $user=user, $flag=valid, $text=hash]);
+	}
+
+event sensor_sshd_data_cut(ts: time, sid: string, cid: count, chan_id: count, direction: string, reason: string,
+    bytes_left_out: count, lines_left_out: count)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="data_cut", $cid=cid, $chan_id=chan_id,
+	    $text=fmt("%s %s bytes %d lines %d", direction, reason, bytes_left_out, lines_left_out)]);
+	}
+
+event sensor_sshd_heartbeat(ts: time, sid: string, uptime: interval, connections: count, sent: count, lost: count)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="heartbeat",
+	    $text=fmt("uptime %.0f connections %d sent %d lost %d", interval_to_double(uptime), connections, sent, lost)]);
+	}
+
+event sensor_sshd_sensor_restart(ts: time, sid: string, reason: string, connections_lost: count)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="sensor_restart", $text=fmt("connections %d %s", connections_lost, reason)]);
+	}
+
+event sensor_sshd_lost(ts: time, sid: string, number: count, since: time)
+	{
+	Log::write(LOG, [$ts=ts, $sid=sid, $event_name="lost", $text=fmt("events %d since %T", number, since)]);
+	}

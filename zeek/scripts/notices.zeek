@@ -14,6 +14,8 @@ export {
 		Login_After_Failures,
 		## A user was let in from an address where this user has not come from before.
 		New_Address,
+		## A user was let in with a key that this user has not come with before.
+		New_Key,
 		## A sensor has said nothing for long, and did not say that it ends.
 		Sensor_Silent,
 	};
@@ -29,6 +31,11 @@ export {
 	## remembered that nobody comes from.
 	const notice_new_addresses = F &redef;
 	const addresses_expire = 90 days &redef;
+
+	## Whether to tell of users that come with another key, and how long a key is remembered
+	## that nobody comes with.
+	const notice_new_keys = F &redef;
+	const keys_expire = 90 days &redef;
 }
 
 global failures: table[addr] of count &default=0 &create_expire=failures_interval;
@@ -37,6 +44,7 @@ global silent: function(sensors: table[string] of time, sid: string): interval;
 global sensors: table[string] of time &write_expire=silence_max &expire_func=silent;
 
 global known_addresses: set[string, addr] &read_expire=addresses_expire;
+global known_keys: set[string, string] &read_expire=keys_expire;
 
 function silent(sensors: table[string] of time, sid: string): interval
 	{
@@ -77,6 +85,34 @@ event sensor_sshd_auth_ok(ts: time, sid: string, cid: count, user: string, uid: 
 		NOTICE([$note=New_Address, $src=src, $identifier=cat(src, user),
 		    $msg=fmt("%s came from %s to sshd %s, and never before", user, src, sid)]);
 	add known_addresses[user, src];
+	}
+
+# Tells of a key once somebody was let in with it: who, and with which key, comes in two
+# events.
+function look_at_key(sid: string, cid: count)
+	{
+	if ( ! notice_new_keys || ! event_is_new )
+		return;
+	local s = sessions[sid, cid];
+	if ( ! s?$user || ! s?$fingerprint )
+		return;
+	if ( [s$user, s$fingerprint] !in known_keys )
+		NOTICE([$note=New_Key, $src=origin(sid, cid), $identifier=cat(s$user, s$fingerprint),
+		    $msg=fmt("%s came from %s to sshd %s with the %s key %s, and never before", s$user, origin(sid, cid), sid,
+		    s$key_type, s$fingerprint)]);
+	add known_keys[s$user, s$fingerprint];
+	}
+
+event sensor_sshd_auth_ok(ts: time, sid: string, cid: count, user: string, uid: int, gid: int) &priority=-5
+	{
+	look_at_key(sid, cid);
+	}
+
+event sensor_sshd_auth_detail(ts: time, sid: string, cid: count, user: string, method: string, submethod: string,
+    accepted: bool, key_type: string, fingerprint: string, cert_id: string, cert_serial: count, cert_ca: string) &priority=-5
+	{
+	if ( accepted )
+		look_at_key(sid, cid);
 	}
 
 # When sensors said that they end, for what comes again after that.

@@ -41,9 +41,13 @@ func instrument(dir string) ([]string, error) {
 	if strings.Contains(strings.Join(lines, "\n"), `"sensor.h"`) {
 		return nil, errors.New("this source has been instrumented already: unpack it anew")
 	}
-	if err := s.apply(edits()); err != nil {
-		return nil, fmt.Errorf("the edits do not fit %s (they were made for %s); nothing was changed:\n%w",
-			s.version(), strings.Join(madeFor, ", "), err)
+	v, err := s.version()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.apply(edits(), v); err != nil {
+		return nil, fmt.Errorf("the edits do not fit %s (they were made for %v and %v); nothing was changed:\n%w",
+			v, madeFor[0], madeFor[1], err)
 	}
 	if err := s.write(); err != nil {
 		return nil, fmt.Errorf("writing what was edited: %w", err)

@@ -30,10 +30,14 @@ func (s *source) lines(name string) ([]string, error) {
 	return lines, nil
 }
 
-// apply does all edits, or says of each that does not fit what it looked for.
-func (s *source) apply(edits []edit) error {
+// apply does all edits for a version, or says of each that does not fit what it
+// looked for.
+func (s *source) apply(edits []edit, v version) error {
 	var errs []error
 	for _, e := range edits {
+		if !e.versions.has(v) {
+			continue
+		}
 		if err := s.edit(e); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.file, err))
 		}
@@ -42,13 +46,24 @@ func (s *source) apply(edits []edit) error {
 }
 
 func (s *source) edit(e edit) error {
-	lines, err := s.lines(e.file)
+	at, err := s.find(e)
 	if err != nil {
 		return err
 	}
+	s.files[e.file] = e.change(s.files[e.file], at)
+	s.done = append(s.done, fmt.Sprintf("%s, %s, line %d: %s", e.file, place(e), at+1, e.line))
+	return nil
+}
+
+// find returns the index of the line that an edit is for.
+func (s *source) find(e edit) (int, error) {
+	lines, err := s.lines(e.file)
+	if err != nil {
+		return 0, err
+	}
 	from, to, err := bounds(lines, e.function)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	re := regexp.MustCompile(e.line)
 	at := -1
@@ -57,16 +72,14 @@ func (s *source) edit(e edit) error {
 			continue
 		}
 		if at >= 0 {
-			return fmt.Errorf("%s: lines %d and %d both match %s", place(e), at+1, i+1, e.line)
+			return 0, fmt.Errorf("%s: lines %d and %d both match %s", place(e), at+1, i+1, e.line)
 		}
 		at = i
 	}
 	if at < 0 {
-		return fmt.Errorf("%s: no line matches %s", place(e), e.line)
+		return 0, fmt.Errorf("%s: no line matches %s", place(e), e.line)
 	}
-	s.files[e.file] = e.change(lines, at, re)
-	s.done = append(s.done, fmt.Sprintf("%s, %s, line %d: %s", e.file, place(e), at+1, e.line))
-	return nil
+	return at, nil
 }
 
 func place(e edit) string {
@@ -96,10 +109,10 @@ func bounds(lines []string, function string) (from, to int, err error) {
 }
 
 // change returns the lines with the edit done at one of them.
-func (e edit) change(lines []string, at int, re *regexp.Regexp) []string {
+func (e edit) change(lines []string, at int) []string {
 	line := lines[at]
 	if e.where == instead {
-		return splice(lines, at, re.ReplaceAllString(line, e.text))
+		return splice(lines, at, regexp.MustCompile(e.line).ReplaceAllString(line, e.text))
 	}
 	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 	if e.where == before {
@@ -123,17 +136,4 @@ func (s *source) write() error {
 		}
 	}
 	return nil
-}
-
-// version returns what version.h calls this OpenSSH.
-func (s *source) version() string {
-	b, err := os.ReadFile(filepath.Join(s.dir, "version.h"))
-	if err != nil {
-		return "an unknown OpenSSH"
-	}
-	m := regexp.MustCompile(`OpenSSH_[0-9.]+`).Find(b)
-	if m == nil {
-		return "an unknown OpenSSH"
-	}
-	return string(m)
 }

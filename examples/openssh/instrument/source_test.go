@@ -50,12 +50,13 @@ func read(t *testing.T, s *source, name string) string {
 func TestEdits(t *testing.T) {
 	s := folder(t)
 	require.NoError(t, s.apply([]edit{
-		{"a.c", "", `^#include "includes\.h"$`, after, `#include "ours.h"`},
-		{"a.c", "stop", `\bfinish\(`, before, `tell(sig);`},
-		{"a.c", "main", `^\tfinish\(`, after, `told();`},
-		{"Makefile.in", "", `^LIBS=.*`, instead, "$0 $$(OURS)"},
-		{"Makefile.in", "", `\bb\.o\b`, instead, "$0 ours.o"},
-	}))
+		{all, "a.c", "", `^#include "includes\.h"$`, after, `#include "ours.h"`},
+		{all, "a.c", "stop", `\bfinish\(`, before, `tell(sig);`},
+		{all, "a.c", "main", `^\tfinish\(`, after, `told();`},
+		{all, "Makefile.in", "", `^LIBS=.*`, instead, "$0 $$(OURS)"},
+		{all, "Makefile.in", "", `\bb\.o\b`, instead, "$0 ours.o"},
+		{unsplit, "a.c", "nowhere", `x`, before, "x"},
+	}, version{9, 8}))
 	require.Equal(t, program, read(t, s, "a.c"), "nothing is written before all edits are done")
 	require.NoError(t, s.write())
 	require.Equal(t, `#include "includes.h"
@@ -90,11 +91,11 @@ main(int argc, char **argv)
 func TestDoesNotFit(t *testing.T) {
 	s := folder(t)
 	err := s.apply([]edit{
-		{"a.c", "start", `\bfinish\(`, before, "x"},
-		{"a.c", "stop", `\bbegin\(`, before, "x"},
-		{"a.c", "", `\bfinish\(`, before, "x"},
-		{"b.c", "", `x`, before, "x"},
-	})
+		{all, "a.c", "start", `\bfinish\(`, before, "x"},
+		{all, "a.c", "stop", `\bbegin\(`, before, "x"},
+		{all, "a.c", "", `\bfinish\(`, before, "x"},
+		{all, "b.c", "", `x`, before, "x"},
+	}, version{9, 8})
 	require.ErrorContains(t, err, "a.c: there is no function start")
 	require.ErrorContains(t, err, `a.c: function stop: no line matches \bbegin\(`)
 	require.ErrorContains(t, err, `a.c: the file: lines 9 and 20 both match \bfinish\(`)
@@ -111,13 +112,38 @@ func TestOtherVersion(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
 	}
 	write("sshd.c", program)
+	_, err = instrument(s.dir)
+	require.ErrorContains(t, err, "which version of OpenSSH it is")
 	write("version.h", "#define SSH_VERSION \"OpenSSH_99.1\"\n")
 	_, err = instrument(s.dir)
-	require.ErrorContains(t, err, "the edits do not fit OpenSSH_99.1 (they were made for OpenSSH_9.2); nothing was changed:")
+	require.ErrorContains(t, err, "the edits do not fit OpenSSH_99.1 (they were made for OpenSSH_9.2 and OpenSSH_10.0); nothing was changed:")
 	require.ErrorContains(t, err, "sshd.c: there is no function server_accept_loop")
 	require.Equal(t, program, read(t, s, "sshd.c"))
 
 	write("sshd.c", "#include \"includes.h\"\n#include \"sensor.h\"\n")
 	_, err = instrument(s.dir)
 	require.ErrorContains(t, err, "instrumented already")
+}
+
+func TestVersions(t *testing.T) {
+	for v, want := range map[version][3]bool{ // unsplit, split, authApart
+		{9, 2}: {true, false, false}, {9, 7}: {true, false, false}, {9, 8}: {false, true, false},
+		{9, 9}: {false, true, false}, {10, 0}: {false, true, true}, {10, 10}: {false, true, true},
+	} {
+		require.True(t, all.has(v))
+		require.Equal(t, want, [3]bool{unsplit.has(v), split.has(v), authApart.has(v)}, "%v", v)
+	}
+
+	s := folder(t)
+	for text, want := range map[string]version{
+		"#define SSH_VERSION \"OpenSSH_10.0\"": {10, 0}, "#define SSH_VERSION\t\"OpenSSH_9.2\"\n#define SSH_PORTABLE \"p1\"": {9, 2},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(s.dir, "version.h"), []byte(text), 0o600))
+		v, err := s.version()
+		require.NoError(t, err)
+		require.Equal(t, want, v)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "version.h"), []byte("OpenSSH_portable"), 0o600))
+	_, err := s.version()
+	require.ErrorContains(t, err, "version.h does not say")
 }

@@ -23,7 +23,25 @@ static struct sensor_sender to = {.set = &set};
 static char sent[1 << 16];
 static unsigned counts[SENSOR_KINDS];
 
+/* Whether there is room for lines. */
+static int has_room = 1;
+
+int
+sensor_has_spare_room(const struct sensor_sender *sender)
+{
+    return sender == &to && has_room;
+}
+
+static unsigned long long lost;
+
 void
+sensor_lose(struct sensor_sender *sender, unsigned long long number)
+{
+    CHECK(sender == &to);
+    lost += number;
+}
+
+int
 sensor_send(struct sensor_sender *sender, enum sensor_kind kind, uint64_t cid,
             const struct sensor_msg *m, const char *texts)
 {
@@ -33,7 +51,15 @@ sensor_send(struct sensor_sender *sender, enum sensor_kind kind, uint64_t cid,
     counts[kind]++;
     if (len < sizeof sent / 2)
         snprintf(sent + len, sizeof sent - len, "%d:%llu/%u:%.*s ", (int)kind,
-                 (unsigned long long)cid, m->chan, (int)m->len[0], texts);
+                 (unsigned long long)cid, m->chan, (int)(m->len[0] + m->len[1]), texts);
+    return 1;
+}
+
+int
+sensor_send_if_room(struct sensor_sender *sender, enum sensor_kind kind, uint64_t cid,
+                    const struct sensor_msg *m, const char *texts)
+{
+    return has_room && sensor_send(sender, kind, cid, m, texts);
 }
 
 static struct sensor_client *
@@ -100,10 +126,22 @@ test_users(void)
     sent[0] = '\0';
     for (kind = 0; kind < SENSOR_KINDS + 5; kind++) {
         hear(c, OTHER, (enum sensor_kind)kind, 0, 0, "x");
-        if (kind < SENSOR_FIRST_OF_USER)
+        if (kind < SENSOR_FIRST_OF_USER || kind > SENSOR_LAST_OF_USER)
             hear(c, USER, (enum sensor_kind)kind, 0, 0, "x");
     }
     CHECK(!*sent);
+    /* What the sensor and the listener tell, nobody else does. */
+    for (kind = SENSOR_LAST_OF_CONNECTION + 1; kind < SENSOR_KINDS; kind++)
+        hear(c, ROOT, (enum sensor_kind)kind, 0, 0, "x");
+    CHECK(!*sent);
+    hear(c, ROOT, SENSOR_AUTH_DETAIL, 0, 1, "alice");
+    hear(c, ROOT, SENSOR_CLIENT, 0, 0, "SSH-2.0-x");
+    CHECK(counts[SENSOR_AUTH_DETAIL] == 1 && counts[SENSOR_CLIENT] == 1);
+    /* Of channels that are not there, nothing. */
+    hear(c, USER, SENSOR_SFTP, 3, 0, "remove");
+    hear(c, USER, SENSOR_PROCESS, 3, 0, "");
+    hear(c, USER, SENSOR_DATA_CUT, 3, 0, "");
+    CHECK(counts[SENSOR_SFTP] + counts[SENSOR_PROCESS] + counts[SENSOR_DATA_CUT] == 0);
     hear(c, USER, SENSOR_SESSION, 3, 0, "shell");
     CHECK(counts[SENSOR_SESSION] == 1);
     sensor_client_end(&to, c);
@@ -162,6 +200,72 @@ test_lines(void)
     CHECK(counts[SENSOR_RX] == 2);
     sensor_client_end(&to, c);
     CHECK(counts[SENSOR_RX] == 3);
+}
+
+static void
+hear_cut(struct sensor_client *c, int64_t stream, int64_t why)
+{
+    struct sensor_msg m = {.kind = SENSOR_DATA_CUT, .num = {stream, 5, 1, why}};
+
+    sensor_client_hear(&to, c, USER, &m, "");
+}
+
+/* What is left out is told, with why. */
+static void
+test_cuts(void)
+{
+    struct sensor_client *c = logged_in();
+    int i;
+
+    hear(c, USER, SENSOR_SESSION, 0, 0, "exec");
+    sent[0] = '\0';
+    hear(c, USER, SENSOR_TX, 0, SENSOR_STDIN, "begun");
+    hear_cut(c, SENSOR_STDIN, SENSOR_CUT_BINARY);
+    hear(c, USER, SENSOR_TX, 0, SENSOR_STDIN, "w\n");
+    hear_cut(c, SENSOR_STDIN, SENSOR_CUTS);
+    hear_cut(c, SENSOR_STREAMS, SENSOR_CUT_BINARY);
+    CHECK(strcmp(sent, "14:7/0:begun 21:7/0:txbinary 14:7/0:w ") == 0);
+
+    has_room = 0;
+    sent[0] = '\0';
+    hear(c, USER, SENSOR_SFTP, 0, 0, "mkdir");
+    hear(c, USER, SENSOR_FORWARD_REQUEST, 0, 0, "tcp");
+    hear(c, USER, SENSOR_RX, 0, SENSOR_STDOUT, "no room\nfor these\n");
+    CHECK(!*sent);
+    has_room = 1;
+    hear(c, USER, SENSOR_RX, 0, SENSOR_STDOUT, "again\n");
+    CHECK(strcmp(sent, "21:7/0:rxrate 13:7/0:again ") == 0);
+
+    counts[SENSOR_TX] = 0;
+    for (i = 0; i < 1000; i++)
+        hear(c, USER, SENSOR_TX, 0, SENSOR_STDIN, "\n");
+    sent[0] = '\0';
+    hear(c, USER, SENSOR_TX, 0, SENSOR_STDIN, "end\n");
+    CHECK(counts[SENSOR_TX] == 65 && strcmp(sent, "21:7/0:txempty 14:7/0:end ") == 0);
+
+    /* More streams than there is room for. */
+    counts[SENSOR_DATA_CUT] = 0;
+    for (i = 1; i < 200; i++) {
+        hear(c, USER, SENSOR_SESSION, (uint32_t)i, 0, "exec");
+        hear(c, USER, SENSOR_TX, (uint32_t)i, SENSOR_STDIN, "x");
+    }
+    CHECK(counts[SENSOR_DATA_CUT] == 1);
+    sensor_client_end(&to, c);
+}
+
+/* Messages that found no room are counted by the next one. */
+static void
+test_lost(void)
+{
+    struct sensor_client *c = logged_in();
+    struct sensor_msg m = {.kind = SENSOR_AUTH_FAILED, .lost = 3};
+
+    lost = 0;
+    sensor_client_hear(&to, c, OTHER, &m, "");
+    CHECK(lost == 0);
+    sensor_client_hear(&to, c, ROOT, &m, "");
+    CHECK(lost == 3);
+    sensor_client_end(&to, c);
 }
 
 /* Whatever comes, ends are told as often as beginnings, and nothing is left. */
@@ -239,6 +343,8 @@ main(int argc, char **argv)
     test_users();
     test_channels();
     test_lines();
+    test_cuts();
+    test_lost();
     test_anything(argc > 1 ? (unsigned)atoi(argv[1]) : 1);
     test_messages();
     return check_done();

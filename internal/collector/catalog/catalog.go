@@ -15,8 +15,9 @@ import (
 // Catalog maps the names of events to those of their arguments.
 type Catalog map[string][]string
 
-// sensorSSHD has the events of instrumented SSH servers (sensor-sshd.bro).
-// Each begins with ts and sid, which are left out here.
+// sensorSSHD has the events of instrumented SSH servers: the sixteen of
+// sensor-sshd.bro, and those that only the sensor of docs/sshd.md sends. Each begins
+// with ts and sid, which are left out here.
 var sensorSSHD = map[string]string{
 	"listen":                "server_ip server_p",
 	"restart":               "",
@@ -34,6 +35,18 @@ var sensorSSHD = map[string]string{
 	"exec":                  "cid chan_id command",
 	"channel_exit":          "cid chan_id status",
 	"channel_cleanup":       "cid chan_id",
+
+	"auth_detail":     "cid user method submethod accepted key_type fingerprint cert_id cert_serial cert_ca",
+	"client":          "cid version kex host_key cipher_in cipher_out mac_in mac_out compression",
+	"conn_drop":       "src_ip src_p dst_ip dst_p reason",
+	"forward_request": "cid kind direction host host_p allowed",
+	"sftp":            "cid chan_id op path target bytes_read bytes_written status",
+	"process":         "cid chan_id pid audit_session login_uid tty",
+	"password_hash":   "cid user hash valid",
+	"data_cut":        "cid chan_id direction reason bytes_left_out lines_left_out",
+	"heartbeat":       "uptime connections sent lost",
+	"sensor_restart":  "reason connections_lost",
+	"lost":            "number since",
 }
 
 // ftp has the events that the guide to inter-Bro communication gathers from

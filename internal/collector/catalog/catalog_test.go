@@ -17,7 +17,25 @@ func TestBuiltinIsTheRecordedPolicy(t *testing.T) {
 	c := Builtin()
 	found := regexp.MustCompile(`(?m)^event (sensor_sshd_\w+)\(([^)]*)\)`).FindAllStringSubmatch(string(script), -1)
 	require.Len(t, found, 16)
-	require.Len(t, c.Select(func(name string) bool { return strings.HasPrefix(name, "sensor_sshd_") }), 16)
+	require.Len(t, c.Select(func(name string) bool { return strings.HasPrefix(name, "sensor_sshd_") }), 16+11)
+	for _, m := range found {
+		var names []string
+		for _, arg := range strings.Split(m[2], ",") {
+			name, _, _ := strings.Cut(arg, ":")
+			names = append(names, strings.TrimSpace(name))
+		}
+		require.Equal(t, names, c[m[1]], m[1])
+	}
+}
+
+// TestBuiltinIsWhatZeekDeclares: the package of Zeek has the same events, with the same
+// names of arguments.
+func TestBuiltinIsWhatZeekDeclares(t *testing.T) {
+	script, err := os.ReadFile("../../../zeek/scripts/events.zeek")
+	require.NoError(t, err)
+	c := Builtin()
+	found := regexp.MustCompile(`global (sensor_sshd_\w+): event\(([^)]*)\)`).FindAllStringSubmatch(string(script), -1)
+	require.Len(t, found, 16+11)
 	for _, m := range found {
 		var names []string
 		for _, arg := range strings.Split(m[2], ",") {

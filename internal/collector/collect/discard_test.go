@@ -15,3 +15,4 @@ func (discard) Add(ev *event.Event, names []string)                         {}
 func (discard) Len() int                                                    { return 0 }
 func (discard) Flush() error                                                { return nil }
 func (discard) Settle() error                                               { return nil }
+func (discard) Close()                                                      {}

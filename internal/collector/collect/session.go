@@ -97,8 +97,7 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		return err
 	}
 	s.batch = c.cfg.Log.Batch(ctx, eventlog.Peer{Addr: s.from, Host: s.name}, s.alive)
-	defer s.conn.Release()
-	defer s.conn.Close()
+	defer s.end()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	defer stop()
 	c.peers.Add(1)
@@ -116,6 +115,13 @@ func (c *Collector) handle(ctx context.Context, nc net.Conn, l *link) (err error
 		return c.Failure()
 	}
 	return err
+}
+
+// end lets go of what a connection that was up has.
+func (s *session) end() {
+	_ = s.conn.Close()
+	s.conn.Release()
+	s.batch.Close()
 }
 
 // aside runs f elsewhere and waits for it: a peer that is idle is not to keep the stack

@@ -190,6 +190,9 @@ func (b *fileBatch) Settle() error {
 	return b.err
 }
 
+// Close implements Batch.
+func (b *fileBatch) Close() {}
+
 // writeOrWait writes each part, as soon as there is room for it, and reports whether
 // there are files to be closed.
 func (b *fileBatch) writeOrWait() (retired bool, err error) {

@@ -41,6 +41,8 @@ type Batch interface {
 	// Settle writes them too, and makes all that was ever added as safe as the
 	// log promises: then the peer may be told that it has arrived.
 	Settle() error
+	// Close says that the peer is gone; what was not flushed is dropped.
+	Close()
 }
 
 // Line appends a line, without its end, of an event, and reports whether it had to
@@ -104,6 +106,8 @@ func (b *streamBatch) Flush() error {
 }
 
 func (b *streamBatch) Settle() error { return b.Flush() }
+
+func (b *streamBatch) Close() {}
 
 func emptied(b []byte) []byte {
 	if cap(b) > keepSize {

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"container/list"
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -213,6 +214,13 @@ func (l *Files) trouble() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Errors++
+}
+
+// Await has somebody wait who writes another log of the folder and has found no room:
+// see room.await.
+func (l *Files) Await(ctx context.Context, why error, try func() error, alive func()) error {
+	l.trouble()
+	return l.room.await(ctx, why, try, alive)
 }
 
 // Full returns why those who write wait for room on the disk, or nil.

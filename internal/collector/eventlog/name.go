@@ -12,6 +12,15 @@ const (
 	nameOther = "other"
 )
 
+// isTaken reports whether a log is called so that is no event's own.
+func isTaken(name string) bool {
+	switch name {
+	case nameAll, nameOther, "comm", "remote", "sshd_session":
+		return true
+	}
+	return false
+}
+
 // maxFileName is the longest name, without what a rotation adds.
 const maxFileName = 180
 
@@ -32,10 +41,10 @@ func fileName(ev string) string {
 		}
 	}
 	name := b.String()
-	switch name {
-	case "":
+	if name == "" {
 		return "%"
-	case nameAll, nameOther, "comm", "remote":
+	}
+	if isTaken(name) {
 		return fmt.Sprintf("%%%02X%s", name[0], name[1:])
 	}
 	if len(name) > maxFileName {

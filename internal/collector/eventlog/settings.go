@@ -75,6 +75,12 @@ func ParseSync(s string) (Sync, error) {
 	return Sync{when: onTime, every: d}, nil
 }
 
+// OnWrite reports whether that is before a write returns, OnConfirm whether before a peer
+// is told, and Ever whether it is at all.
+func (s Sync) OnWrite() bool   { return s.when == onWrite }
+func (s Sync) OnConfirm() bool { return s.when == onConfirm }
+func (s Sync) Ever() bool      { return s.when != never }
+
 // Every returns how often Files.Sync has to be called, or 0.
 func (s Sync) Every() time.Duration { return s.every }
 

@@ -214,6 +214,7 @@ func TestFileNames(t *testing.T) {
 		"remote":           "%72emote",
 		"events":           "%65vents",
 		"other":            "%6Fther",
+		"sshd_session":     "%73shd_session",
 	}
 	seen := map[string]string{}
 	for ev, want := range names {

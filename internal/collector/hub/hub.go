@@ -44,6 +44,8 @@ type Receiver interface {
 	Flush() error
 	// Settle makes safe what has been taken: the client may be told so.
 	Settle() error
+	// Close says that the client is gone.
+	Close()
 }
 
 // Client is who has connected.
@@ -191,6 +193,7 @@ func (h *Hub) handle(ctx context.Context, nc net.Conn) error {
 	}
 	h.Logf("%s: WebSocket client, subscribed to %q", from, conn.Subscriptions())
 	taker := h.Receive(ctx, Client{from, host(nc), alive})
+	defer taker.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseFor(websocket.ErrGoingAway) })
 	defer stop()
 	var wg sync.WaitGroup

@@ -57,6 +57,8 @@ func (p page) Event(topic string, ev *event.Event) error {
 
 func (p page) Flush() error { return p.Settle() }
 
+func (p page) Close() {}
+
 func (p page) Settle() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -408,6 +410,7 @@ type later struct {
 func (l *later) Event(string, *event.Event) error { l.taken++; return nil }
 func (l *later) Flush() error                     { l.written <- l.taken; return nil }
 func (l *later) Settle() error                    { return nil }
+func (l *later) Close()                           {}
 
 // TestPartOfAMessageHoldsNothingUp: an event is written though more has begun to come.
 func TestPartOfAMessageHoldsNothingUp(t *testing.T) {

@@ -174,18 +174,22 @@ func (f *File) truncate() error {
 	return errors.Join(file.Truncate(f.size), file.Close())
 }
 
-// mendable adds to an error what can be done.
-func (f *File) mendable(err error) error {
+// mendable is Dir.Mendable.
+func (f *File) mendable(err error) error { return f.dir.Mendable(err) }
+
+// Mendable adds to an error of a file in the folder what can be done, and leaves out the
+// name of the file, which the caller says.
+func (d *Dir) Mendable(err error) error {
 	how := ""
 	switch {
 	case errors.Is(err, unix.ENOSPC):
-		how = "make room on the file system of " + f.dir.path
+		how = "make room on the file system of " + d.path
 	case errors.Is(err, unix.EDQUOT):
-		how = "the quota on the file system of " + f.dir.path + " is used up"
+		how = "the quota on the file system of " + d.path + " is used up"
 	case errors.Is(err, unix.EFBIG):
 		how = "rotate by size, or raise RLIMIT_FSIZE"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
-		how = "make " + f.dir.path + " writable for this user"
+		how = "make " + d.path + " writable for this user"
 	default:
 		return bare(err)
 	}

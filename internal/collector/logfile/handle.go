@@ -3,6 +3,8 @@ package logfile
 import (
 	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Handle is an open file, which may have been renamed since. Making it safe
@@ -25,4 +27,13 @@ func (h *Handle) Close() error {
 		return fmt.Errorf("closing log %s: %w", h.file.Name(), bare(err))
 	}
 	return nil
+}
+
+// Inode returns the number by which the file is known, whatever it is called.
+func (h *Handle) Inode() (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(h.file.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("looking at log %s: %w", h.file.Name(), err)
+	}
+	return st.Ino, nil
 }

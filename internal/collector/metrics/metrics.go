@@ -34,6 +34,14 @@ type Facts struct {
 	Clients            *Clients        // nil if there are none of WebSocket
 	Log                *eventlog.Stats // nil if there is no log folder
 	LeftOut            uint64          // lines of comm.log, likewise
+	Sessions           *Sessions       // nil if they are not written
+}
+
+// Sessions are connections to sshds.
+type Sessions struct {
+	Open           int
+	Closed, NoRoom uint64 // that have had their last line, and those of them that had to make room
+	Again          uint64 // events that had come before
 }
 
 // Clients are those of WebSocket.
@@ -147,6 +155,12 @@ func (f *Facts) write(w io.Writer) {
 	if f.Log != nil {
 		writeLog(w, f.Log)
 		metrics.WriteCounterUint64(w, "broccoli_comm_lines_left_out_total", f.LeftOut)
+	}
+	if s := f.Sessions; s != nil {
+		metrics.WriteGaugeUint64(w, "broccoli_sessions_open", uint64(s.Open))
+		metrics.WriteCounterUint64(w, "broccoli_sessions_closed_total", s.Closed)
+		metrics.WriteCounterUint64(w, "broccoli_sessions_without_room_total", s.NoRoom)
+		metrics.WriteCounterUint64(w, "broccoli_sessions_repeated_events_total", s.Again)
 	}
 	metrics.WriteProcMetrics(w)
 	metrics.WriteFDMetrics(w)

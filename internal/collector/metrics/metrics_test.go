@@ -34,6 +34,7 @@ func TestEveryFactIsShown(t *testing.T) {
 		Clients: &Clients{Open: 31, Accepted: 32, Refused: 33, TurnedAway: 34, CutOff: 35, EventsIn: 36, EventsOut: 37, Skipped: 38},
 		Log: &eventlog.Stats{Events: 14, Bytes: 15, Rotations: 16, Syncs: 17, Errors: 18, Open: 19, Full: true,
 			SyncTimes: eventlog.Times{Sum: 1500 * time.Millisecond, Counts: [8]uint64{0: 1, 4: 2, 7: 3}}},
+		Sessions: &Sessions{Open: 41, Closed: 42, NoRoom: 43, Again: 44},
 	}, nil, "/metrics")
 	require.Equal(t, "text/plain; version=0.0.4; charset=utf-8", w.Header().Get("Content-Type"))
 	values := map[string]string{}
@@ -81,6 +82,11 @@ func TestEveryFactIsShown(t *testing.T) {
 		"broccoli_turned_away_total":         "23",
 		"broccoli_cut_off_total":             "24",
 		"broccoli_ignored_events_total":      "25",
+
+		"broccoli_sessions_open":                  "41",
+		"broccoli_sessions_closed_total":          "42",
+		"broccoli_sessions_without_room_total":    "43",
+		"broccoli_sessions_repeated_events_total": "44",
 	}, values)
 	for _, line := range []string{
 		"# TYPE broccoli_log_sync_seconds histogram",
@@ -92,6 +98,7 @@ func TestEveryFactIsShown(t *testing.T) {
 	}
 	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_log_")
 	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_websocket_")
+	require.NotContains(t, get(t, Facts{}, nil, "/metrics").Body.String(), "broccoli_sessions_")
 }
 
 func TestHealth(t *testing.T) {

@@ -63,8 +63,11 @@ func TestSoakCoreConfirm(t *testing.T) {
 	for k := range s.kills {
 		what := fmt.Sprintf("kill %d", k)
 		until(t, s, done, what, func() bool { return accepted() >= (k+1)*s.events/(s.kills+1) })
-		until(t, s, done, what, func() bool { return len(cores(dir)) == 1 })
-		killed += kill(cores(dir))
+		until(t, s, done, what, func() bool {
+			n := kill(cores(dir)) // one may be about to take the place of another
+			killed += n
+			return n > 0
+		})
 	}
 	until(t, s, done, "all is accepted", func() bool { return accepted() == s.events })
 	require.NoError(t, <-done)
@@ -73,7 +76,7 @@ func TestSoakCoreConfirm(t *testing.T) {
 	r.kill()
 	a, twice, longest := r.read()
 	require.Equal(t, s.events, uint64(len(a[0])), "accepted = delivered")
-	require.Equal(t, int(s.kills), killed)
+	require.GreaterOrEqual(t, killed, int(s.kills))
 	t.Logf("%d events accepted and delivered, %d of them again, at most %d at a time, over %d kills of the core; host: %+v",
 		s.events, twice, longest, killed, n)
 	requireBound(t, longest)

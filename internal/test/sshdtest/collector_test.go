@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,7 +47,8 @@ type collector struct {
 	host   string
 
 	mu     sync.Mutex
-	events []got
+	events []got // those that String writes
+	more   []got // the others, which tell more of the same
 }
 
 // newCollector starts one.
@@ -87,16 +89,18 @@ func (c *collector) start(t *testing.T, addr string) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(log)
-	require.True(t, lines.Scan())
-	found := regexp.MustCompile(`listening on (\S+)`).FindStringSubmatch(lines.Text())
-	require.NotNil(t, found, lines.Text())
+	var found []string
+	for found == nil {
+		require.True(t, lines.Scan(), "the collector does not listen")
+		found = regexp.MustCompile(`listening on (\S+)`).FindStringSubmatch(lines.Text())
+	}
 	c.addr = found[1]
 	go func() {
 		for lines.Scan() {
 		}
 	}()
 	read := make(chan error, 1)
-	go func() { read <- c.read(bufio.NewScanner(out)) }()
+	go func() { read <- c.read(bufio.NewScanner(out), t.Name()) }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		require.NoError(t, <-read)
@@ -104,18 +108,62 @@ func (c *collector) start(t *testing.T, addr string) {
 	})
 }
 
-func (c *collector) read(lines *bufio.Scanner) error {
+func (c *collector) read(lines *bufio.Scanner, test string) error {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var e got
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return fmt.Errorf("%s: %w", lines.Text(), err)
 		}
-		c.mu.Lock()
-		c.events = append(c.events, e)
-		c.mu.Unlock()
+		m.coverage.add(e.short(), test)
+		c.add(e)
 	}
 	return lines.Err()
+}
+
+func (c *collector) add(e got) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := order[e.short()]; known {
+		c.events = append(c.events, e)
+	} else {
+		c.more = append(c.more, e)
+	}
+}
+
+// details waits for n events of a name that tell more of a connection, 0 for
+// none, and returns them.
+func (c *collector) details(t *testing.T, cid, n int, short string) (found []got) {
+	t.Helper()
+	eventually(t, func() bool {
+		found = c.detailsNow(cid, short)
+		return len(found) >= n
+	}, "no %d events %s of connection %d", n, short, cid)
+	return found
+}
+
+func (c *collector) detailsNow(cid int, short string) (found []got) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.more {
+		if e.short() == short && e.cid() == cid {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// values writes arguments of an event.
+func (g got) values(names string) string {
+	var list []string
+	for _, name := range strings.Fields(names) {
+		if n, isNumber := g.Args[name].(float64); isNumber {
+			list = append(list, strconv.FormatFloat(n, 'f', -1, 64))
+		} else {
+			list = append(list, fmt.Sprint(g.Args[name]))
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 // take removes and returns the events that match, in their order.

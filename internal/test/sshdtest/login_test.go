@@ -89,7 +89,7 @@ func TestSessions(t *testing.T) {
 	sftp := s.client("sftp", "-b", "-", "-o", "IdentityFile="+m.dir+"/good", target())
 	sftp.Stdin = strings.NewReader("pwd\n")
 	require.Equal(t, 0, s.status(sftp))
-	s.connection(session("subsystem", "exec 0 "+m.build+"/openssh/sftp-server", "channel_exit 0 0")...)
+	s.connection(session("subsystem", "exec 0 "+m.openssh+"/sftp-server", "channel_exit 0 0")...)
 }
 
 // TestForcedCommand: what the client wanted, and what has run.

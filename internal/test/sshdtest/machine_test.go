@@ -1,6 +1,7 @@
 package sshdtest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,13 +14,16 @@ import (
 // machine is what the tests need on the machine, made once: a user with a
 // password and keys, the privilege separation user, a service of PAM.
 type machine struct {
-	build string // the folder of "make"
-	dir   string // everybody may pass
-	sshd  string // a copy of sshd under a name of ours, after which PAM's service is called
-	name  string // of the user
-	uid   string
-	gid   string
-	undo  []func() error
+	build    string  // the folder of "make"
+	openssh  string  // and of "make openssh"
+	dir      string  // everybody may pass
+	ours     program // with the sensor
+	stock    program // as Debian ships it
+	name     string  // of the user
+	uid      string
+	gid      string
+	undo     []func() error
+	coverage coverage
 }
 
 const password = "correct horse battery"
@@ -31,8 +35,8 @@ func TestMain(t *testing.M) {
 }
 
 func run(t *testing.M) (code int) {
-	m.build = os.Getenv("ROMANESCO_OPENSSH")
-	if m.build == "" {
+	m.build, m.openssh = os.Getenv("ROMANESCO_BUILD"), os.Getenv("ROMANESCO_OPENSSH")
+	if m.openssh == "" {
 		fmt.Println("ROMANESCO_OPENSSH does not say where the built sshd is: use make test-openssh")
 		return 0
 	}
@@ -46,7 +50,21 @@ func run(t *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, "preparing the machine:", err)
 		return 1
 	}
-	return t.Run()
+	return m.check(t.Run())
+}
+
+// check demands that the tests have met each event, if all of them were run.
+func (m *machine) check(code int) int {
+	missing, err := m.coverage.report()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "comparing with the documentation:", err)
+		return 1
+	}
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" && len(missing) > 0 {
+		fmt.Println("FAIL:", strings.Join(missing, "; "))
+		return 1
+	}
+	return code
 }
 
 func (m *machine) make() error {
@@ -61,7 +79,7 @@ func (m *machine) make() error {
 	if err := os.Chmod(m.dir, 0o755); err != nil {
 		return err
 	}
-	for _, f := range []func() error{m.makePrivsep, m.makeUser, m.makeKeys, m.makeProgram} {
+	for _, f := range []func() error{m.makePrivsep, m.makeUser, m.makeKeys, m.makeService, m.findPrograms} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -96,7 +114,7 @@ func (m *machine) makePrivsep() error {
 }
 
 func (m *machine) makeUser() error {
-	m.name = fmt.Sprintf("romanesco%d", os.Getpid())
+	m.name = strings.Replace(filepath.Base(m.dir), "sshdtest", "romanesco", 1) // as nobody before
 	home := filepath.Join(m.dir, "home")
 	m.later(func() error { return command("userdel", m.name) })
 	if err := command("useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", m.name); err != nil {
@@ -139,16 +157,6 @@ func (m *machine) makeKeys() error {
 		}
 	}
 	return nil
-}
-
-func (m *machine) makeProgram() error {
-	m.sshd = filepath.Join(m.dir, "romanesco-sshd")
-	if err := command("cp", "--dereference", filepath.Join(m.build, "openssh", "sshd"), m.sshd); err != nil {
-		return err
-	}
-	service := "/etc/pam.d/romanesco-sshd"
-	m.later(func() error { return os.Remove(service) })
-	return os.WriteFile(service, []byte("auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n"), 0o644)
 }
 
 func command(name string, args ...string) error {

@@ -1,7 +1,6 @@
 package sshdtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +19,7 @@ import (
 // server is a running sshd that reports to a collector.
 type server struct {
 	*collector
+	program
 	t       *testing.T
 	port    string
 	cmd     *exec.Cmd
@@ -34,8 +33,11 @@ type server struct {
 // settings are what tests change.
 type settings struct {
 	conf      string // lines of broccoli.conf, in section [sshd]
+	broccoli  string // all of broccoli.conf
 	sshd      string // lines of sshd_config
 	collector string // instead of the one that runs
+	stock     bool   // Debian's own sshd
+	trace     string // where strace writes what each process does
 }
 
 // newServer starts a collector and an sshd, and takes the event of its listening.
@@ -49,7 +51,10 @@ func newServer(t *testing.T, set settings) *server {
 
 func startServer(t *testing.T, c *collector, set settings) *server {
 	t.Helper()
-	s := &server{collector: c, t: t, started: time.Now(), before: sockets(t)}
+	s := &server{collector: c, program: m.ours, t: t, started: time.Now(), before: sockets(t)}
+	if set.stock {
+		s.program = m.stock
+	}
 	dir := t.TempDir()
 	s.log = filepath.Join(dir, "log")
 	if set.collector == "" && c != nil {
@@ -63,10 +68,13 @@ func startServer(t *testing.T, c *collector, set settings) *server {
 	if c != nil {
 		text += fmt.Sprintf("/broccoli/use_ssl yes\n/broccoli/ca_cert %s\n/broccoli/host_cert %s\n", c.ca, c.sensor)
 	}
+	if set.broccoli != "" {
+		text = set.broccoli
+	}
 	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
 	for range 10 { // another may have taken the port meanwhile
 		s.port = freePort(t)
-		if s.start(dir, conf, set.sshd) {
+		if s.start(dir, conf, set) {
 			return s
 		}
 	}
@@ -84,13 +92,13 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-func (s *server) start(dir, broccoli, more string) bool {
+func (s *server) start(dir, broccoli string, set settings) bool {
 	conf := filepath.Join(dir, "sshd_config")
-	text := more + `
-ListenAddress 127.0.0.1:` + s.port + `
-HostKey ` + m.dir + `/host
-PidFile ` + dir + `/pid
-AuthorizedKeysFile ` + m.dir + `/authorized
+	text := set.sshd + "\n" + without(s.config()+`
+ListenAddress 127.0.0.1:`+s.port+`
+HostKey `+m.dir+`/host
+PidFile `+dir+`/pid
+AuthorizedKeysFile `+m.dir+`/authorized
 UsePAM yes
 StrictModes no
 PasswordAuthentication yes
@@ -100,10 +108,14 @@ MaxStartups 200
 MaxAuthTries 6
 UseDNS no
 LogLevel VERBOSE
-Subsystem sftp ` + m.build + `/openssh/sftp-server
-`
+Subsystem sftp `+m.openssh+`/sftp-server
+`, set.sshd)
 	require.NoError(s.t, os.WriteFile(conf, []byte(text), 0o600))
-	s.cmd = exec.Command(m.sshd, "-D", "-f", conf, "-E", s.log)
+	args := []string{s.sshd, "-D", "-f", conf, "-E", s.log}
+	if set.trace != "" { // -D: sshd is our child, and strace is not its parent
+		args = append([]string{"strace", "-D", "-ff", "-q", "-o", set.trace}, args...)
+	}
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Env = append(os.Environ(), "BROCCOLI_CONFIG_FILE="+broccoli, "LD_LIBRARY_PATH="+m.build+"/lib")
 	require.NoError(s.t, s.cmd.Start())
 	s.done = make(chan struct{})
@@ -121,6 +133,22 @@ Subsystem sftp ` + m.build + `/openssh/sftp-server
 	return false
 }
 
+// without leaves out lines of a configuration whose keywords another one has.
+func without(conf, other string) string {
+	has := map[string]bool{}
+	for line := range strings.Lines(other) {
+		word, _, _ := strings.Cut(line, " ")
+		has[word] = true
+	}
+	var rest strings.Builder
+	for line := range strings.Lines(conf) {
+		if word, _, _ := strings.Cut(line, " "); !has[word] {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
+}
+
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // quit ends sshd and waits for it and its sensors.
@@ -131,6 +159,16 @@ func (s *server) quit() {
 	for _, pid := range sensors {
 		eventually(s.t, func() bool { return !isSensor(pid) }, "sensor %d does not end", pid)
 	}
+}
+
+// abandon does the same with a collector that takes nothing, for which sensors
+// would wait a minute.
+func (s *server) abandon() {
+	s.t.Helper()
+	for _, pid := range s.sensors() {
+		require.NoError(s.t, syscall.Kill(pid, syscall.SIGTERM))
+	}
+	s.quit()
 }
 
 // stop ends sshd: it says so, once, and nothing is left over.
@@ -157,30 +195,6 @@ func sockets(t *testing.T) []string {
 }
 
 func isNamed(short string) func(got) bool { return func(g got) bool { return g.short() == short } }
-
-// isSensor tells whether a process is (still) a sensor.
-func isSensor(pid int) bool {
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && bytes.Contains(line, []byte("[sensor]"))
-}
-
-// sensors returns the processes that are children of this sshd and sensors.
-func (s *server) sensors() (pids []int) {
-	all, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range all {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		// pid (name) state parent ...
-		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if fields[1] == strconv.Itoa(s.pid()) && isSensor(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
 
 // listener expects events of the listener.
 func (s *server) listener(want ...string) {

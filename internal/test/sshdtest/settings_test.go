@@ -17,6 +17,7 @@ func TestChosenEvents(t *testing.T) {
 	s := startServer(t, c, settings{conf: "/sshd/events \"auth_*, conn_end exit\"\n/sshd/sid gateway"})
 	require.Equal(t, 0, s.status(s.ssh("good", target(), "true")))
 	require.Equal(t, 255, s.status(s.ssh("bad", target(), "true")))
+	eventually(t, func() bool { return s.count(isNamed("conn_end")) == 2 }, "the connections do not end")
 	s.quit()
 	eventually(t, func() bool { return s.count(isNamed("exit")) > 0 }, "no exit event")
 	events := s.take(func(got) bool { return true })
@@ -79,9 +80,9 @@ func TestData(t *testing.T) {
 	require.Equal(t, 0, s.status(pipe))
 	require.Equal(t, []string{"tx first line", "tx ", "tx last"}, s.lines(2))
 
-	// Bytes that are no lines.
+	// A byte that is no text.
 	require.Equal(t, 0, s.status(s.ssh("good", target(), "printf 'a\\0b\\nc\\n'")))
-	require.Empty(t, s.lines(3))
+	require.Equal(t, []string{"rx a␛00b", "rx c"}, s.lines(3))
 
 	require.Equal(t, []string{"rx secret please", "rx ready", "tx seen", "rx seen"}, s.typed(4))
 	s.cid = 4

@@ -51,7 +51,7 @@ func BenchmarkSessions(b *testing.B) {
 	line := numbered(kinds[0], 1)
 	whole := make([][]*event.Event, 1000)
 	for i := range whole {
-		whole[i] = sessionOf("sshd_22", i, float64(i))
+		whole[i] = sessionEvents("sshd_22", i, float64(i))
 	}
 	for name, next := range map[string]func(n int) *event.Event{
 		"other": func(int) *event.Event { return other },

@@ -35,7 +35,7 @@ func TestSessionsThatGoOn(t *testing.T) {
 	args := []string{"-log-dir", dir, "-session-interval", "300ms", "-session-lost", "1s", "-log-format", "json"}
 	c := start(t, args...)
 	p, journal := courierFrom(t, "127.0.0.1", c.addr)
-	sends(t, p, journal, sessionOf("s", 1, float64(time.Now().Unix()))[:5]...)
+	sendsAll(t, p, journal, sessionEvents("s", 1, float64(time.Now().Unix()))[:5]...)
 	reasons := func() (all []string) {
 		for _, r := range records(t, dir) {
 			require.Equal(t, []string{"command 1"}, r.Commands)
@@ -68,7 +68,7 @@ func TestSessionsHaveBounds(t *testing.T) {
 	args := []string{"-log-dir", dir, "-log-files", "one", "-fsync", "never", "-max-memory", "128M"}
 	c := start(t, args...)
 	good, receipts := courierFrom(t, "127.0.0.2", c.addr)
-	sends(t, good, receipts, sessionOf("s", 1, 1000)[:5]...)
+	sendsAll(t, good, receipts, sessionEvents("s", 1, 1000)[:5]...)
 
 	bad, journal := courierFrom(t, "127.0.0.1", c.addr)
 	long := string(bytes.Repeat([]byte("\x01\xff"), 2<<20))
@@ -81,20 +81,20 @@ func TestSessionsHaveBounds(t *testing.T) {
 			}
 		}
 		if cid%20_000 == 0 {
-			sends(t, bad, journal, told("s", "exec", 1000, cid, 0, long))
+			sendsAll(t, bad, journal, told("s", "exec", 1000, cid, 0, long))
 		}
 	}
 	for n := range 30_000 { // and each of a sensor of its own
 		require.NoError(t, bad.Send(told(fmt.Sprint("sensor ", n), "auth_failed", 1000, 1, "user")))
 	}
-	sends(t, bad, journal)
+	sendsAll(t, bad, journal)
 	const without = 32<<20 + 128<<10*256
 	require.Less(t, c.highWater(t), int64(most+without))
 	info, err := os.Stat(dir + "/sshd_session.state")
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(64<<20))
 
-	sends(t, good, receipts, sessionOf("s", 1, 1000)[5:]...)
+	sendsAll(t, good, receipts, sessionEvents("s", 1, 1000)[5:]...)
 	c.end(t, syscall.SIGKILL)
 	c = start(t, args...) // takes over what there is
 	code, said := c.end(t, syscall.SIGTERM)

@@ -111,6 +111,9 @@ func strangeCore(t *testing.T, dir string) {
 
 // TestCoreOfAnotherRelease is refused, and the reason told.
 func TestCoreOfAnotherRelease(t *testing.T) {
+	if outside() {
+		t.Skip("of the core that is loaded")
+	}
 	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
 	strangeCore(t, filepath.Dir(bin))
 	addr, _ := collector(t)
@@ -122,6 +125,9 @@ func TestCoreOfAnotherRelease(t *testing.T) {
 // TestFirstCauseOfNoCore: what is wrong with the core beside the library is told
 // before what is wrong with the one in the folder of the installation.
 func TestFirstCauseOfNoCore(t *testing.T) {
+	if outside() {
+		t.Skip("of the core that is loaded")
+	}
 	bin := built(t, "cc", "host", build+"/lib/libbroccoli.a", "-ldl", "-pthread")
 	broken := filepath.Join(filepath.Dir(bin), "libbroccoli-core.so")
 	require.NoError(t, os.WriteFile(broken, bytes.Repeat([]byte("no library "), 100), 0o755))

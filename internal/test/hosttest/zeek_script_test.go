@@ -190,7 +190,9 @@ func TestZeekScriptAndRefusal(t *testing.T) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	require.Len(t, z.handled, 299, told)
-	require.Equal(t, 1, strings.Count(told, "is set aside"))
+	if !outside() { // between two processes only a few messages wait for the host
+		require.Equal(t, 1, strings.Count(told, "is set aside"))
+	}
 }
 
 // TestZeekSpool: what a process has left in a spool for a Zeek comes with the next

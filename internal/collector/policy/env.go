@@ -12,6 +12,8 @@ import (
 type env struct {
 	vars      map[string]*variable
 	functions map[string]*function
+	hooks     map[string][]*function
+	maybe     map[string]bool // declared under a condition that is not known
 	declared  map[string]bool // types, events and the like
 	fields    map[string]bool // that scripts add to destinations
 	seq       int
@@ -78,7 +80,7 @@ const (
 
 func newEnv() *env {
 	e := &env{
-		vars: map[string]*variable{}, functions: map[string]*function{}, declared: map[string]bool{},
+		vars: map[string]*variable{}, functions: map[string]*function{}, hooks: map[string][]*function{}, maybe: map[string]bool{}, declared: map[string]bool{},
 		fields: map[string]bool{}, scripts: map[string]bool{}, patterns: map[string]value{},
 	}
 	for name, v := range standardValues() {
@@ -106,7 +108,7 @@ func (e *env) resolve(name, module string) string {
 }
 
 func (e *env) has(full string) bool {
-	return e.vars[full] != nil || e.functions[full] != nil || e.declared[full] || concerns(full)
+	return e.vars[full] != nil || e.functions[full] != nil || e.declared[full] || concerns(full) || isNodeType(full)
 }
 
 // declare returns the full name of what a module declares.
@@ -178,7 +180,7 @@ func (s *scope) lookup(name string, at script.Place) value {
 		return symbol(full)
 	}
 	if f := s.functions[full]; f != nil {
-		return failed(at, "the function %s is no value that is understood", name)
+		return f
 	}
 	return failed(at, "%.60q is not defined in what has been read", name)
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 		return unknown{s.exhausted}
 	}
 	for _, v := range []value{a, b} {
-		if u, ok := v.(unknown); ok {
+		if u, bad := doubted(v); bad {
 			return u
 		}
 	}
@@ -30,9 +31,11 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 	case "in":
 		return s.in(a, b, at)
 	case "!in":
-		if v, ok := s.in(a, b, at).(bool); ok {
-			return !v
+		v := s.in(a, b, at)
+		if is, ok := v.(bool); ok {
+			return !is
 		}
+		return v
 	case "==", "!=":
 		if v, ok := same(a, b); ok {
 			return v == (x.Op == "==")
@@ -76,11 +79,40 @@ func (s *scope) logical(x *script.Binary, at script.Place) value {
 
 // same reports whether two values are equal, if that can be told.
 func same(a, b value) (equal, ok bool) {
+	if numeric(a) && numeric(b) {
+		return asFloat(a) == asFloat(b), true
+	}
+	if p, ok := b.(*pattern.Pattern); ok {
+		a, b = p, a
+	}
+	if p, ok := a.(*pattern.Pattern); ok {
+		text, ok := b.(string)
+		return ok && p.Match(text), ok
+	}
+	if reflect.TypeOf(a) != reflect.TypeOf(b) {
+		return false, false
+	}
 	switch a := a.(type) {
 	case bool, int64, float64, string, netip.Addr, netip.Prefix, port, time.Duration, symbol:
 		return a == b, true
 	}
 	return false, false
+}
+
+func numeric(v value) bool {
+	switch v.(type) {
+	case int64, float64:
+		return true
+	}
+	return false
+}
+
+func asFloat(v value) float64 {
+	if n, ok := v.(int64); ok {
+		return float64(n)
+	}
+	f, _ := v.(float64)
+	return f
 }
 
 func operate(op string, a, b value, at script.Place) value {
@@ -205,14 +237,22 @@ func (s *scope) store(x *script.Binary, at script.Place) value {
 	case *script.Index:
 		return s.storeAt(to, c)
 	case *script.Field:
-		r, ok := s.eval(to.X).(*record)
+		in := s.eval(to.X)
+		r, ok := in.(*record)
 		if !ok {
-			return failed(at, "expected a record before $%s", to.Name)
+			u, bad := in.(unknown)
+			if !bad {
+				u = failed(at, "expected a record before $%s", to.Name)
+			}
+			s.changedUnknown(to.X, u)
+			return u
 		}
 		r.set(to.Name, member{c, s.place(to)})
 		return v
 	}
-	return failed(at, "this cannot be assigned to")
+	u := failed(at, "this cannot be assigned to")
+	s.changedUnknown(x.X, u)
+	return u
 }
 
 // storeTable gives one of the two tables the entries of another one.
@@ -220,8 +260,13 @@ func (s *scope) storeTable(full string, v value, at script.Place) value {
 	t := s.tableOf(full)
 	switch v := v.(type) {
 	case unknown:
+		s.spoil(t, v.err)
 		return v
 	case *table:
+		if u, bad := doubted(v); bad {
+			s.spoil(t, u.err)
+			return u
+		}
 		if v == t {
 			return t
 		}
@@ -237,13 +282,22 @@ func (s *scope) storeAt(to *script.Index, c cell) value {
 		return failed(s.place(to), "expected a key between the brackets")
 	}
 	at := s.place(to.Keys[0])
-	t, ok := s.eval(to.X).(*table)
-	if !ok {
-		return failed(s.place(to), "expected a table before the [")
+	in, keys := s.eval(to.X), s.values(to.Keys)
+	if v, ok := in.(*vector); ok {
+		return s.storeElement(v, keys, c, at)
 	}
-	keys := s.values(to.Keys)
+	t, ok := in.(*table)
+	if !ok {
+		u, bad := in.(unknown)
+		if !bad {
+			u = failed(s.place(to), "expected a table before the [")
+		}
+		s.changedUnknown(to.X, u)
+		return u
+	}
 	for _, k := range keys {
-		if u, ok := k.(unknown); ok {
+		if u, bad := doubted(k); bad {
+			s.spoil(t, u.err)
 			return u
 		}
 	}
@@ -253,13 +307,40 @@ func (s *scope) storeAt(to *script.Index, c cell) value {
 	i, _ := t.put(keys, at, s.next())
 	i.cell, i.key = c, at
 	t.set = false
+	s.adopt(t, i)
+	return c.value
+}
+
+// adopt has a record be one of the table that it is put into.
+func (s *scope) adopt(t *table, i *item) {
+	for _, name := range []string{remoteTable, nodesTable} {
+		if r, ok := i.value.(*record); ok && value(t) == s.vars[name].value {
+			r.node = name
+		}
+	}
+}
+
+// storeElement changes a vector, or makes it one longer.
+func (s *scope) storeElement(v *vector, keys []value, c cell, at script.Place) value {
+	n, ok := keys[0].(int64)
+	switch size := int64(len(v.list)); {
+	case !ok || len(keys) != 1 || n < 0 || n > size || !s.grow(1, at):
+		u := failed(at, "an element of a vector at a place that is not known")
+		s.spoil(v, u.err)
+		return u
+	case n == size:
+		v.list = append(v.list, c.value)
+	default:
+		v.list[n] = c.value
+	}
 	return c.value
 }
 
 // combined is the value of += and -=. A table is changed in its place.
 func (s *scope) combined(old value, op string, v value, at script.Place) value {
 	for _, x := range []value{old, v} {
-		if u, ok := x.(unknown); ok {
+		if u, bad := doubted(x); bad {
+			s.spoil(old, u.err)
 			return u
 		}
 	}
@@ -295,6 +376,7 @@ func (s *scope) combined(old value, op string, v value, at script.Place) value {
 		default:
 			mine, _ := t.put(i.keys, i.key, i.seq)
 			mine.cell, mine.key = i.cell, i.key
+			s.adopt(t, mine)
 		}
 	}
 	return t

@@ -66,6 +66,7 @@ type function struct {
 	err    error
 	prio   int64 // of a handler
 	doubt  bool
+	later  bool // it is executed while Bro runs
 }
 
 // Bounds of what a file can have us do.
@@ -120,6 +121,12 @@ func (e *env) declare(name, module string) string {
 		return name
 	}
 	return module + "::" + name
+}
+
+// declares notes that there is a name, if it is certain.
+func (e *env) declares(full string, doubtful bool) {
+	e.declared[full] = true
+	e.maybe[full] = doubtful
 }
 
 // set gives a variable a value.

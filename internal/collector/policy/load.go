@@ -54,10 +54,14 @@ type loader struct {
 	unloaded map[string]bool
 	done     map[[2]string]bool // what has been loaded from where
 	bodies   []*function
-	skipped  *skipped
-	notes    []string
-	depth    int
-	total    int
+	deferred []deferred
+	// mentioned says that something may change destinations by another name.
+	mentioned bool
+	unread    []unread
+	skipped   *skipped
+	notes     []string
+	depth     int
+	total     int
 }
 
 func newLoader(from files) *loader {

@@ -60,6 +60,9 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 		v = r.env.aside(func() value { return s.combined(old.value, op, s.eval(x), at) })
 	}
 	r.env.set(full, cell{v, at})
+	if st.What != script.Redef {
+		r.env.maybe[full] = st.Doubtful
+	}
 }
 
 // unset is the value of a variable that has been given none.

@@ -339,10 +339,14 @@ func connectPeer(table string) func(*scope, []value, script.Place) value {
 // typedRecord has the record of a constructor know its type.
 func typedRecord(v value, full string) value {
 	r, ok := v.(*record)
+	if ok && full != "record" {
+		r.untyped = false
+	}
 	switch {
-	case ok && full == "Remote::Destination":
+	case !ok:
+	case full == "Remote::Destination":
 		r.node = remoteTable
-	case ok && full == "Communication::Node":
+	case full == "Communication::Node":
 		r.node = nodesTable
 	}
 	return v

@@ -73,6 +73,17 @@ func (s *scope) bracket(x *script.Bracket, at script.Place) value {
 	return &vector{list: s.values(x.List)}
 }
 
+// fresh evaluates what is assigned: a record that stands there has no other name.
+func (s *scope) fresh(x script.Expr) value {
+	v := s.eval(x)
+	if r, ok := v.(*record); ok {
+		if _, literal := x.(*script.Bracket); literal {
+			r.untyped = false
+		}
+	}
+	return v
+}
+
 func isGiven(x script.Expr) bool {
 	_, ok := x.(*script.Given)
 	return ok
@@ -80,7 +91,7 @@ func isGiven(x script.Expr) bool {
 
 // record returns one of its fields.
 func (s *scope) record(list []script.Expr, at script.Place, end int) value {
-	r := &record{fields: map[string]member{}, at: at, end: script.Place{File: at.File, At: end}}
+	r := &record{fields: map[string]member{}, at: at, end: script.Place{File: at.File, At: end}, untyped: true}
 	for _, in := range list {
 		name, x := "", in // a function for a field has no name here
 		switch in := in.(type) {
@@ -132,7 +143,7 @@ func (s *scope) element(t *table, in script.Expr) {
 	}
 	i.at = at
 	if value != nil {
-		i.cell = cell{s.eval(value), s.place(value)}
+		i.cell = cell{s.fresh(value), s.place(value)}
 	}
 }
 

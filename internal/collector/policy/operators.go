@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -222,7 +224,7 @@ func durations(op string, a time.Duration, b value, at script.Place) value {
 
 // store assigns. It returns the value, or what is wrong.
 func (s *scope) store(x *script.Binary, at script.Place) value {
-	v := s.eval(x.Y)
+	v := s.fresh(x.Y)
 	if x.Op != "=" {
 		v = s.combined(s.eval(x.X), x.Op, v, at)
 	}
@@ -247,6 +249,9 @@ func (s *scope) store(x *script.Binary, at script.Place) value {
 			s.changedUnknown(to.X, u)
 			return u
 		}
+		if r.twin != nil {
+			s.spoil(r.twin, at.Fail("whether this changes what the record has been assigned to is not known: give it a type"))
+		}
 		r.set(to.Name, member{c, s.place(to)})
 		return v
 	}
@@ -270,10 +275,21 @@ func (s *scope) storeTable(full string, v value, at script.Place) value {
 		if v == t {
 			return t
 		}
-		t.clear()
-		return s.combined(t, "+=", v, at)
+		s.replace(full, v, at)
+		return v
 	}
 	return failed(at, "expected a table of destinations, found %s", describe(v))
+}
+
+// replace has a table be the one that has the destinations: it may have other names.
+func (s *scope) replace(full string, t *table, at script.Place) {
+	s.vars[full].value = t
+	if !s.spend(len(t.order), at) {
+		return
+	}
+	for _, i := range t.order {
+		s.adopt(t, i)
+	}
 }
 
 // storeAt puts a value into a table.
@@ -314,9 +330,18 @@ func (s *scope) storeAt(to *script.Index, c cell) value {
 // adopt has a record be one of the table that it is put into.
 func (s *scope) adopt(t *table, i *item) {
 	for _, name := range []string{remoteTable, nodesTable} {
-		if r, ok := i.value.(*record); ok && value(t) == s.vars[name].value {
-			r.node = name
+		r, ok := i.value.(*record)
+		if !ok || value(t) != s.vars[name].value {
+			continue
 		}
+		if r.untyped {
+			other := *r
+			other.fields, other.order = maps.Clone(r.fields), slices.Clone(r.order)
+			other.untyped, other.twin, r.twin = false, r, &other
+			r = &other
+			i.value = r
+		}
+		r.node = name
 	}
 }
 

@@ -128,7 +128,10 @@ func (r *frame) statement(st script.Stmt) jump {
 	case *script.Local:
 		c := &cell{nil, at}
 		if st.X != nil {
-			c.value = r.eval(st.X)
+			c.value = typedRecord(r.fresh(st.X), r.resolve(st.Type, r.module))
+			if rec, ok := c.value.(*record); ok && st.Type == "" {
+				rec.untyped = rec.node == ""
+			}
 			r.need(c.value, st)
 		} else {
 			c.value = empty(st.Type, at)

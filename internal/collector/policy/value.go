@@ -44,6 +44,10 @@ type (
 		end    script.Place
 		doubt  error  // why it is not known what it has
 		node   string // the table whose record it is
+		// untyped says that it is of no declared type: what it is assigned to gets a copy,
+		// or not. That is the twin.
+		untyped bool
+		twin    *record
 	}
 	member struct {
 		cell

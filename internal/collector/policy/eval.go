@@ -84,6 +84,14 @@ func (s *scope) fresh(x script.Expr) value {
 	return v
 }
 
+// declaredAs evaluates the first value of a variable of a type.
+func (s *scope) declaredAs(x script.Expr, typ string) value {
+	if _, literal := x.(*script.Bracket); literal && typ != "" && typ != "record" && typ != "any" {
+		return typedRecord(s.eval(x), s.resolve(typ, s.module))
+	}
+	return s.eval(x)
+}
+
 func isGiven(x script.Expr) bool {
 	_, ok := x.(*script.Given)
 	return ok

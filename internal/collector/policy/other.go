@@ -53,7 +53,8 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	case op == "":
 		v = r.unset(st)
 	case op == "=":
-		v = r.env.aside(func() value { return s.eval(x) })
+		typ := r.typeOf(st)
+		v = r.env.aside(func() value { return s.declaredAs(x, typ) })
 	case old == nil:
 		v = failed(at, "the first value of %s is in a script that has not been read", st.Name.Text)
 	default:
@@ -63,6 +64,16 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	if st.What != script.Redef {
 		r.env.maybe[full] = st.Doubtful
 	}
+}
+
+// typeOf is the first word of the type of a variable, empty if it has none.
+func (r *reader) typeOf(st script.Statement) string {
+	l := r.file.Lex(st.Name.End(), st.To)
+	if t, err := l.Next(); err != nil || !t.Is(":") {
+		return ""
+	}
+	t, _ := l.Next()
+	return t.Text
 }
 
 // unset is the value of a variable that has been given none.

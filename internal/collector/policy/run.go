@@ -128,10 +128,7 @@ func (r *frame) statement(st script.Stmt) jump {
 	case *script.Local:
 		c := &cell{nil, at}
 		if st.X != nil {
-			c.value = typedRecord(r.fresh(st.X), r.resolve(st.Type, r.module))
-			if rec, ok := c.value.(*record); ok && st.Type == "" {
-				rec.untyped = rec.node == ""
-			}
+			c.value = r.declaredAs(st.X, st.Type)
 			r.need(c.value, st)
 		} else {
 			c.value = empty(st.Type, at)

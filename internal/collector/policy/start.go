@@ -177,8 +177,7 @@ func (e *env) within(v value, seen, wanted map[value]bool) bool {
 func (l *loader) handled() map[string][]string {
 	all := map[string][]string{}
 	for _, f := range l.bodies {
-		own := strings.HasPrefix(f.name, "bro_") || strings.HasPrefix(f.name, "zeek_") || strings.HasPrefix(f.name, "remote_")
-		if f.what != script.EventHandler || own || f.doubt || len(all) == maxEvents {
+		if f.what != script.EventHandler || ofBro[f.name] || f.doubt || len(all) == maxEvents {
 			continue // of Bro itself, and never sent
 		}
 		if _, again := all[f.name]; !again {
@@ -190,6 +189,18 @@ func (l *loader) handled() map[string][]string {
 	}
 	return all
 }
+
+// ofBro are events that each Bro has for itself.
+var ofBro = func() map[string]bool {
+	all := map[string]bool{}
+	for name := range strings.FieldsSeq(`bro_init bro_done bro_script_loaded zeek_init zeek_done zeek_script_loaded
+		remote_capture_filter remote_connection_closed remote_connection_error remote_connection_established
+		remote_connection_handshake_done remote_event_registered remote_log remote_log_peer remote_pong
+		remote_state_access_performed remote_state_inconsistency`) {
+		all[name] = true
+	}
+	return all
+}()
 
 // maxEvents is how many a file can make known.
 const maxEvents = 2000

@@ -22,6 +22,7 @@ type env struct {
 	calls     int              // in each other
 	patterns  map[string]value // by their texts: compiling one takes its time
 	exhausted error
+	cut       bool        // the last of what does not concern us was too much
 	listened  []listening // by listen()
 	controls  []string    // the events of Bro's control that are asked for
 	bro1      bool        // a script of Bro 1 has been loaded
@@ -34,10 +35,11 @@ type work struct{ steps, cells int }
 // aside evaluates what does not concern us: too much of it is unknown, and no error.
 func (e *env) aside(evaluate func() value) value {
 	ours := e.work
-	e.work = e.others
+	e.work, e.cut = e.others, false
 	v := evaluate()
 	if e.exhausted != nil {
 		v, e.exhausted = unknown{e.exhausted}, nil
+		e.cut = true
 	}
 	e.others, e.work = e.work, ours
 	return v

@@ -89,7 +89,35 @@ func (s *scope) declaredAs(x script.Expr, typ string) value {
 	if _, literal := x.(*script.Bracket); literal && typ != "" && typ != "record" && typ != "any" {
 		return typedRecord(s.eval(x), s.resolve(typ, s.module))
 	}
-	return s.eval(x)
+	v := s.eval(x)
+	switch v := v.(type) {
+	case *table:
+		if typ == "vector" {
+			return listed(v, s.place(x))
+		}
+	case int64:
+		if typ == "double" {
+			return float64(v)
+		}
+	}
+	return v
+}
+
+// listed returns the vector that braces mean.
+func listed(t *table, at script.Place) value {
+	switch {
+	case t.doubt != nil:
+		return unknown{t.doubt}
+	case t.twice != nil:
+		return failed(at, "a vector that has a value twice is not understood")
+	case !t.set && len(t.order) > 0:
+		return failed(at, "expected a vector, found a table")
+	}
+	v := &vector{}
+	for _, i := range t.order {
+		v.list = append(v.list, i.keys...)
+	}
+	return v
 }
 
 func isGiven(x script.Expr) bool {

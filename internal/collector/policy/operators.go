@@ -161,6 +161,9 @@ func integers(op string, a, b int64) value {
 	case "+":
 		return a + b
 	case "-":
+		if min(a, b) >= 0 && a < b {
+			return nil // counts have no sign
+		}
 		return a - b
 	case "*":
 		if max(a, -a) < 1<<20 && max(b, -b) < 1<<20 {
@@ -361,6 +364,30 @@ func (s *scope) storeElement(v *vector, keys []value, c cell, at script.Place) v
 	return c.value
 }
 
+// extended is a vector with more behind its end.
+func (s *scope) extended(list *vector, op string, v value, at script.Place) value {
+	if t, ok := v.(*table); ok {
+		v = listed(t, at)
+	}
+	switch more, ok := v.(*vector); {
+	case op != "+=":
+	case ok && s.grow(len(more.list), at):
+		list.list = append(list.list, more.list...)
+		return list
+	case !ok && !isUnknown(v):
+		list.list = append(list.list, v)
+		return list
+	}
+	u := failed(at, "%s of a vector is not understood", op)
+	s.spoil(list, u.err)
+	return u
+}
+
+func isUnknown(v value) bool {
+	_, bad := doubted(v)
+	return bad
+}
+
 // combined is the value of += and -=. A table is changed in its place.
 func (s *scope) combined(old value, op string, v value, at script.Place) value {
 	for _, x := range []value{old, v} {
@@ -370,6 +397,9 @@ func (s *scope) combined(old value, op string, v value, at script.Place) value {
 		}
 	}
 	t, ok := old.(*table)
+	if list, is := old.(*vector); is {
+		return s.extended(list, op, v, at)
+	}
 	if !ok {
 		if p, ok := old.(*pattern.Pattern); ok && op == "+=" {
 			if b, ok := v.(*pattern.Pattern); ok {

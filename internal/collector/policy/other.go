@@ -60,9 +60,21 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	default:
 		v = r.env.aside(func() value { return s.combined(old.value, op, s.eval(x), at) })
 	}
+	if r.env.cut {
+		r.cutShort(st, at)
+	}
 	r.env.set(full, cell{v, at})
 	if st.What != script.Redef {
 		r.env.maybe[full] = st.Doubtful
+	}
+}
+
+// cutShort is for a value that is too much to compute: a function that it calls may have
+// done something.
+func (r *reader) cutShort(st script.Statement, at script.Place) {
+	all, err := tokensOf(r.file, st.From, st.To)
+	if err != nil || len(r.env.names(all, r.module)) > 0 {
+		r.env.fatal(at.Fail("the value of %s takes too much to compute", st.Name.Text))
 	}
 }
 

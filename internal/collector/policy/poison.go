@@ -196,6 +196,7 @@ func (e *env) spoil(v value, why error) {
 		switch v := v.(type) {
 		case *table:
 			v.doubt = why
+			e.steps += len(v.order) / 16
 			for _, i := range v.order {
 				todo = append(todo, i.value)
 			}

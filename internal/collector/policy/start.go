@@ -84,9 +84,7 @@ func (l *loader) spoilUnread() {
 // aliases refuses what changes destinations later through variables that have them too.
 func (l *loader) aliases() error {
 	names := l.shared()
-	if len(names) == 0 {
-		return l.env.exhausted
-	}
+	names[remoteTable], names[nodesTable] = true, true
 	for _, f := range l.bodies {
 		all, err := tokensOf(f.file, f.from, f.to)
 		if err != nil {
@@ -119,12 +117,39 @@ func (e *env) changesShared(r *region, module string, names map[string]bool) (at
 		if !names[e.resolve(t.Text, module)] {
 			continue
 		}
-		if how := r.written(i); how == inside || how == updated || r.given(i) {
+		if how := r.written(i); how == inside || how == updated || r.given(i) || e.handsOn(r, i, module) {
 			return t.At, true
 		}
 		first = i
 	}
 	return 0, false
+}
+
+// handsOn reports whether an entry of what is named is given to a function that sets
+// fields.
+func (e *env) handsOn(r *region, i int, module string) bool {
+	o := r.open[i]
+	if o < 1 || !r.is(o, "(") || r.all[o-1].Kind != script.Name || !r.is(i+1, "[") {
+		return false
+	}
+	if end := r.close[i+1]; !r.is(end+1, ")") && !r.is(end+1, ",") {
+		return false
+	}
+	f := e.functions[e.resolve(r.all[o-1].Text, module)]
+	if f == nil {
+		return false
+	}
+	all, err := tokensOf(f.file, f.body, f.to)
+	if err != nil || !e.spend(len(all)/4, script.Place{File: f.file, At: f.body}) {
+		return true
+	}
+	inner := newRegion(all)
+	for i := range all {
+		if inner.setsField(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // shared returns the variables that have a destination in them, or a table of them.

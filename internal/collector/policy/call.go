@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -253,8 +252,8 @@ func format(args []value, at script.Place) value {
 			return nil
 		}
 		v, ok := text(rest[0])
-		if p, is := rest[0].(port); is && in[i] == 'd' {
-			v = fmt.Sprint(p.number)
+		if in[i] == 'd' {
+			v, ok = digits(rest[0])
 		}
 		if rest = rest[1:]; !ok {
 			return nil
@@ -267,6 +266,17 @@ func format(args []value, at script.Place) value {
 		return nil
 	}
 	return b.String()
+}
+
+// digits is what %d makes of a value.
+func digits(v value) (string, bool) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case port:
+		return strconv.FormatUint(v.number, 10), true
+	}
+	return "", false
 }
 
 func concatenated(args []value, at script.Place) value {

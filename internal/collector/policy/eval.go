@@ -245,6 +245,8 @@ func (s *scope) field(x *script.Field, at script.Place) value {
 		return initial(at)
 	}
 	switch {
+	case x.Has && !ok && r.node == "":
+		return failed(at, "whether the record has a $%s depends on its type", x.Name)
 	case x.Has:
 		return ok
 	case !ok:

@@ -89,6 +89,8 @@ func (s *scope) run(f *function, args []value, at script.Place) value {
 	case r.err != nil && s.exhausted == nil:
 		s.env.fatal(r.err)
 		return unknown{r.err}
+	case r.doubtful != nil:
+		return *r.doubtful
 	case r.result == nil:
 		return true // of a function that returns nothing
 	}

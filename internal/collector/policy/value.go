@@ -214,7 +214,7 @@ func (p port) String() string { return fmt.Sprintf("%d/%s", p.number, p.proto) }
 // text returns what Bro prints of a value, for fmt().
 func text(v value) (string, bool) {
 	switch v := v.(type) {
-	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64, float64:
+	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64:
 		if b, ok := v.(bool); ok {
 			return describe(b), true
 		}

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -16,14 +15,20 @@ import (
 func (s *scope) call(x *script.Call, at script.Place) value {
 	name, ok := x.F.(*script.Ident)
 	if !ok {
-		return failed(at, "this call is not understood")
+		return s.callValue(s.eval(x.F), s.values(x.Args), at)
 	}
 	full := s.resolve(name.Name, s.module)
+	if v := s.known(name.Name); v != nil {
+		return s.callValue(v, s.values(x.Args), at)
+	}
+	if hooks := s.hooks[full]; hooks != nil {
+		return s.callValue(failed(at, "the hook %s is not executed", name.Name), s.values(x.Args), at)
+	}
 	if f := s.functions[full]; f != nil {
 		return s.run(f, s.values(x.Args), at)
 	}
 	if isNodeType(full) || len(x.Args) > 0 && isGiven(x.Args[0]) || full == "record" {
-		return s.record(x.Args, at, at.At)
+		return typedRecord(s.record(x.Args, at, at.At), full)
 	}
 	switch full {
 	case "set", "table":
@@ -33,11 +38,19 @@ func (s *scope) call(x *script.Call, at script.Place) value {
 		}
 		return t
 	case "vector":
-		return vector(s.values(x.Args))
+		return &vector{list: s.values(x.Args)}
 	}
 	args := s.values(x.Args)
+	if builtin[full] == nil {
+		u := failed(at, "the function %s() is not understood", name.Name)
+		for _, a := range args {
+			s.spoil(a, u.err)
+		}
+		return u
+	}
 	for _, a := range args {
-		if u, ok := a.(unknown); ok {
+		if u, bad := doubted(a); bad {
+			s.unknownArgument(full, args, u)
 			return u
 		}
 		if !s.spend(costOf(a), at) {
@@ -51,6 +64,35 @@ func (s *scope) call(x *script.Call, at script.Place) value {
 		return failed(at, "%s() with these arguments is not understood", name.Name)
 	}
 	return failed(at, "the function %s() is not understood", name.Name)
+}
+
+// unknownArgument is for what a function of Bro's would change.
+func (s *scope) unknownArgument(full string, args []value, u unknown) {
+	if full != "clear_table" && full != "listen" && acting[full] == "" {
+		return
+	}
+	for _, a := range args {
+		s.spoil(a, u.err)
+	}
+	if full != "clear_table" {
+		s.fatal(u.err)
+	}
+}
+
+// callValue calls what a variable has. What is not known may be any function.
+func (s *scope) callValue(v value, args []value, at script.Place) value {
+	if f, ok := v.(*function); ok {
+		return s.run(f, args, at)
+	}
+	u, bad := doubted(v)
+	if !bad {
+		u = failed(at, "expected a function, found %s", describe(v))
+	}
+	s.poisonAll(u.err)
+	for _, a := range args {
+		s.spoil(a, u.err)
+	}
+	return u
 }
 
 // builtin are those functions of Bro's that are known. They return nil for arguments
@@ -210,8 +252,8 @@ func format(args []value, at script.Place) value {
 			return nil
 		}
 		v, ok := text(rest[0])
-		if p, is := rest[0].(port); is && in[i] == 'd' {
-			v = fmt.Sprint(p.number)
+		if in[i] == 'd' {
+			v, ok = digits(rest[0])
 		}
 		if rest = rest[1:]; !ok {
 			return nil
@@ -224,6 +266,17 @@ func format(args []value, at script.Place) value {
 		return nil
 	}
 	return b.String()
+}
+
+// digits is what %d makes of a value.
+func digits(v value) (string, bool) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case port:
+		return strconv.FormatUint(v.number, 10), true
+	}
+	return "", false
 }
 
 func concatenated(args []value, at script.Place) value {
@@ -291,4 +344,20 @@ func connectPeer(table string) func(*scope, []value, script.Place) value {
 		r.set("connect", member{cell{true, at}, at})
 		return true
 	}
+}
+
+// typedRecord has the record of a constructor know its type.
+func typedRecord(v value, full string) value {
+	r, ok := v.(*record)
+	if ok && full != "record" {
+		r.untyped = false
+	}
+	switch {
+	case !ok:
+	case full == "Remote::Destination":
+		r.node = remoteTable
+	case full == "Communication::Node":
+		r.node = nodesTable
+	}
+	return v
 }

@@ -65,6 +65,8 @@ func (r *reader) ifDefined(c script.Condition) (script.Truth, error) {
 func (r *reader) defined(full string) script.Truth {
 	v := r.env.vars[full]
 	switch {
+	case r.env.maybe[full]:
+		return script.Unknown
 	case v != nil && v.given, r.env.declared[full]:
 		return script.True
 	case strings.HasPrefix(full, "listen_") && concerns(full):
@@ -106,5 +108,49 @@ func (r *reader) other(from, to int) error {
 	if at, why, ok := r.env.changes(all, r.module); ok {
 		return r.fail(at, "this %s under a condition that is not known: %v", why, r.doubt)
 	}
-	return nil
+	return r.unreadBranch(all, from, to)
+}
+
+// unread is the branch of an unknown condition that has something done when Bro starts.
+type unread struct {
+	scope
+	from, to int
+	why      error
+}
+
+// unreadBranch has all be unknown that the branch would set or declare.
+func (r *reader) unreadBranch(all []script.Token, from, to int) error {
+	initial := false
+	for i, t := range all {
+		if t.Kind == script.Directive && strings.HasPrefix(t.Text, "@unload") && !harmlessScript(strings.TrimLeft(t.Text[len("@unload"):], allBlank)) {
+			return r.fail(t.At, "this is unloaded under a condition that is not known: %v", r.doubt)
+		}
+		if t.Kind == script.Directive && strings.HasPrefix(t.Text, "@prefixes") {
+			return r.fail(t.At, "prefixes are set under a condition that is not known: %v", r.doubt)
+		}
+		if i == 0 || t.Kind != script.Name {
+			continue
+		}
+		full := r.env.declare(t.Text, r.module)
+		switch all[i-1].Text {
+		case "module":
+			return r.fail(t.At, "a module begins under a condition that is not known: %v", r.doubt)
+		case "function", "hook":
+			if f := r.env.functions[full]; f != nil {
+				f.doubt = true
+			}
+			r.env.maybe[full] = true
+		case "event":
+			initial = initial || t.Text == "bro_init" || t.Text == "zeek_init"
+			r.env.maybe[full] = r.env.maybe[full] || !r.env.declared[full]
+		case "type", "const", "global", "option":
+			r.env.maybe[full] = r.env.maybe[full] || !r.env.has(full)
+		}
+	}
+	u := unread{*r.scope(), from, to, r.doubt}
+	u.poison(from, to, u.why)
+	if initial {
+		r.unread = append(r.unread, u)
+	}
+	return r.env.exhausted
 }

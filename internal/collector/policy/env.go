@@ -12,6 +12,8 @@ import (
 type env struct {
 	vars      map[string]*variable
 	functions map[string]*function
+	hooks     map[string][]*function
+	maybe     map[string]bool // declared under a condition that is not known
 	declared  map[string]bool // types, events and the like
 	fields    map[string]bool // that scripts add to destinations
 	seq       int
@@ -20,6 +22,7 @@ type env struct {
 	calls     int              // in each other
 	patterns  map[string]value // by their texts: compiling one takes its time
 	exhausted error
+	cut       bool        // the last of what does not concern us was too much
 	listened  []listening // by listen()
 	controls  []string    // the events of Bro's control that are asked for
 	bro1      bool        // a script of Bro 1 has been loaded
@@ -32,10 +35,11 @@ type work struct{ steps, cells int }
 // aside evaluates what does not concern us: too much of it is unknown, and no error.
 func (e *env) aside(evaluate func() value) value {
 	ours := e.work
-	e.work = e.others
+	e.work, e.cut = e.others, false
 	v := evaluate()
 	if e.exhausted != nil {
 		v, e.exhausted = unknown{e.exhausted}, nil
+		e.cut = true
 	}
 	e.others, e.work = e.work, ours
 	return v
@@ -64,6 +68,7 @@ type function struct {
 	err    error
 	prio   int64 // of a handler
 	doubt  bool
+	later  bool // it is executed while Bro runs
 }
 
 // Bounds of what a file can have us do.
@@ -78,7 +83,7 @@ const (
 
 func newEnv() *env {
 	e := &env{
-		vars: map[string]*variable{}, functions: map[string]*function{}, declared: map[string]bool{},
+		vars: map[string]*variable{}, functions: map[string]*function{}, hooks: map[string][]*function{}, maybe: map[string]bool{}, declared: map[string]bool{},
 		fields: map[string]bool{}, scripts: map[string]bool{}, patterns: map[string]value{},
 	}
 	for name, v := range standardValues() {
@@ -106,7 +111,7 @@ func (e *env) resolve(name, module string) string {
 }
 
 func (e *env) has(full string) bool {
-	return e.vars[full] != nil || e.functions[full] != nil || e.declared[full] || concerns(full)
+	return e.vars[full] != nil || e.functions[full] != nil || e.declared[full] || concerns(full) || isNodeType(full)
 }
 
 // declare returns the full name of what a module declares.
@@ -118,6 +123,12 @@ func (e *env) declare(name, module string) string {
 		return name
 	}
 	return module + "::" + name
+}
+
+// declares notes that there is a name, if it is certain.
+func (e *env) declares(full string, doubtful bool) {
+	e.declared[full] = true
+	e.maybe[full] = doubtful
 }
 
 // set gives a variable a value.
@@ -178,7 +189,7 @@ func (s *scope) lookup(name string, at script.Place) value {
 		return symbol(full)
 	}
 	if f := s.functions[full]; f != nil {
-		return failed(at, "the function %s is no value that is understood", name)
+		return f
 	}
 	return failed(at, "%.60q is not defined in what has been read", name)
 }

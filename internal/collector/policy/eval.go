@@ -2,7 +2,7 @@ package policy
 
 import (
 	"net/netip"
-	"slices"
+	"time"
 
 	"romanesco/internal/collector/script"
 )
@@ -46,10 +46,18 @@ func (s *scope) eval(x script.Expr) value {
 				return s.eval(x.Then)
 			}
 			return s.eval(x.Else)
-		case unknown:
+		case unknown: // what comes out may be either
+			s.spoil(s.eval(x.Then), c.err)
+			s.spoil(s.eval(x.Else), c.err)
 			return c
 		}
 		return failed(at, "expected T or F before the ?")
+	case *script.Opaque:
+		u := failed(at, "this is not understood")
+		if x.To > at.At {
+			s.poison(at.At, x.To, u.err)
+		}
+		return u
 	}
 	return failed(at, "this is not understood")
 }
@@ -62,9 +70,52 @@ func (s *scope) bracket(x *script.Bracket, at script.Place) value {
 	if len(x.List) == 0 || isGiven(x.List[0]) {
 		return s.record(x.List, at, x.Close)
 	}
-	var v vector
-	for _, in := range x.List {
-		v = append(v, s.eval(in))
+	return &vector{list: s.values(x.List)}
+}
+
+// fresh evaluates what is assigned: a record that stands there has no other name.
+func (s *scope) fresh(x script.Expr) value {
+	v := s.eval(x)
+	if r, ok := v.(*record); ok {
+		if _, literal := x.(*script.Bracket); literal {
+			r.untyped = false
+		}
+	}
+	return v
+}
+
+// declaredAs evaluates the first value of a variable of a type.
+func (s *scope) declaredAs(x script.Expr, typ string) value {
+	if _, literal := x.(*script.Bracket); literal && typ != "" && typ != "record" && typ != "any" {
+		return typedRecord(s.eval(x), s.resolve(typ, s.module))
+	}
+	v := s.eval(x)
+	switch v := v.(type) {
+	case *table:
+		if typ == "vector" {
+			return listed(v, s.place(x))
+		}
+	case int64:
+		if typ == "double" {
+			return float64(v)
+		}
+	}
+	return v
+}
+
+// listed returns the vector that braces mean.
+func listed(t *table, at script.Place) value {
+	switch {
+	case t.doubt != nil:
+		return unknown{t.doubt}
+	case t.twice != nil:
+		return failed(at, "a vector that has a value twice is not understood")
+	case !t.set && len(t.order) > 0:
+		return failed(at, "expected a vector, found a table")
+	}
+	v := &vector{}
+	for _, i := range t.order {
+		v.list = append(v.list, i.keys...)
 	}
 	return v
 }
@@ -76,7 +127,7 @@ func isGiven(x script.Expr) bool {
 
 // record returns one of its fields.
 func (s *scope) record(list []script.Expr, at script.Place, end int) value {
-	r := &record{fields: map[string]member{}, at: at, end: script.Place{File: at.File, At: end}}
+	r := &record{fields: map[string]member{}, at: at, end: script.Place{File: at.File, At: end}, untyped: true}
 	for _, in := range list {
 		name, x := "", in // a function for a field has no name here
 		switch in := in.(type) {
@@ -128,7 +179,7 @@ func (s *scope) element(t *table, in script.Expr) {
 	}
 	i.at = at
 	if value != nil {
-		i.cell = cell{s.eval(value), s.place(value)}
+		i.cell = cell{s.fresh(value), s.place(value)}
 	}
 }
 
@@ -154,19 +205,23 @@ func (s *scope) index(x *script.Index, at script.Place) value {
 	}
 	v, keys := s.eval(x.X), s.values(x.Keys)
 	for _, k := range append(keys, v) {
-		if u, ok := k.(unknown); ok {
+		if u, bad := doubted(k); bad {
 			return u
 		}
 	}
 	switch v := v.(type) {
 	case *table:
-		if i := v.find(keys); i != nil && i.value != nil {
+		i, err := v.get(keys, at)
+		if err != nil {
+			return unknown{err}
+		}
+		if i != nil && i.value != nil {
 			return i.value
 		}
 		return failed(s.place(x.Keys[0]), "the table has no such entry")
-	case vector:
-		if n, ok := keys[0].(int64); ok && n >= 0 && n < int64(len(v)) {
-			return v[n]
+	case *vector:
+		if n, ok := keys[0].(int64); ok && n >= 0 && n < int64(len(v.list)) {
+			return v.list[n]
 		}
 		return failed(at, "the vector has no such entry")
 	}
@@ -175,15 +230,23 @@ func (s *scope) index(x *script.Index, at script.Place) value {
 
 func (s *scope) field(x *script.Field, at script.Place) value {
 	v := s.eval(x.X)
+	if u, bad := doubted(v); bad {
+		return u
+	}
 	r, ok := v.(*record)
 	if !ok {
-		if u, is := v.(unknown); is {
-			return u
-		}
 		return failed(at, "expected a record before $%s, found %s", x.Name, describe(v))
 	}
 	c, ok := r.fields[x.Name]
+	if initial, has := s.initial(r, x.Name); !ok && has {
+		if x.Has && r.node != "" {
+			return true
+		}
+		return initial(at)
+	}
 	switch {
+	case x.Has && !ok && r.node == "":
+		return failed(at, "whether the record has a $%s depends on its type", x.Name)
 	case x.Has:
 		return ok
 	case !ok:
@@ -193,10 +256,14 @@ func (s *scope) field(x *script.Field, at script.Place) value {
 }
 
 func (s *scope) unary(x *script.Unary, at script.Place) value {
+	if x.Op == "++" || x.Op == "--" {
+		return s.count(x, at)
+	}
 	v := s.eval(x.X)
+	if u, bad := doubted(v); bad {
+		return u
+	}
 	switch v := v.(type) {
-	case unknown:
-		return v
 	case bool:
 		if x.Op == "!" {
 			return !v
@@ -212,9 +279,9 @@ func (s *scope) unary(x *script.Unary, at script.Place) value {
 		if x.Op == "|" {
 			return int64(len(v.items))
 		}
-	case vector:
+	case *vector:
 		if x.Op == "|" {
-			return int64(len(v))
+			return int64(len(v.list))
 		}
 	case string:
 		if x.Op == "|" {
@@ -228,16 +295,59 @@ func (s *scope) unary(x *script.Unary, at script.Place) value {
 func (s *scope) in(x, y value, at script.Place) value {
 	switch y := y.(type) {
 	case *table:
-		if v, ok := x.(vector); ok { // [a, b] in t
-			return y.find(v) != nil
+		keys := []value{x}
+		if v, ok := x.(*vector); ok { // [a, b] in t
+			keys = v.list
 		}
-		return y.find([]value{x}) != nil
+		for _, k := range keys {
+			if u, bad := doubted(k); bad {
+				return u
+			}
+		}
+		i, err := y.get(keys, at)
+		if err != nil {
+			return unknown{err}
+		}
+		return i != nil
 	case netip.Prefix:
 		if a, ok := x.(netip.Addr); ok {
 			return y.Contains(a)
 		}
-	case vector:
-		return slices.Contains(y, x)
+	case *vector: // it is about the index
+		if n, ok := x.(int64); ok {
+			return n >= 0 && n < int64(len(y.list))
+		}
 	}
 	return failed(at, "\"in\" is not understood for %s", describe(y))
+}
+
+// count is ++x and --x.
+func (s *scope) count(x *script.Unary, at script.Place) value {
+	one := &script.Literal{Token: script.Token{Kind: script.Count, Text: "1", At: at.At}}
+	return s.store(&script.Binary{Op: x.Op[:1] + "=", X: x.X, Y: one}, at)
+}
+
+// initial returns what makes the default of a field of a destination, if it may have one.
+func (s *scope) initial(r *record, name string) (func(script.Place) value, bool) {
+	if fields[name] == nil {
+		return nil, false
+	}
+	if r.node == "" { // its type is not known
+		return func(at script.Place) value {
+			return failed(at, "whether the record has a $%s depends on its type", name)
+		}, true
+	}
+	switch name {
+	case "connect", "ssl", "auth", "request_logs", "connected", "hand_over", "accept_logs", "accept_state", "cache":
+		return func(script.Place) value { return false }, true
+	case "accept_input":
+		return func(script.Place) value { return true }, true
+	case "sync":
+		return func(script.Place) value { return r.node == remoteTable }, true
+	case "retry":
+		return func(script.Place) value { return time.Duration(0) }, true
+	case "compression":
+		return func(at script.Place) value { return failed(at, "the default of $compression is not known yet") }, true
+	}
+	return nil, false
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -71,14 +72,10 @@ func failed(at script.Place, format string, args ...any) unknown {
 }
 
 func directory(word string, at script.Place) value {
-	dir, name := "", at.File.Name
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		dir, name = name[:i], name[i+1:]
-	}
 	if word == "@FILENAME" {
-		return name
+		return filepath.Base(at.File.Name)
 	}
-	return dir
+	return filepath.Dir(at.File.Name)
 }
 
 func count(text string, at script.Place) value {

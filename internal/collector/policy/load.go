@@ -54,10 +54,14 @@ type loader struct {
 	unloaded map[string]bool
 	done     map[[2]string]bool // what has been loaded from where
 	bodies   []*function
-	skipped  *skipped
-	notes    []string
-	depth    int
-	total    int
+	deferred []deferred
+	// mentioned says that something may change destinations by another name.
+	mentioned bool
+	unread    []unread
+	skipped   *skipped
+	notes     []string
+	depth     int
+	total     int
 }
 
 func newLoader(from files) *loader {
@@ -124,16 +128,20 @@ func (l *loader) load(name string, at Pos) error {
 }
 
 func (l *loader) loadOne(name, bare string, at Pos) error {
-	if act, ok := builtins[bare]; ok {
+	act, acts := builtins[bare]
+	standard := acts || isStandard(bare)
+	path, ok := l.find(name, at, !standard)
+	if standard && (!ok || acts && l.isBros(filepath.Dir(at.File))) {
+		path, ok = l.ownScript(name, at)
+	}
+	switch {
+	case acts && !ok:
 		act(l.draft, l.env, at)
 		if strings.HasPrefix(bare, "listen-") {
 			return l.load("remote", at)
 		}
 		return nil
-	}
-	standard := isStandard(bare)
-	path, ok := l.find(name, at, !standard)
-	if standard {
+	case standard:
 		l.skipped.script(at, bare)
 		l.skipped.own[path] = true
 	}
@@ -144,6 +152,35 @@ func (l *loader) loadOne(name, bare string, at Pos) error {
 		return nil
 	}
 	return &Error{Pos: at, Msg: fmt.Sprintf("there is no script %.100q: it is none of Bro's own, and neither beside this file nor in BROPATH (%d folders)", name, len(l.path))}
+}
+
+// ownScript returns the file in BROPATH that has the name of one of Bro's own scripts and
+// is the site's.
+func (l *loader) ownScript(name string, at Pos) (string, bool) {
+	if strings.HasPrefix(name, ".") || filepath.IsAbs(name) {
+		return "", false
+	}
+	for _, dir := range l.path {
+		path, ok := l.script(filepath.Join(dir, name))
+		switch {
+		case ok && !l.isBros(dir):
+			return path, true
+		case ok:
+			l.note(at, "%s is one of Bro's own scripts, and is not read", path)
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// isBros reports whether a folder has Bro's own scripts, or is one of them.
+func (l *loader) isBros(dir string) bool {
+	for _, first := range []string{"bro.init", "base/init-bare.bro", "base/init-bare.zeek", "../base/init-bare.bro", "../base/init-bare.zeek"} {
+		if isFile, _ := l.files.kind(filepath.Join(dir, first)); isFile && filepath.Base(dir) != "site" {
+			return true
+		}
+	}
+	return false
 }
 
 // deeper reads a file that another one loads.
@@ -199,9 +236,12 @@ func (l *loader) script(path string) (string, bool) {
 
 // unload has a script not loaded later.
 func (l *loader) unload(name string, at Pos) {
-	l.unloaded[bareName(name)] = true
 	if path, ok := l.find(name, at, true); ok {
 		l.loaded[l.files.identity(path)] = true
+		return
+	}
+	if !strings.HasPrefix(name, ".") {
+		l.unloaded[bareName(name)] = true
 	}
 }
 

@@ -85,6 +85,9 @@ var fields = map[string]func(*entry, cell) error{
 
 // readTable adds the destinations of a table.
 func (d *draft) readTable(name string, t *table, more map[string]bool) error {
+	if t.doubt != nil {
+		return t.doubt
+	}
 	for _, i := range t.order {
 		if i.gone {
 			continue
@@ -124,6 +127,9 @@ func (d *draft) readEntry(table string, i *item, more map[string]bool) (*entry, 
 	r, err := wanted[*record](i.cell, "a record such as [$host=10.1.2.3]")
 	if err != nil {
 		return nil, err
+	}
+	if r.doubt != nil {
+		return nil, r.doubt
 	}
 	for _, name := range r.order {
 		if err := e.readField(r.fields[name], name, more); err != nil {

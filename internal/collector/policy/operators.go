@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 		return unknown{s.exhausted}
 	}
 	for _, v := range []value{a, b} {
-		if u, ok := v.(unknown); ok {
+		if u, bad := doubted(v); bad {
 			return u
 		}
 	}
@@ -30,9 +33,11 @@ func (s *scope) binary(x *script.Binary, at script.Place) value {
 	case "in":
 		return s.in(a, b, at)
 	case "!in":
-		if v, ok := s.in(a, b, at).(bool); ok {
-			return !v
+		v := s.in(a, b, at)
+		if is, ok := v.(bool); ok {
+			return !is
 		}
+		return v
 	case "==", "!=":
 		if v, ok := same(a, b); ok {
 			return v == (x.Op == "==")
@@ -76,11 +81,40 @@ func (s *scope) logical(x *script.Binary, at script.Place) value {
 
 // same reports whether two values are equal, if that can be told.
 func same(a, b value) (equal, ok bool) {
+	if numeric(a) && numeric(b) {
+		return asFloat(a) == asFloat(b), true
+	}
+	if p, ok := b.(*pattern.Pattern); ok {
+		a, b = p, a
+	}
+	if p, ok := a.(*pattern.Pattern); ok {
+		text, ok := b.(string)
+		return ok && p.Match(text), ok
+	}
+	if reflect.TypeOf(a) != reflect.TypeOf(b) {
+		return false, false
+	}
 	switch a := a.(type) {
 	case bool, int64, float64, string, netip.Addr, netip.Prefix, port, time.Duration, symbol:
 		return a == b, true
 	}
 	return false, false
+}
+
+func numeric(v value) bool {
+	switch v.(type) {
+	case int64, float64:
+		return true
+	}
+	return false
+}
+
+func asFloat(v value) float64 {
+	if n, ok := v.(int64); ok {
+		return float64(n)
+	}
+	f, _ := v.(float64)
+	return f
 }
 
 func operate(op string, a, b value, at script.Place) value {
@@ -127,6 +161,9 @@ func integers(op string, a, b int64) value {
 	case "+":
 		return a + b
 	case "-":
+		if min(a, b) >= 0 && a < b {
+			return nil // counts have no sign
+		}
 		return a - b
 	case "*":
 		if max(a, -a) < 1<<20 && max(b, -b) < 1<<20 {
@@ -190,7 +227,7 @@ func durations(op string, a time.Duration, b value, at script.Place) value {
 
 // store assigns. It returns the value, or what is wrong.
 func (s *scope) store(x *script.Binary, at script.Place) value {
-	v := s.eval(x.Y)
+	v := s.fresh(x.Y)
 	if x.Op != "=" {
 		v = s.combined(s.eval(x.X), x.Op, v, at)
 	}
@@ -205,14 +242,25 @@ func (s *scope) store(x *script.Binary, at script.Place) value {
 	case *script.Index:
 		return s.storeAt(to, c)
 	case *script.Field:
-		r, ok := s.eval(to.X).(*record)
+		in := s.eval(to.X)
+		r, ok := in.(*record)
 		if !ok {
-			return failed(at, "expected a record before $%s", to.Name)
+			u, bad := in.(unknown)
+			if !bad {
+				u = failed(at, "expected a record before $%s", to.Name)
+			}
+			s.changedUnknown(to.X, u)
+			return u
+		}
+		if r.twin != nil {
+			s.spoil(r.twin, at.Fail("whether this changes what the record has been assigned to is not known: give it a type"))
 		}
 		r.set(to.Name, member{c, s.place(to)})
 		return v
 	}
-	return failed(at, "this cannot be assigned to")
+	u := failed(at, "this cannot be assigned to")
+	s.changedUnknown(x.X, u)
+	return u
 }
 
 // storeTable gives one of the two tables the entries of another one.
@@ -220,15 +268,31 @@ func (s *scope) storeTable(full string, v value, at script.Place) value {
 	t := s.tableOf(full)
 	switch v := v.(type) {
 	case unknown:
+		s.spoil(t, v.err)
 		return v
 	case *table:
+		if u, bad := doubted(v); bad {
+			s.spoil(t, u.err)
+			return u
+		}
 		if v == t {
 			return t
 		}
-		t.clear()
-		return s.combined(t, "+=", v, at)
+		s.replace(full, v, at)
+		return v
 	}
 	return failed(at, "expected a table of destinations, found %s", describe(v))
+}
+
+// replace has a table be the one that has the destinations: it may have other names.
+func (s *scope) replace(full string, t *table, at script.Place) {
+	s.vars[full].value = t
+	if !s.spend(len(t.order), at) {
+		return
+	}
+	for _, i := range t.order {
+		s.adopt(t, i)
+	}
 }
 
 // storeAt puts a value into a table.
@@ -237,13 +301,22 @@ func (s *scope) storeAt(to *script.Index, c cell) value {
 		return failed(s.place(to), "expected a key between the brackets")
 	}
 	at := s.place(to.Keys[0])
-	t, ok := s.eval(to.X).(*table)
-	if !ok {
-		return failed(s.place(to), "expected a table before the [")
+	in, keys := s.eval(to.X), s.values(to.Keys)
+	if v, ok := in.(*vector); ok {
+		return s.storeElement(v, keys, c, at)
 	}
-	keys := s.values(to.Keys)
+	t, ok := in.(*table)
+	if !ok {
+		u, bad := in.(unknown)
+		if !bad {
+			u = failed(s.place(to), "expected a table before the [")
+		}
+		s.changedUnknown(to.X, u)
+		return u
+	}
 	for _, k := range keys {
-		if u, ok := k.(unknown); ok {
+		if u, bad := doubted(k); bad {
+			s.spoil(t, u.err)
 			return u
 		}
 	}
@@ -253,17 +326,80 @@ func (s *scope) storeAt(to *script.Index, c cell) value {
 	i, _ := t.put(keys, at, s.next())
 	i.cell, i.key = c, at
 	t.set = false
+	s.adopt(t, i)
 	return c.value
+}
+
+// adopt has a record be one of the table that it is put into.
+func (s *scope) adopt(t *table, i *item) {
+	for _, name := range []string{remoteTable, nodesTable} {
+		r, ok := i.value.(*record)
+		if !ok || value(t) != s.vars[name].value {
+			continue
+		}
+		if r.untyped {
+			other := *r
+			other.fields, other.order = maps.Clone(r.fields), slices.Clone(r.order)
+			other.untyped, other.twin, r.twin = false, r, &other
+			r = &other
+			i.value = r
+		}
+		r.node = name
+	}
+}
+
+// storeElement changes a vector, or makes it one longer.
+func (s *scope) storeElement(v *vector, keys []value, c cell, at script.Place) value {
+	n, ok := keys[0].(int64)
+	switch size := int64(len(v.list)); {
+	case !ok || len(keys) != 1 || n < 0 || n > size || !s.grow(1, at):
+		u := failed(at, "an element of a vector at a place that is not known")
+		s.spoil(v, u.err)
+		return u
+	case n == size:
+		v.list = append(v.list, c.value)
+	default:
+		v.list[n] = c.value
+	}
+	return c.value
+}
+
+// extended is a vector with more behind its end.
+func (s *scope) extended(list *vector, op string, v value, at script.Place) value {
+	if t, ok := v.(*table); ok {
+		v = listed(t, at)
+	}
+	switch more, ok := v.(*vector); {
+	case op != "+=":
+	case ok && s.grow(len(more.list), at):
+		list.list = append(list.list, more.list...)
+		return list
+	case !ok && !isUnknown(v):
+		list.list = append(list.list, v)
+		return list
+	}
+	u := failed(at, "%s of a vector is not understood", op)
+	s.spoil(list, u.err)
+	return u
+}
+
+func isUnknown(v value) bool {
+	_, bad := doubted(v)
+	return bad
 }
 
 // combined is the value of += and -=. A table is changed in its place.
 func (s *scope) combined(old value, op string, v value, at script.Place) value {
 	for _, x := range []value{old, v} {
-		if u, ok := x.(unknown); ok {
+		if u, bad := doubted(x); bad {
+			s.spoil(old, u.err)
 			return u
 		}
 	}
 	t, ok := old.(*table)
+	if list, is := old.(*vector); is {
+		return s.extended(list, op, v, at)
+	}
 	if !ok {
 		if p, ok := old.(*pattern.Pattern); ok && op == "+=" {
 			if b, ok := v.(*pattern.Pattern); ok {
@@ -295,6 +431,7 @@ func (s *scope) combined(old value, op string, v value, at script.Place) value {
 		default:
 			mine, _ := t.put(i.keys, i.key, i.seq)
 			mine.cell, mine.key = i.cell, i.key
+			s.adopt(t, mine)
 		}
 	}
 	return t

@@ -53,13 +53,39 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	case op == "":
 		v = r.unset(st)
 	case op == "=":
-		v = r.env.aside(func() value { return s.eval(x) })
+		typ := r.typeOf(st)
+		v = r.env.aside(func() value { return s.declaredAs(x, typ) })
 	case old == nil:
 		v = failed(at, "the first value of %s is in a script that has not been read", st.Name.Text)
 	default:
 		v = r.env.aside(func() value { return s.combined(old.value, op, s.eval(x), at) })
 	}
+	if r.env.cut {
+		r.cutShort(st, at)
+	}
 	r.env.set(full, cell{v, at})
+	if st.What != script.Redef {
+		r.env.maybe[full] = st.Doubtful
+	}
+}
+
+// cutShort is for a value that is too much to compute: a function that it calls may have
+// done something.
+func (r *reader) cutShort(st script.Statement, at script.Place) {
+	all, err := tokensOf(r.file, st.From, st.To)
+	if err != nil || len(r.env.names(all, r.module)) > 0 {
+		r.env.fatal(at.Fail("the value of %s takes too much to compute", st.Name.Text))
+	}
+}
+
+// typeOf is the first word of the type of a variable, empty if it has none.
+func (r *reader) typeOf(st script.Statement) string {
+	l := r.file.Lex(st.Name.End(), st.To)
+	if t, err := l.Next(); err != nil || !t.Is(":") {
+		return ""
+	}
+	t, _ := l.Next()
+	return t.Text
 }
 
 // unset is the value of a variable that has been given none.

@@ -24,7 +24,7 @@ func outcome(root, bropath string, files ...string) string {
 	switch bropath {
 	case "":
 	case "@layout": // of broctl, which generates it
-		l.path = []string{guide("constructs/path")}
+		l.path = []string{guide("layout")}
 	default:
 		l.path = []string{filepath.Join(root, bropath)}
 	}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+
 	"romanesco/internal/collector/script"
 )
 
@@ -53,6 +55,9 @@ func (r *reader) fail(at int, format string, args ...any) error {
 
 // statement does what one says, or notes that it is skipped.
 func (r *reader) statement(st script.Statement) error {
+	if err := r.mention(st); err != nil {
+		return err
+	}
 	switch st.What {
 	case script.Load:
 		if st.Doubtful && !harmlessScript(st.Name.Text) {
@@ -60,11 +65,20 @@ func (r *reader) statement(st script.Statement) error {
 		}
 		return r.load(st.Name.Text, r.file.Pos(st.From))
 	case script.Unload:
+		if st.Doubtful && !harmlessScript(st.Name.Text) {
+			return r.doubtful(st, "unloads "+st.Name.Text)
+		}
 		r.unload(st.Name.Text, r.file.Pos(st.From))
 		return nil
 	case script.Prefixes:
+		if st.Doubtful {
+			return r.doubtful(st, "sets prefixes")
+		}
 		return r.addPrefixes(st.Name.Text, r.file.Pos(st.From))
 	case script.Module:
+		if st.Doubtful {
+			return r.doubtful(st, "begins the module "+st.Name.Text)
+		}
 		r.module = st.Name.Text
 		if r.module == "GLOBAL" {
 			r.module = ""
@@ -79,7 +93,7 @@ func (r *reader) statement(st script.Statement) error {
 	case script.Executed:
 		return r.executed(st)
 	case script.Type:
-		r.env.declared[r.env.declare(st.Name.Text, r.module)] = true
+		r.env.declares(r.env.declare(st.Name.Text, r.module), st.Doubtful)
 	}
 	r.skip(st)
 	return nil
@@ -122,8 +136,14 @@ func (r *reader) function(st script.Statement) error {
 		return r.fail(st.From, "more than %d functions and handlers", maxFunctions)
 	}
 	r.bodies = append(r.bodies, f)
-	r.env.declared[f.name] = true
-	if st.What != script.EventHandler {
+	if st.What == script.Function && r.env.maybe[f.name] {
+		f.doubt = true
+	}
+	r.env.declares(f.name, st.Doubtful)
+	switch st.What {
+	case script.Hook:
+		r.env.hooks[f.name] = append(r.env.hooks[f.name], f)
+	case script.Function:
 		r.env.functions[f.name] = f
 	}
 	return nil
@@ -149,7 +169,33 @@ func (r *reader) addFields(st script.Statement) error {
 	return nil
 }
 
-// executed does a statement that stands outside of functions.
+// mention notes whether anything but the settings themselves has to do with destinations:
+// then what is done when Bro starts is executed.
+func (r *reader) mention(st script.Statement) error {
+	_, ours := settings[r.env.resolve(st.Name.Text, r.module)]
+	if r.mentioned || !r.suspect || r.own || ours {
+		return nil
+	}
+	all, err := tokensOf(r.file, st.From, st.To)
+	for _, t := range all {
+		if suspicious(t) {
+			full := r.env.resolve(t.Text, r.module)
+			r.mentioned = r.mentioned || isTable(full) || isNodeType(full) || acting[full] != ""
+		}
+	}
+	return err
+}
+
+// deferred is a statement outside of functions: Bro executes it when all has been read.
+type deferred struct {
+	*reader
+	script.Statement
+	module string
+	acts   bool
+	doubt  error
+}
+
+// executed keeps a statement that stands outside of functions.
 func (r *reader) executed(st script.Statement) error {
 	var acts bool
 	var why string
@@ -166,22 +212,29 @@ func (r *reader) executed(st script.Statement) error {
 	if !acts {
 		r.skip(st)
 	}
-	f := &frame{scope: *r.scope()}
-	f.locals = r.locals
+	r.deferred = append(r.deferred, deferred{r, st, r.module, acts, r.doubt})
+	return nil
+}
+
+func (d *deferred) execute() error {
+	r, st := d.reader, d.Statement
+	f := &frame{scope: scope{env: r.env, file: r.file, module: d.module, locals: r.locals}}
 	p, err := r.file.Parse(st.From, st.To)
 	var all []script.Stmt
 	if err == nil {
 		all, err = p.Statements()
 	}
 	switch {
-	case err != nil && acts:
+	case err != nil && d.acts:
 		return err
-	case err != nil, st.Doubtful:
-		f.doubt(whole(st), st.To)
+	case err != nil:
+		f.pass(whole(st), st.To, err)
+	case st.Doubtful:
+		f.pass(whole(st), st.To, d.doubt)
 	default:
 		f.block(all)
 	}
-	return f.err
+	return cmp.Or(f.err, r.env.exhausted)
 }
 
 // whole is a statement of which nothing but the extent is known.

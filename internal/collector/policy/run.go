@@ -20,7 +20,9 @@ type frame struct {
 	result value
 	// doubtful says why it is not known whether this is executed.
 	doubtful *unknown
-	err      error // what concerns communication and cannot be done
+	// mayReturn says that it is until the end of the function.
+	mayReturn bool
+	err       error // what concerns communication and cannot be done
 }
 
 // parse reads the body of a function, once.
@@ -59,11 +61,20 @@ func parameters(file *script.File, from, to int) (names []string) {
 
 // run calls a function of a file. What comes back is unknown where it cannot be told.
 func (s *scope) run(f *function, args []value, at script.Place) value {
-	if err := f.parse(); err != nil {
-		return unknown{err}
-	}
 	if s.calls == maxCalls {
-		return failed(at, "functions call each other deeper than %d", maxCalls)
+		s.fatal(at.Fail("functions call each other deeper than %d", maxCalls))
+		return unknown{s.exhausted}
+	}
+	err := f.parse()
+	if err == nil && f.doubt {
+		err = at.Fail("%s depends on a condition that is not known", f.name)
+	}
+	if err != nil {
+		(&poison{env: s.env, why: err, done: map[*function]bool{}}).function(f)
+		for _, a := range args {
+			s.spoil(a, err)
+		}
+		return unknown{err}
 	}
 	s.calls++
 	defer func() { s.calls-- }()
@@ -78,6 +89,8 @@ func (s *scope) run(f *function, args []value, at script.Place) value {
 	case r.err != nil && s.exhausted == nil:
 		s.env.fatal(r.err)
 		return unknown{r.err}
+	case r.doubtful != nil:
+		return *r.doubtful
 	case r.result == nil:
 		return true // of a function that returns nothing
 	}
@@ -105,6 +118,10 @@ func (r *frame) statement(st script.Stmt) jump {
 	if !r.spend(1, at) {
 		return returns
 	}
+	if r.doubtful != nil {
+		r.uncertain(st, st.End(), *r.doubtful)
+		return goesOn
+	}
 	switch st := st.(type) {
 	case *script.Block:
 		return r.block(st.List)
@@ -113,7 +130,7 @@ func (r *frame) statement(st script.Stmt) jump {
 	case *script.Local:
 		c := &cell{nil, at}
 		if st.X != nil {
-			c.value = r.eval(st.X)
+			c.value = r.declaredAs(st.X, st.Type)
 			r.need(c.value, st)
 		} else {
 			c.value = empty(st.Type, at)
@@ -128,7 +145,7 @@ func (r *frame) statement(st script.Stmt) jump {
 	case *script.Change:
 		r.change(st)
 	case *script.Other:
-		r.doubt(st, st.End())
+		r.other(st)
 	}
 	return goesOn
 }
@@ -153,39 +170,23 @@ func (r *frame) touches(from, to int) (at script.Place, why string, ok bool) {
 // doubt passes over statements that are not understood or may not be executed: what
 // they assign is not known any more, and communication they may not change.
 func (r *frame) doubt(st script.Stmt, to int) {
+	r.pass(st, to, r.place(st).Fail("what is done here is not understood"))
+}
+
+func (r *frame) pass(st script.Stmt, to int, reason error) {
 	from := r.place(st)
 	if at, why, ok := r.touches(from.At, to); ok {
 		r.err = at.Fail("this %s in a way that is not understood", why)
 		return
 	}
-	all, err := tokensOf(r.file, from.At, to)
-	if err != nil {
-		return
-	}
-	for i, t := range all {
-		if t.Kind == script.Name && i+1 < len(all) && (assigns(all[i+1]) || all[i+1].Is("[") || all[i+1].Is("$")) && !(i > 0 && all[i-1].Is("$")) {
-			if r.locals[t.Text] != nil || r.vars[r.resolve(t.Text, r.module)] != nil && assignsLater(all, i+1) {
-				r.assign(t.Text, cell{failed(from, "what is assigned to %s here is not understood", t.Text), from})
-			}
-		}
-	}
+	r.poison(from.At, to, reason)
 }
 
-// assignsLater reports whether X[...]$f... is assigned to.
-func assignsLater(all []script.Token, i int) bool {
-	for ; i < len(all); i++ {
-		switch {
-		case assigns(all[i]):
-			return true
-		case all[i].Is("["):
-			i = behind(all, i)
-		case all[i].Is("$"):
-			i++
-		default:
-			return false
-		}
+// other passes over a statement that is not understood.
+func (r *frame) other(st *script.Other) {
+	if r.doubt(st, st.End()); r.err == nil {
+		r.ends(st, st.End(), failed(r.place(st), "whether this returns is not known"))
 	}
-	return false
 }
 
 // do evaluates an expression for what it does.
@@ -202,9 +203,6 @@ func (r *frame) do(st *script.Do) {
 // need has what a statement makes of communication be known, and that it is executed.
 func (r *frame) need(v value, st script.Stmt) {
 	u, bad := v.(unknown)
-	if r.doubtful != nil {
-		u, bad = *r.doubtful, true
-	}
 	if !bad || r.exhausted != nil {
 		return
 	}
@@ -237,20 +235,41 @@ func (r *frame) choose(st *script.If) jump {
 
 // uncertain passes over a branch of which it is not known whether it is executed.
 func (r *frame) uncertain(st script.Stmt, to int, why unknown) {
-	if r.doubt(st, to); r.err != nil {
+	if r.pass(st, to, why.err); r.err != nil {
 		r.err = why.err
 		return
 	}
+	r.ends(st, to, why)
+}
+
+// ends finds out whether a statement that may be executed ends what it is in: then what
+// follows may not be executed.
+func (r *frame) ends(st script.Stmt, to int, why unknown) {
 	all, _ := tokensOf(r.file, st.Where(), to)
+	_, is := st.(*script.Other)
+	_, loops := st.(*script.For)
 	for _, t := range all {
-		if t.Says("return") || t.Says("next") || t.Says("break") {
-			r.doubtful = &why // what follows may not be executed
+		if t.Says("return") {
+			r.mayReturn = true
+		} else if is && all[0].Says("switch") && t.Says("next") {
+		} else if is || loops || !t.Says("next") && !t.Says("break") {
+			continue
 		}
+		r.doubtful = &why
 	}
 }
 
 func (r *frame) loop(st *script.For) jump {
 	over := r.eval(st.X)
+	if u, bad := doubted(over); bad {
+		over = u
+	}
+	outer := r.doubtful
+	defer func() {
+		if outer == nil && !r.mayReturn {
+			r.doubtful = nil // it was about this loop alone
+		}
+	}()
 	var rounds [][]value
 	switch v := over.(type) {
 	case *table:
@@ -259,8 +278,8 @@ func (r *frame) loop(st *script.For) jump {
 				rounds = append(rounds, i.keys)
 			}
 		}
-	case vector:
-		for i := range v {
+	case *vector:
+		for i := range v.list {
 			rounds = append(rounds, []value{int64(i)})
 		}
 	case unknown:
@@ -326,15 +345,21 @@ func (r *frame) change(st *script.Change) {
 		r.doubt(st, st.End())
 		return
 	}
-	t, ok := r.eval(x.X).(*table)
+	in, keys := r.eval(x.X), r.values(x.Keys)
+	t, ok := in.(*table)
 	if !ok {
-		r.doubt(st, st.End())
+		u, bad := in.(unknown)
+		if !bad {
+			u = failed(r.place(st), "expected a table or a set")
+		}
+		r.changedUnknown(x.X, u)
+		r.need(u, st)
 		return
 	}
-	keys := r.values(x.Keys)
 	for _, k := range keys {
-		if _, bad := k.(unknown); bad {
-			r.doubt(st, st.End())
+		if u, bad := doubted(k); bad {
+			r.spoil(t, u.err)
+			r.need(u, st)
 			return
 		}
 	}

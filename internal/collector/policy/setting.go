@@ -122,9 +122,12 @@ func (r *reader) tableValue(st script.Statement, full string) error {
 			return v.twice.key.Fail("the tag %.60q is there already, further up in this table", tagOf(v.twice))
 		}
 		t := r.env.tableOf(full)
+		if u, bad := doubted(v); bad {
+			return u.err
+		}
 		if op == "=" {
-			t.clear()
-			op = "+="
+			s.replace(full, v, at)
+			return r.env.exhausted
 		}
 		if u, bad := s.combined(t, op, v, at).(unknown); bad {
 			return u.err

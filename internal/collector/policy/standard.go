@@ -90,5 +90,8 @@ func standardValues() map[string]value {
 		"Cluster::node":              "", // a collector is none of a cluster
 		"Cluster::nodes":             newTable(),
 		"peer_description":           "",
+		"tcp":                        symbol("tcp"),
+		"udp":                        symbol("udp"),
+		"icmp":                       symbol("icmp"),
 	}
 }

@@ -36,6 +36,7 @@ var last = func() map[string]bool {
 	for name := range acting {
 		all[lastOf(name)] = true
 	}
+	all["Node"], all["Destination"] = true, true
 	return all
 }()
 
@@ -70,42 +71,72 @@ const maxTokens = 500_000
 // changes returns where tokens change communication, and how. What they only read does
 // not count.
 func (e *env) changes(all []script.Token, module string) (at int, why string, ok bool) {
+	r := newRegion(all)
 	aliases := map[string]bool{}
+	mentions := false
 	for i, t := range all {
-		if t.Kind != script.Name || i > 0 && (all[i-1].Is("$") || all[i-1].Is("?$")) {
+		if !r.isName(i) {
+			if mentions && r.setsField(i) {
+				return t.At, "changes a field of a destination", true
+			}
 			continue
 		}
-		if aliases[t.Text] && (i+1 == len(all) || !assigns(all[i+1])) && written(all, i) {
+		if aliases[t.Text] && !r.is(i+1, "=") && (r.written(i) != untouched || r.given(i)) {
 			return t.At, "changes a destination", true
 		}
 		if !suspicious(t) {
 			continue
 		}
 		full := e.resolve(t.Text, module)
-		if why := e.change(all, i, full); why != "" {
+		if why := e.change(r, i, full); why != "" {
 			return t.At, why, true
 		}
 		if isTable(full) && i > 1 && all[i-1].Is("=") && all[i-2].Kind == script.Name {
 			aliases[all[i-2].Text] = true
 		}
+		if isNodeType(full) {
+			aliases[r.typed(i)] = true
+		}
+		mentions = mentions || isTable(full) || isNodeType(full)
 	}
 	return 0, "", false
 }
 
+// setsField reports whether at i a field of a destination is set, of whatever.
+func (r *region) setsField(i int) bool {
+	return i > 0 && r.all[i-1].Is("$") && i > 1 && !r.is(i-2, "[") && !r.is(i-2, ",") && !r.is(i-2, "(") &&
+		fields[r.all[i].Text] != nil && i+1 < len(r.all) && assigns(r.all[i+1])
+}
+
+// typed returns the name that has the type at i, or a type of it.
+func (r *region) typed(i int) string {
+	for i--; i > 0; i-- {
+		switch t := r.all[i]; {
+		case t.Is(":") && r.all[i-1].Kind == script.Name:
+			return r.all[i-1].Text
+		case t.Kind == script.Name, t.Is("["), t.Is("]"):
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
 // change says how the name at i changes communication, if it does.
-func (e *env) change(all []script.Token, i int, full string) string {
+func (e *env) change(r *region, i int, full string) string {
 	how, acts := acting[full]
 	_, ours := settings[full]
-	called := i+1 < len(all) && all[i+1].Is("(")
-	declared := i > 0 && (all[i-1].Says("event") || all[i-1].Says("function"))
+	called := r.is(i+1, "(")
+	declared := i > 0 && (r.all[i-1].Says("event") || r.all[i-1].Says("function"))
+	written := r.written(i) != untouched
 	switch {
 	case acts && called && !declared:
 		return how
-	case isTable(full) && written(all, i):
+	case isTable(full) && (written || r.given(i)):
 		return "changes " + full
-	case ours && i+1 < len(all) && assigns(all[i+1]):
+	case ours && !isTable(full) && written:
 		return "sets " + full
-	case !ours && ofModule(full) && !e.has(full) && !called && written(all, i):
+	case !ours && ofModule(full) && !isNodeType(full) && !e.has(full) && !called && written:
 		return "changes " + full + ", which there is not,"
 	}
 	return ""
@@ -113,68 +144,19 @@ func (e *env) change(all []script.Token, i int, full string) string {
 
 func assigns(t script.Token) bool { return t.Is("=") || t.Is("+=") || t.Is("-=") }
 
-// written reports whether what is named at i is changed there: x[y] = , x[y]$z = , x = ,
-// add x[y], delete x[y], or f(x), as a function may change what it is given.
-func written(all []script.Token, i int) bool {
-	if i > 0 && (all[i-1].Says("delete") || all[i-1].Says("add")) || given(all, i) {
-		return true
-	}
-	for i++; i < len(all); i++ {
-		switch {
-		case assigns(all[i]):
-			return true
-		case all[i].Is("["):
-			i = behind(all, i)
-		case all[i].Is("$"):
-			i++
-		default:
-			return false
-		}
-	}
-	return false
-}
-
-// given reports whether what is named at i is an argument of a function, by itself.
-func given(all []script.Token, i int) bool {
-	if i < 2 || i+1 >= len(all) || !all[i-1].Is("(") && !all[i-1].Is(",") || !all[i+1].Is(")") && !all[i+1].Is(",") {
+// given reports whether what is named at i is an argument of a function, by itself: it
+// may change it.
+func (r *region) given(i int) bool {
+	o := r.open[i]
+	if o < 1 || !r.is(o, "(") || !r.is(i-1, "(") && !r.is(i-1, ",") || !r.is(i+1, ")") && !r.is(i+1, ",") {
 		return false
 	}
-	depth := 0
-	for i--; i > 0; i-- {
-		switch {
-		case all[i].Is(")"), all[i].Is("]"), all[i].Is("}"):
-			depth++
-		case all[i].Is("["), all[i].Is("{"):
-			if depth--; depth < 0 {
-				return false
-			}
-		case all[i].Is("("):
-			if depth--; depth < 0 {
-				return all[i-1].Kind == script.Name && !harmless[all[i-1].Text]
-			}
-		}
-	}
-	return false
+	return r.all[o-1].Kind == script.Name && !harmless[r.all[o-1].Text]
 }
 
 // harmless are the words before a parenthesis that change nothing of what is in it.
 var harmless = map[string]bool{
 	"if": true, "while": true, "switch": true, "return": true, "print": true, "fmt": true, "cat": true, "length": true,
-}
-
-// behind returns the index of the bracket that closes the one at i.
-func behind(all []script.Token, i int) int {
-	for depth := 0; i < len(all); i++ {
-		switch {
-		case all[i].Is("["), all[i].Is("("), all[i].Is("{"):
-			depth++
-		case all[i].Is("]"), all[i].Is(")"), all[i].Is("}"):
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return i
 }
 
 // names returns the functions of files that tokens name.

@@ -27,6 +27,8 @@ type (
 		items map[string]*item
 		set   bool
 		twice *item // a key that its first value has twice
+		doubt error // why it is not known what is in it
+		nets  bool  // keys are networks
 	}
 	item struct {
 		keys []value
@@ -40,12 +42,21 @@ type (
 		order  []string
 		at     script.Place
 		end    script.Place
+		doubt  error  // why it is not known what it has
+		node   string // the table whose record it is
+		// untyped says that it is of no declared type: what it is assigned to gets a copy,
+		// or not. That is the twin.
+		untyped bool
+		twin    *record
 	}
 	member struct {
 		cell
 		name script.Place // where the field is named
 	}
-	vector []value
+	vector struct {
+		list  []value
+		doubt error
+	}
 	// unknown is what cannot be known here, with the reason.
 	unknown struct{ err error }
 )
@@ -70,8 +81,55 @@ func (t *table) put(keys []value, key script.Place, seq int) (i *item, isNew boo
 	if name != "" {
 		t.items[name] = i
 	}
+	t.unsure(keys, key)
 	t.order = append(t.order, i)
 	return i, true
+}
+
+// unsure has a table be unknown that has a key which cannot be compared.
+func (t *table) unsure(keys []value, key script.Place) {
+	for _, k := range keys {
+		u, bad := doubted(k)
+		switch {
+		case !bad && keyOf([]value{k}) == "":
+			u = failed(key, "%s as a key is not understood", describe(k))
+		case !bad:
+			_, net := k.(netip.Prefix)
+			t.nets = t.nets || net
+			continue
+		}
+		if t.doubt == nil {
+			t.doubt = u.err
+		}
+	}
+}
+
+// get returns the item that keys mean: of networks that of an address in it.
+func (t *table) get(keys []value, at script.Place) (*item, error) {
+	if t.doubt != nil {
+		return nil, t.doubt
+	}
+	if i := t.find(keys); i != nil {
+		return i, nil
+	}
+	if keyOf(keys) == "" {
+		return nil, at.Fail("this as a key is not understood")
+	}
+	if !t.nets {
+		return nil, nil
+	}
+	a, ok := keys[0].(netip.Addr)
+	if !ok || len(keys) > 1 {
+		return nil, at.Fail("a network among several keys, or in another one, is not understood")
+	}
+	var best *item
+	bits := -1
+	for _, i := range t.order {
+		if net, ok := i.keys[0].(netip.Prefix); ok && !i.gone && net.Contains(a) && net.Bits() > bits {
+			best, bits = i, net.Bits()
+		}
+	}
+	return best, nil
 }
 
 func (t *table) remove(keys []value) {
@@ -141,8 +199,10 @@ func describe(v value) string {
 		return "a table"
 	case *record:
 		return "a record"
-	case vector:
+	case *vector:
 		return "a vector"
+	case *function:
+		return v.String()
 	case unknown:
 		return "a value that is not known here"
 	}
@@ -154,7 +214,7 @@ func (p port) String() string { return fmt.Sprintf("%d/%s", p.number, p.proto) }
 // text returns what Bro prints of a value, for fmt().
 func text(v value) (string, bool) {
 	switch v := v.(type) {
-	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64, float64:
+	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64:
 		if b, ok := v.(bool); ok {
 			return describe(b), true
 		}
@@ -170,7 +230,7 @@ func empty(word string, at script.Place) value {
 	case "table", "set":
 		return newTable()
 	case "vector":
-		return vector(nil)
+		return &vector{}
 	case "", "addr", "any", "bool", "count", "counter", "double", "event", "file", "function", "hook", "int", "interval",
 		"list", "net", "opaque", "pattern", "port", "string", "subnet", "time", "timer", "enum":
 		return nil

@@ -73,6 +73,10 @@ type (
 		Name string
 		X    Expr
 	}
-	// Opaque is what is not understood further: a function without a name, a slice.
-	Opaque struct{ at }
+	// Opaque is what is not understood further: a function without a name, a slice. To
+	// is where it ends.
+	Opaque struct {
+		at
+		To int
+	}
 )

@@ -37,6 +37,8 @@ type tokens struct {
 	// ahead is a token that has been looked at.
 	ahead  *Token
 	doubts int // how many unknown conditions we are in
+	// unknowns are all that have been met.
+	unknowns int
 }
 
 func (s *tokens) peek() (Token, error) {
@@ -54,6 +56,15 @@ func (s *tokens) next() (Token, error) {
 	t, err := s.peek()
 	s.ahead = nil
 	return t, err
+}
+
+// glance returns the next token, directives among them, without stepping over it.
+func (s *tokens) glance() (Token, error) {
+	if s.ahead != nil {
+		return *s.ahead, nil
+	}
+	after := *s.Lexer
+	return after.Next()
 }
 
 // read returns the next token that counts. @load and its like are among them.
@@ -111,6 +122,7 @@ func (s *tokens) begin(t Token) error {
 	s.open = append(s.open, open{c, truth})
 	if truth == Unknown {
 		s.doubts++
+		s.unknowns++
 	}
 	if truth == False {
 		if err := s.skip(); err != nil {

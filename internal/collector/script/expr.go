@@ -316,7 +316,12 @@ func (p *Parser) postfix(x Expr) (Expr, error) {
 			args, err = p.list(")")
 			x = &Call{where, x, args}
 		case p.tok.Says("as"), p.tok.Says("is"): // and a type, in Bro 2.6
-			x, err = &Opaque{at(p.tok.At)}, p.convert()
+			from := at(p.tok.At)
+			err = p.convert()
+			x = &Opaque{from, p.last}
+		case p.tok.Is("++"), p.tok.Is("--"):
+			x = &Unary{at(p.tok.At), p.tok.Text, x}
+			err = p.Advance()
 		default:
 			return x, nil
 		}

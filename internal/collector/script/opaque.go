@@ -18,7 +18,7 @@ func (p *Parser) opaque(where at) (Expr, error) {
 			return nil, p.Fail("expected a body in braces, found %v", p.tok)
 		}
 		if err := p.Advance(); err != nil || ends {
-			return &Opaque{where}, err
+			return &Opaque{where, p.last}, err
 		}
 	}
 }
@@ -39,7 +39,7 @@ func (p *Parser) match(where at) (Expr, error) {
 			return nil, err
 		}
 	}
-	return &Opaque{where}, nil
+	return &Opaque{where, p.last}, nil
 }
 
 // attributes steps over what may stand behind a value.
@@ -80,7 +80,8 @@ func (p *Parser) slice(where at, err error) (Expr, error) {
 	if !colon {
 		return nil, err
 	}
-	return &Opaque{where}, p.Advance()
+	err = p.Advance()
+	return &Opaque{where, p.last}, err
 }
 
 // convert steps over a type.

@@ -106,6 +106,7 @@ func (s *Splitter) mark(m, where string) (Token, error) {
 func (s *Splitter) statement(t Token) (st Statement, err error) {
 	st = Statement{What: Executed, From: t.At, To: t.End(), Doubtful: s.tokens.doubts > 0}
 	s.see(t)
+	met := s.tokens.unknowns
 	switch {
 	case t.Kind == Directive:
 		return s.directive(st, t)
@@ -114,7 +115,7 @@ func (s *Splitter) statement(t Token) (st Statement, err error) {
 	default:
 		err = s.declaration(&st, t)
 	}
-	st.Doubtful = st.Doubtful || s.tokens.doubts > 0
+	st.Doubtful = st.Doubtful || s.tokens.unknowns > met
 	return st, err
 }
 
@@ -301,7 +302,7 @@ func (s *Splitter) function(st *Statement, word string) error {
 		}
 		if t.Is("{") {
 			st.Body = t.At
-			if more, err := s.tokens.peek(); err != nil || !more.Is("{") { // else it was a type
+			if more, err := s.tokens.glance(); err != nil || !more.Is("{") { // else it was a type
 				return err
 			}
 		}
@@ -352,7 +353,7 @@ func (s *Splitter) compound(st *Statement, word Token, depth int) error {
 	if err := s.inner(st, depth); err != nil {
 		return err
 	}
-	more, err := s.tokens.peek()
+	more, err := s.tokens.glance()
 	switch {
 	case err != nil:
 		return err

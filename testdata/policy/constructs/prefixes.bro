@@ -11,7 +11,7 @@ export {
 	const tm_host = 0.0.0.0 &redef;
 	const tm_port = 47757/tcp &redef;
 }
-@load broctl-layout
+@load ../layout/broctl-layout
 module GLOBAL;
 const WORKER = to_count(getenv("NO_SUCH_VARIABLE")) &redef;
 redef WORKER = WORKER > 0 ? WORKER : 1;

@@ -2,4 +2,4 @@
 @load site/local
 @load broctl
 @load base/frameworks/communication
-@load ./path/standalone-layout
+@load ../layout/standalone-layout

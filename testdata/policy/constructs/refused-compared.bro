@@ -1,0 +1,3 @@
+@if ( 1 == "1" )
+redef forward_remote_events = T;
+@endif

@@ -1,0 +1,4 @@
+@ifdef ( Some::thing )
+@unload more
+@endif
+@load more

@@ -1,0 +1,6 @@
+const manager = 10.0.0.1 &redef;
+@ifdef ( Some::thing )
+@else
+redef manager = 10.0.0.2;
+@endif
+redef Communication::nodes += { ["m"] = [$host=manager] };

@@ -303,8 +303,8 @@ func (r *region) callsUnknown(i int) bool {
 
 // conditional reports whether a parenthesis closes that of "if ( ... )" and its like.
 func (r *region) conditional(i int) bool {
-	o := r.open[i]
-	for o = i - 1; o >= 0 && r.close[o] != i; o-- {
+	o := i - 1
+	for ; o >= 0 && r.close[o] != i; o-- {
 	}
 	if o < 1 {
 		return o == 0

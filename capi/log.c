@@ -277,6 +277,15 @@ log_ask(BroConn *bc)
     __atomic_store_n(&bc->link->takes_log, is_wanted(bc), __ATOMIC_RELAXED);
 }
 
+int
+log_waits(const BroConn *bc)
+{
+    const struct link *l = bc->memory.outside ? __atomic_load_n(&bc->link, __ATOMIC_ACQUIRE) : NULL;
+
+    return l && __atomic_load_n(&l->log.tail, __ATOMIC_RELAXED) !=
+                    __atomic_load_n(&l->log.head, __ATOMIC_RELAXED);
+}
+
 void
 log_collect(BroConn *bc)
 {

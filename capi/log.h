@@ -39,6 +39,9 @@ void log_later(int level, const char *fmt, ...) __attribute__((format(printf, 2,
 /* Tells the core whether messages are wanted. Under the lock. */
 void log_ask(BroConn *bc);
 
+/* Whether a core that is another process has said something. */
+int log_waits(const BroConn *bc);
+
 /* Takes what the core has said of a connection into the queue. Takes the lock. */
 void log_collect(BroConn *bc);
 

@@ -193,7 +193,9 @@ conn_put_event(BroConn *bc, const void *rec, size_t size)
     }
     if (lone && state == LINK_UP)
         wait_handed_over(bc);
-    if (why || state != LINK_UP) /* what is sent over a connection costs no look for messages */
+    /* What is sent over a connection costs no look for messages, but where a few that wait are all
+     * that another process can say. */
+    if (why || state != LINK_UP || log_waits(bc))
         log_hand_over(bc);
     return !why;
 }

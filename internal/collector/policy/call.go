@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -194,23 +195,38 @@ func merge(_ *scope, args []value, at script.Place) value {
 	return either(at, all...)
 }
 
-// copied is a copy of a record; other values do not change.
+// copied is a copy of a record or a vector; a table, and one within another value, is not
+// understood. Other values do not change.
 func copied(s *scope, args []value, at script.Place) value {
 	if len(args) != 1 {
 		return nil
 	}
-	r, ok := args[0].(*record)
-	if !ok {
-		if _, ok := args[0].(*table); ok {
+	switch v := args[0].(type) {
+	case *table:
+		return nil
+	case *record:
+		return s.copyOfRecord(v, at)
+	case *vector:
+		if slices.ContainsFunc(v.list, isContainer) {
 			return nil
 		}
-		return args[0]
+		if !s.grow(len(v.list), at) {
+			return unknown{s.exhausted}
+		}
+		return &vector{list: slices.Clone(v.list)}
 	}
+	return args[0]
+}
+
+func (s *scope) copyOfRecord(r *record, at script.Place) value {
 	if !s.grow(len(r.fields), at) {
 		return unknown{s.exhausted}
 	}
-	other := &record{fields: map[string]member{}, order: append([]string(nil), r.order...), at: at}
+	other := &record{fields: map[string]member{}, order: slices.Clone(r.order), at: at}
 	for k, v := range r.fields {
+		if isContainer(v.value) {
+			return nil
+		}
 		other.fields[k] = v
 	}
 	return other
@@ -275,6 +291,8 @@ func digits(v value) (string, bool) {
 		return strconv.FormatInt(v, 10), true
 	case port:
 		return strconv.FormatUint(v.number, 10), true
+	case bool:
+		return map[bool]string{true: "1", false: "0"}[v], true
 	}
 	return "", false
 }

@@ -58,6 +58,9 @@ func (d *draft) finish() (*Policy, error) {
 			e.Port = d.port(e)
 		}
 	}
+	if d.nodesIPv6 && d.nodes.host == netip.IPv4Unspecified() {
+		d.nodes.host = netip.IPv6Unspecified() // which takes IPv4 too
+	}
 	if d.nodesZone != "" && d.nodes.host.Is6() {
 		d.nodes.host = d.nodes.host.WithZone(d.nodesZone)
 	}

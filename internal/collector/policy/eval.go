@@ -114,7 +114,7 @@ func listed(t *table, at script.Place) value {
 		return failed(at, "expected a vector, found a table")
 	}
 	v := &vector{}
-	for _, i := range t.order {
+	for _, i := range t.present() {
 		v.list = append(v.list, i.keys...)
 	}
 	return v
@@ -274,6 +274,10 @@ func (s *scope) unary(x *script.Unary, at script.Place) value {
 			return -v
 		case "+", "|":
 			return max(v, -v)
+		}
+	case float64:
+		if x.Op == "-" {
+			return -v
 		}
 	case *table:
 		if x.Op == "|" {

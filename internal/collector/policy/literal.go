@@ -56,7 +56,7 @@ func literal(t script.Token, at script.Place) value {
 		if err != nil {
 			return failed(at, "expected a network such as 10.0.0.0/8, found %.60s", t.Text)
 		}
-		return p
+		return p.Masked()
 	case script.Host:
 		return failed(at, "expected %s, found %v; names are not looked up", anAddress, t)
 	case script.Interval:

@@ -198,22 +198,20 @@ func (l *loader) deeper(path string, at Pos) error {
 	return err
 }
 
-// find returns the file that a name means: beside the file that loads it, or in
-// BROPATH.
+// find returns the file that a name means: one in BROPATH, as in Bro, and otherwise one
+// beside the file that loads it, which Bro finds only where it is started there.
 func (l *loader) find(name string, at Pos, everywhere bool) (string, bool) {
-	beside := filepath.Dir(at.File)
 	if filepath.IsAbs(name) {
 		return l.script(name)
 	}
-	if path, ok := l.script(filepath.Join(beside, name)); ok || strings.HasPrefix(name, ".") || !everywhere {
-		return path, ok
-	}
-	for _, dir := range l.path {
-		if path, ok := l.script(filepath.Join(dir, name)); ok {
-			return path, true
+	if everywhere && !strings.HasPrefix(name, ".") {
+		for _, dir := range l.path {
+			if path, ok := l.script(filepath.Join(dir, name)); ok {
+				return path, true
+			}
 		}
 	}
-	return "", false
+	return l.script(filepath.Join(filepath.Dir(at.File), name))
 }
 
 // script returns the file that a path means, without its extension or as a folder.

@@ -352,16 +352,21 @@ func (s *scope) adopt(t *table, i *item) {
 func (s *scope) storeElement(v *vector, keys []value, c cell, at script.Place) value {
 	n, ok := keys[0].(int64)
 	switch size := int64(len(v.list)); {
-	case !ok || len(keys) != 1 || n < 0 || n > size || !s.grow(1, at):
-		u := failed(at, "an element of a vector at a place that is not known")
-		s.spoil(v, u.err)
-		return u
+	case !ok || len(keys) != 1 || n < 0 || !s.grow(1, at):
+		return s.unknownElement(v, failed(at, "an element of a vector at a place that is not known"))
+	case n > size:
+		return s.unknownElement(v, failed(at, "a vector with holes is not understood"))
 	case n == size:
 		v.list = append(v.list, c.value)
 	default:
 		v.list[n] = c.value
 	}
 	return c.value
+}
+
+func (s *scope) unknownElement(v *vector, u unknown) value {
+	s.spoil(v, u.err)
+	return u
 }
 
 // extended is a vector with more behind its end.

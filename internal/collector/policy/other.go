@@ -43,6 +43,13 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	switch {
 	case st.Doubtful:
 		err = at.Fail("%s depends on a condition that is not known: %v", st.Name.Text, r.doubt)
+	case err == nil && op == "" && st.What == script.Redef && p.Token().Is("["):
+		if x, err = r.entry(st); err == nil {
+			if _, bad := r.env.aside(func() value { return s.eval(x) }).(unknown); !bad {
+				return
+			}
+			err = at.Fail("what is assigned to an entry of %s is not understood", st.Name.Text)
+		}
 	case err == nil && op == "" && st.What == script.Redef:
 		return // attributes
 	}
@@ -50,6 +57,9 @@ func (r *reader) keep(st script.Statement, s *scope, full string, at script.Plac
 	switch {
 	case err != nil:
 		v = unknown{err}
+		if old != nil {
+			s.spoil(old.value, err) // it may have another name
+		}
 	case op == "":
 		v = r.unset(st)
 	case op == "=":

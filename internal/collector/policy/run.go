@@ -128,14 +128,7 @@ func (r *frame) statement(st script.Stmt) jump {
 	case *script.Do:
 		r.do(st)
 	case *script.Local:
-		c := &cell{nil, at}
-		if st.X != nil {
-			c.value = r.declaredAs(st.X, st.Type)
-			r.need(c.value, st)
-		} else {
-			c.value = empty(st.Type, at)
-		}
-		r.locals[st.Name] = c
+		r.local(st, at)
 	case *script.If:
 		return r.choose(st)
 	case *script.For:
@@ -148,6 +141,19 @@ func (r *frame) statement(st script.Stmt) jump {
 		r.other(st)
 	}
 	return goesOn
+}
+
+// local makes a local variable. One without a first value is made once for each call, as
+// in Bro: in a loop it keeps what it has.
+func (r *frame) local(st *script.Local, at script.Place) {
+	switch {
+	case st.X != nil:
+		v := r.declaredAs(st.X, st.Type)
+		r.need(v, st)
+		r.locals[st.Name] = &cell{v, at}
+	case r.locals[st.Name] == nil:
+		r.locals[st.Name] = &cell{empty(st.Type, at), at}
+	}
 }
 
 // touches returns where a statement changes communication.
@@ -270,37 +276,73 @@ func (r *frame) loop(st *script.For) jump {
 			r.doubtful = nil // it was about this loop alone
 		}
 	}()
-	var rounds [][]value
 	switch v := over.(type) {
 	case *table:
-		for _, i := range v.order {
-			if !i.gone {
-				rounds = append(rounds, i.keys)
-			}
-		}
+		return r.eachKey(st, v)
 	case *vector:
-		for i := range v.list {
-			rounds = append(rounds, []value{int64(i)})
-		}
+		return r.eachIndex(st, v)
 	case unknown:
 		r.uncertain(st, st.Do.End(), v)
 		return goesOn
 	default:
 		r.uncertain(st, st.Do.End(), failed(r.place(st.X), "expected a table or a set, found %s", describe(over)))
+	}
+	return goesOn
+}
+
+// eachKey loops over a table. Which keys come is not certain once the loop adds some, or
+// deletes some that have not come yet.
+func (r *frame) eachKey(st *script.For, t *table) jump {
+	items, added := t.present(), t.added
+	if !r.spend(len(items), r.place(st)) {
 		return goesOn
 	}
-	if !r.spend(len(rounds), r.place(st)) {
-		return goesOn
-	}
-	for _, keys := range rounds {
-		r.bind(st, keys, over)
-		switch j := r.statement(st.Do); {
-		case j == returns:
+	for _, i := range items {
+		if i.gone || t.doubt != nil {
+			return r.changedWithin(st, t)
+		}
+		if j, ends := r.round(st, i.keys, t); ends {
 			return j
-		case j == leaves, r.err != nil, r.exhausted != nil:
-			return goesOn
 		}
 	}
+	if t.added != added || t.doubt != nil {
+		return r.changedWithin(st, t)
+	}
+	return goesOn
+}
+
+// eachIndex loops over a vector, over what the loop itself appends to it too.
+func (r *frame) eachIndex(st *script.For, v *vector) jump {
+	for i := 0; i < len(v.list) && r.spend(1, r.place(st)); i++ {
+		if j, ends := r.round(st, []value{int64(i)}, v); ends {
+			return j
+		}
+		if v.doubt != nil {
+			return r.changedWithin(st, v)
+		}
+	}
+	return goesOn
+}
+
+// round executes what is in a loop once, and says whether that ends the loop.
+func (r *frame) round(st *script.For, keys []value, over value) (j jump, ends bool) {
+	r.bind(st, keys, over)
+	switch j := r.statement(st.Do); {
+	case j == returns:
+		return j, true
+	case j == leaves, r.err != nil, r.exhausted != nil:
+		return goesOn, true
+	}
+	return goesOn, false
+}
+
+// changedWithin is for rounds that may come or not.
+func (r *frame) changedWithin(st *script.For, over value) jump {
+	u, bad := doubted(over)
+	if !bad {
+		u = failed(r.place(st), "a loop over a table that it adds to or deletes from is not understood")
+	}
+	r.uncertain(st, st.Do.End(), u)
 	return goesOn
 }
 

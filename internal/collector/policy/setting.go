@@ -103,6 +103,8 @@ func (r *reader) tableValue(st script.Statement, full string) error {
 		return nil
 	case st.What != script.Redef:
 		return r.fail(st.Name.At, "%s is a table of Bro's: expected \"redef %s += { ... };\"", full, full)
+	case op == "" && p.Token().Is("["):
+		return r.entryValue(st)
 	case op == "":
 		return p.Fail("expected \"+=\", found %v", p.Token())
 	}
@@ -136,6 +138,35 @@ func (r *reader) tableValue(st script.Statement, full string) error {
 		return at.Fail(`expected "{" and destinations, found %s`, describe(v))
 	}
 	return nil
+}
+
+// entryValue reads "redef Communication::nodes["tag"] = [ ... ];".
+func (r *reader) entryValue(st script.Statement) error {
+	x, err := r.entry(st)
+	if err != nil {
+		return err
+	}
+	s := r.scope()
+	if u, bad := s.eval(x).(unknown); bad {
+		return u.err
+	}
+	return r.env.exhausted
+}
+
+// entry parses "redef T["key"] = value;".
+func (r *reader) entry(st script.Statement) (script.Expr, error) {
+	p, err := r.file.Parse(st.Name.At, st.To)
+	if err != nil {
+		return nil, err
+	}
+	x, err := p.Expr()
+	if err != nil {
+		return nil, err
+	}
+	if b, ok := x.(*script.Binary); !ok || b.Op != "=" {
+		return nil, r.fail(st.Name.At, "expected an entry that is assigned to, as in %s[\"tag\"] = [ ... ]", st.Name.Text)
+	}
+	return x, ends(p)
 }
 
 // tableOf returns one of the two tables.

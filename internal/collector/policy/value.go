@@ -2,8 +2,10 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"romanesco/internal/collector/pattern"
@@ -29,6 +31,7 @@ type (
 		twice *item // a key that its first value has twice
 		doubt error // why it is not known what is in it
 		nets  bool  // keys are networks
+		added int   // how many it has ever been given
 	}
 	item struct {
 		keys []value
@@ -83,6 +86,7 @@ func (t *table) put(keys []value, key script.Place, seq int) (i *item, isNew boo
 	}
 	t.unsure(keys, key)
 	t.order = append(t.order, i)
+	t.added++
 	return i, true
 }
 
@@ -130,6 +134,16 @@ func (t *table) get(keys []value, at script.Place) (*item, error) {
 		}
 	}
 	return best, nil
+}
+
+// present returns the items that have not been deleted.
+func (t *table) present() (all []*item) {
+	for _, i := range t.order {
+		if !i.gone {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 func (t *table) remove(keys []value) {
@@ -214,6 +228,8 @@ func (p port) String() string { return fmt.Sprintf("%d/%s", p.number, p.proto) }
 // text returns what Bro prints of a value, for fmt().
 func text(v value) (string, bool) {
 	switch v := v.(type) {
+	case float64:
+		return fraction(v), true
 	case bool, netip.Addr, netip.Prefix, port, symbol, string, int64:
 		if b, ok := v.(bool); ok {
 			return describe(b), true
@@ -221,6 +237,17 @@ func text(v value) (string, bool) {
 		return fmt.Sprint(v), true
 	}
 	return "", false
+}
+
+// fraction is a number as Bro prints it: with six digits behind the point at most.
+func fraction(f float64) string {
+	if math.Abs(f) > math.MaxInt32 {
+		return strconv.FormatFloat(f, 'e', 6, 64)
+	}
+	if f == math.Trunc(f) {
+		return strconv.FormatFloat(f, 'f', 1, 64)
+	}
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(f, 'f', 6, 64), "0"), ".")
 }
 
 // empty is the value of a variable that has been given none: what has other values in it

@@ -1,7 +1,7 @@
 # Patterns match the whole, networks have addresses in them, vectors have indices.
 const nets: table[subnet] of string = { [10.0.0.0/8] = "ten", [10.1.0.0/16] = "inner" };
 const dmz: set[subnet] = { 192.168.0.0/16 };
-const list: vector of count = vector(5, 6);
+const numbers: vector of count = vector(5, 6);
 redef Communication::nodes += { ["kept"] = [$host=10.0.0.9] };
 event bro_init()
 	{
@@ -12,7 +12,7 @@ event bro_init()
 		else if ( h !in dmz )
 			Communication::nodes["outside"] = [$host=h];
 		}
-	if ( "sensor1" == /sensor/ || /sensor.*/ != "sensor1" || 5 in list || ! (1 in list) || 1 != 1.0 )
+	if ( "sensor1" == /sensor/ || /sensor.*/ != "sensor1" || 5 in numbers || ! (1 in numbers) || 1 != 1.0 )
 		Communication::nodes["wrong"] = [$host=10.9.9.9];
 	if ( Communication::nodes["kept"]?$retry && ! Communication::nodes["kept"]$connect )
 		Communication::nodes["kept"]$connect = T;

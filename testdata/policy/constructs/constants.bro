@@ -9,7 +9,7 @@ const secure = F;
 redef manager_port = 47762/tcp;
 
 module Other;
-const manager = 10.0.0.2;
+export { const manager = 10.0.0.2; }
 module GLOBAL;
 
 redef Remote::destinations += {

@@ -6,7 +6,7 @@ event bro_init() &priority=5
 	found[|found|] = 10.0.0.1;
 	found[|found|] = 10.0.0.2;
 	found[0] = 10.0.0.4;
-	first--;
+	--first;
 	}
 event bro_init()
 	{

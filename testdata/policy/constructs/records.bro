@@ -1,15 +1,24 @@
-# Records that are filled field by field, and Bro 2.6's loop over keys and values.
+# Records that are filled field by field.
 global sensors: table[string] of addr = { ["s1"] = 10.0.0.1, ["s2"] = 10.0.0.2 };
 global spare: Communication::Node;
-spare$host = 10.0.0.9;
+function sensor(where: addr): Communication::Node
+	{
+	local n: Communication::Node;
+	n$host = where;
+	n$events = /a/;
+	return n;
+	}
 event bro_init()
 	{
-	for ( tag, where in sensors )
-		{
-		local n: Communication::Node;
-		n$host = where;
-		n$events = /a/;
-		Communication::nodes[tag] = n;
-		}
+	for ( tag in sensors )
+		Communication::nodes[tag] = sensor(sensors[tag]);
+	spare$host = 10.0.0.9;
 	Communication::nodes["spare"] = spare;
+	for ( tag in sensors )
+		{
+		local names: set[string];
+		add names[tag];
+		if ( |names| == 2 )
+			Communication::nodes["two"] = [$host=10.0.0.10];
+		}
 	}

@@ -1,1 +1,1 @@
-event bro_init() { Communication::nodes[fmt("%s", 1.0)] = [$host=10.0.0.1]; }
+redef Communication::nodes += { [fmt("%s", 1 sec)] = [$host=10.0.0.1] };

@@ -1,6 +1,5 @@
 # Braces are a vector where the type says so.
 const hosts: vector of addr = { 10.0.0.1, 10.0.0.2 } &redef;
-redef hosts += { 10.0.0.3 };
 event bro_init()
 	{
 	for ( i in hosts )

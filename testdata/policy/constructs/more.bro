@@ -1,0 +1,1 @@
+redef Communication::nodes += { ["none"] = [$host=10.0.9.9] };	# there is another one in BROPATH

@@ -55,7 +55,7 @@ ring_commit(struct ring *r, uint64_t head)
 static struct link_record *
 record_at(const struct ring *r, uint64_t *pos, uint64_t head)
 {
-    while (*pos < head && head - *pos <= r->size) {
+    while (*pos < head && head - *pos <= r->size && *pos % 8 == 0) {
         uint64_t off = *pos & (r->size - 1);
         struct link_record *rec = (struct link_record *)(r->data + off);
         uint32_t size = __atomic_load_n(&rec->size, __ATOMIC_RELAXED);

@@ -36,5 +36,6 @@ BRO_CFLAG_DONTCACHE = 1 << 3
 BRO_CFLAG_YIELD = 1 << 4
 BRO_CFLAG_CACHE = 1 << 5
 BRO_CFLAG_BACKGROUND = 1 << 6
+BRO_CFLAG_NOWAIT = 1 << 7
 
 __all__ = [name for name in dir() if name.startswith("BRO_")]

@@ -19,7 +19,8 @@ class Interrupt(Exception):
 class Waits(support.Case):
     def interrupted(self, wait: str) -> None:
         process = self.script(
-            "import asyncio, sys\n"
+            "import asyncio, signal, sys\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)  # it may have been ignored\n"
             "from tests import support\n"
             "case = support.Case()\n"
             "a, b = case.pair('e')\n"

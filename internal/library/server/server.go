@@ -269,8 +269,12 @@ func (l *link) awaitProcess(ctx context.Context) {
 		return
 	}
 	_ = raw.Read(func(fd uintptr) bool { return ended(int(fd)) })
-	_ = l.stream.Close()
+	// What it has asked for before is there to be read, and is done: the spool, say.
+	_ = l.stream.SetReadDeadline(time.Now().Add(lastWords))
 }
+
+// lastWords is longer than reading takes of what a host that is gone has written.
+const lastWords = 100 * time.Millisecond
 
 func (l *link) do(m *message) uint32 {
 	switch m.kind {

@@ -1,4 +1,4 @@
-module romanesco
+module github.com/romanesco-broccoli/romanesco
 
 go 1.26.0
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 // collector starts the real one, and returns its address and its log folder.

@@ -7,7 +7,7 @@ import (
 	"net"
 	"time"
 
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // Config is what one side brings to a connection. The zero Config asks for nothing, and

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 )
 
 // Conn is a connection to a peer, or with Config.Reconnect one after another. Its methods

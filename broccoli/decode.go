@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // fromEvent returns what has come, which has nothing of the decoder's.

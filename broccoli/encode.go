@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"time"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // maxDepth is how deep values may nest.

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 // A program that asks for events and prints them, and one that sends some.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // inbox is what has come and waits for Receive, in its order, up to a bound, and between

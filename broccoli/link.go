@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/wire"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // link is one connection to a peer, whatever that speaks. One goroutine steps, and

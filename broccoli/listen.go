@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 )
 
 // Listener waits for peers.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // item is an event that waits to be sent: in the form of the wire or, for a Zeek, as

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 func recorded(t *testing.T, names ...string) []byte {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // authority makes certificates in a folder.

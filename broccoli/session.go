@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
 )
 
 const (

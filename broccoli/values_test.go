@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 // TestWhatCannotBeSent is an error at once, which says what it is, and the connection goes

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 
-	"romanesco/internal/collector/metrics"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/metrics"
 )
 
 // place is where something is to listen.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 
 	"github.com/stretchr/testify/require"
 )

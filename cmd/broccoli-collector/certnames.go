@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
 )
 
 // allowNames returns what refuses certificates of other names than those of

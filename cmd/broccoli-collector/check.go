@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
 )
 
 // report says what would be done, for "check": it has opened nothing.

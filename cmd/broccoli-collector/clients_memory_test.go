@@ -13,8 +13,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // messageOf is an event whose one argument is this JSON.

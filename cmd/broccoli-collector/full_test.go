@@ -17,11 +17,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // smallDisk is a collector whose log folder is a small file system of its own.

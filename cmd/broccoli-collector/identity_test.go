@@ -16,12 +16,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // testNetwork is a CA, and the certificates that it has given out.

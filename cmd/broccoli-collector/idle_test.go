@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/protocol/wire"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // TestLoadIdle: what a peer costs that says nothing, as the kernel counts it.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // learn finds out which events are known, and what is declared of their values: by the

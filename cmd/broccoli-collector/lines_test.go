@@ -26,11 +26,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/printable"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/wire"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // TestMultipliedString: events of 63 bytes that refer to a string of 5 MiB in the peer's

@@ -14,12 +14,12 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/collect"
-	"romanesco/internal/collector/commlog"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/collector/metrics"
-	"romanesco/internal/collector/session"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/commlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/metrics"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/session"
 )
 
 // logOptions are what the command line says of logs and metrics.

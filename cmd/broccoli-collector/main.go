@@ -16,9 +16,9 @@ import (
 	"syscall"
 	"time"
 
-	"romanesco/internal/collector/commlog"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/commlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // version is set by the linker.

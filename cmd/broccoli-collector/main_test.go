@@ -18,7 +18,7 @@ import (
 	"github.com/youmark/pkcs8"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // terminal opens a pseudo-terminal: what the operator sees and types, and what

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // TestManyPeersAsk: a thousand that ask for 200 names each that nobody knows are

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // messageOptions are what the command line says of messages.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // TestNamesOfPeersAreChecked: who has any certificate of the CA is not who we want

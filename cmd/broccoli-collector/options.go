@@ -9,8 +9,8 @@ import (
 	"net"
 	"time"
 
-	"romanesco/internal/collector/collect"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // options are what the command line says.

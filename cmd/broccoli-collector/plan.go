@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/collector/collect"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/policy"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/policy"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // plan is what is to be done, by the command line and the policy together.

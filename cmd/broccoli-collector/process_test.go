@@ -17,9 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 const deadline = 60 * time.Second

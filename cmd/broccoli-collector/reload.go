@@ -10,8 +10,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"romanesco/internal/regular"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/regular"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // reloadable reports whether a reload takes over what an option says.

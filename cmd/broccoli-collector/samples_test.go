@@ -15,10 +15,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/secure"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // The two sample configurations of the guide to inter-Bro communication, on

@@ -14,9 +14,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
-	"romanesco/internal/collector/collect"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // service is what runs: peers come in by the listeners and go through the collector

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 
 	"github.com/stretchr/testify/require"
 )

@@ -13,15 +13,15 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/collect"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/hub"
-	"romanesco/internal/collector/metrics"
-	"romanesco/internal/collector/refused"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/collect"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/hub"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/metrics"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/refused"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // zeekOptions are what the command line says of Zeek.

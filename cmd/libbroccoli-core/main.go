@@ -8,8 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/server"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/server"
 )
 
 var version = "unknown" // set by the linker

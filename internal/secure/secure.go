@@ -16,7 +16,7 @@ import (
 
 	"github.com/youmark/pkcs8"
 
-	"romanesco/internal/regular"
+	"github.com/romanesco-broccoli/romanesco/internal/regular"
 )
 
 // Settings are the configuration as the user wrote it; README has the table.

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/youmark/pkcs8"
 
-	"romanesco/internal/regular"
+	"github.com/romanesco-broccoli/romanesco/internal/regular"
 )
 
 // authority is a CA of the test's own.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 func public(t *testing.T) *zeek.Types {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // TestReloadsAndWhoReadsNothing: however often there is more to ask for, one goroutine asks,

@@ -18,13 +18,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"romanesco/internal/collector/admit"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/admit"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/collector/commlog"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/commlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
 )
 
 // Config is what a Collector is to do.

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/policy"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/policy"
 )
 
 // Destination is a peer that is asked for events, as a policy has it or the

@@ -3,8 +3,8 @@ package collect
 import (
 	"context"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // discard is a log that keeps nothing.

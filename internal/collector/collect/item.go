@@ -1,9 +1,9 @@
 package collect
 
 import (
-	"romanesco/internal/collector/queue"
-	"romanesco/internal/protocol/traffic"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/queue"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // item is something that goes to a peer: an event in the form of the wire, or

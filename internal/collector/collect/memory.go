@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // Memory is what peers share, with whoever else connects to the program.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // What peers may ask for beyond the catalogue. A Bro with all of its scripts asks

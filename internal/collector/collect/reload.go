@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/collector/commlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/commlog"
 )
 
 // Change has other events be known and other destinations be asked, and drops no

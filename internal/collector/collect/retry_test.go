@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/collector/policy"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/policy"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 // retrying returns a destination that is connected to.

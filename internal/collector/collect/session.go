@@ -14,17 +14,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/collector/commlog"
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/collector/queue"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/traffic"
-	"romanesco/internal/protocol/wire"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/commlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/queue"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // session is the connection of one peer.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
 )
 
 // view is what peers are to us and are asked for, from one reload to the next. What

@@ -17,8 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
 )
 
 // logs is a pair of logs whose time the test sets.

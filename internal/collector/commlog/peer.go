@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // What the connection of one peer may cause, beside the lines of its beginning and

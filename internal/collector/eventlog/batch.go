@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Batch implements Log.

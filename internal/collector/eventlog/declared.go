@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Declared is what is known of the types that values have: package zeek reads it from

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // oneEnum declares nothing but the first value of an enum.

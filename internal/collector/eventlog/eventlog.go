@@ -10,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Log is where events go.

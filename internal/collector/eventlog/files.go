@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 // Files is a Log in a folder.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // files returns a log in a new folder.

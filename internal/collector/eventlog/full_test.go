@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // smallDisk is the folder of a file system of 1 MiB, in the environment of a test that

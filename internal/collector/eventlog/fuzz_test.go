@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"romanesco/internal/event"
-	"romanesco/internal/printable"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // FuzzLines: whatever a peer sends becomes one line of each format, and in TSV

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // truncated is the member, or the column, that says that something is missing.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strconv"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 const (

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // maxShown is how much of a name is shown to people.

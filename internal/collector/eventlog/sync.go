@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 // Sync makes safe what has been written so far.

@@ -3,7 +3,7 @@ package eventlog
 import (
 	"time"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Column is a column of a Table.

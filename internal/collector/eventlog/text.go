@@ -6,7 +6,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // text appends a JSON string.

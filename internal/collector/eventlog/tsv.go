@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // What Zeek writes between and in place of values.

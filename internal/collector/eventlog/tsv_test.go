@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 func str(s string) event.Value   { return event.Value{Type: event.String, Bytes: []byte(s)} }

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 const (

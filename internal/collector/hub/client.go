@@ -6,8 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"romanesco/internal/collector/queue"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/queue"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // maxWaiting is how many bytes may wait for a client. One that takes them too slowly

@@ -15,10 +15,10 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // rawClient subscribes, and does nothing else by itself.

@@ -17,14 +17,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/collector/admit"
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/admit"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // handshakeTime is how long a client may take until the connection is up.

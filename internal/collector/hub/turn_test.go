@@ -11,8 +11,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/memory"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/memory"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // pipes is a listener whose streams have no buffers: who reads nothing holds up who

@@ -1,6 +1,6 @@
 package memory
 
-import "romanesco/internal/event"
+import "github.com/romanesco-broccoli/romanesco/internal/event"
 
 // LargeEvent is from what size on an event is written for itself.
 const LargeEvent = 128 << 10

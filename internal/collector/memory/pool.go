@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // Pool is the memory that all have together. Half of it is for what comes and a

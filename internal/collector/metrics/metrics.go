@@ -14,8 +14,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
 )
 
 // Facts are what is shown.

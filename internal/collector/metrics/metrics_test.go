@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
 )
 
 func get(t *testing.T, facts Facts, health error, path string) *httptest.ResponseRecorder {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // call returns what a function makes of its arguments.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // condition says what an @if, @ifdef or @ifndef is.

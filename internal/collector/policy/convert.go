@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // wanted returns a value as one of a type, or what is wrong with it.

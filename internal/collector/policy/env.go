@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // env is what names mean, and how much has been done for it.

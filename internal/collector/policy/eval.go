@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // eval returns the value of an expression. What cannot be known is a value too: it

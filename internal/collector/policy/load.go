@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 const (

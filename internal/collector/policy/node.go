@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // entry is a destination that is being read.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // Skipped is a statement that does not concern us.

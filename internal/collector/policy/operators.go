@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // binary returns what an operator makes of two values.

@@ -3,7 +3,7 @@ package policy
 import (
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // otherValue keeps the value of what is not ours: something that is may need it.

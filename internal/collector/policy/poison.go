@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // What is not certainly executed makes everything unknown that it writes. That is

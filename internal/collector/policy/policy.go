@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"time"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // Policy is what the files say, with defaults filled in.

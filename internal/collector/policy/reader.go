@@ -3,7 +3,7 @@ package policy
 import (
 	"cmp"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // reader reads one file into what is known so far.

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // jump is how a statement ends what it is in.

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // value reads a constant, a variable or a setting.

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"strings"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // builtins are the scripts of Bro's that we do not read, because we know what they do.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // start executes what Bro does when it starts, bro_init() and zeek_init(), if any of

@@ -3,7 +3,7 @@ package policy
 import (
 	"strings"
 
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // What a statement touches decides whether it concerns us: the tables of destinations,

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"romanesco/internal/collector/pattern"
-	"romanesco/internal/collector/script"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/pattern"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/script"
 )
 
 // A value is one of: bool, int64, float64, string, netip.Addr, netip.Prefix,

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"sync"
 
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // Item is something that is sent.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 type letter string

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/descriptor"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // maxBytes is how large the file may become before it is put aside as NAME.1, in

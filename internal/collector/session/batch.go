@@ -6,9 +6,9 @@ import (
 	"net/netip"
 	"os"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Batch implements eventlog.Log.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // prefix is what the names of all events begin with that are looked at.

@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 // The files in the folder of the logs. They do not match *.log.

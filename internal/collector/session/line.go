@@ -4,8 +4,8 @@ import (
 	"math"
 	"net/netip"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // column is a column of the log, and what a record has there.

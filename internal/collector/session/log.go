@@ -22,9 +22,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Settings of a Log.

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 // name is what the log is called.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
 )
 
 // take takes the facts of a batch over. With an error it can be called again, and goes on

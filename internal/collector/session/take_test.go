@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/collector/logfile"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/logfile"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // TestOwnersHaveTheirShare: one of them has no more than a quarter, though nobody else has

@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
 )
 
 // inside is the program that is confined. It is built as the core is: without cgo.

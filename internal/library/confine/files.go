@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/regular"
+	"github.com/romanesco-broccoli/romanesco/internal/regular"
 )
 
 // maxFile bounds each file that is read.

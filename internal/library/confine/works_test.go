@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"romanesco/internal/library/confine"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // TestWorks: what a core does goes on, for everybody, and under kernels that have less.

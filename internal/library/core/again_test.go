@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 // numbered is the record of an event "e" with a number.

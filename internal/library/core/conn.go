@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/collector/refused"
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/refused"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 )
 
 // conn is a connection of the host's: one session with the peer after another

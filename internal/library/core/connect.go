@@ -6,7 +6,7 @@ import (
 	"net"
 	"sync"
 
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 // connect makes one attempt, and publishes its success.

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/library/confine"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 )
 
 // Core has the connections of one process, or of several. A link, which is its shared

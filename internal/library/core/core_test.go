@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // TestPanicInClose stays in the core: the host is told that not everything was written.

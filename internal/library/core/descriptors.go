@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
 )
 
 // eventfdNumber tells eventfds apart, which all have one inode; "" where nobody says.

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/shared"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // dial connects to the peer, or takes a copy of the socket given, and goes

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
 )
 
 const (

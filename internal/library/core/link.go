@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
 )
 
 // Memory is what the core shares with the host for one connection.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/printable"
+	"github.com/romanesco-broccoli/romanesco/internal/printable"
 )
 
 // Levels of messages: BRO_LOG_* of romanesco.h, which are syslog's.

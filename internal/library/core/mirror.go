@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // Mirror gives a link the state that another is in, by whose connection it is served.

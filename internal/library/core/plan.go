@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
 )
 
 // Plan is what a process of its own keeps that serves connections with these settings; nil:

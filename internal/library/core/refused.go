@@ -4,8 +4,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"romanesco/internal/collector/refused"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/refused"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // refusedName is the file of refused events beside the folders of spools.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // zero makes *p point to a zero value: C's types have no name in a test.

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
 )
 
 // Settings are what the host wants of a connection: struct core_config.

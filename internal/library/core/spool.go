@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/descriptor"
-	"romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
 )
 
 type spoolSettings struct {

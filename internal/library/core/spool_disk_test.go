@@ -1,11 +1,11 @@
 package core
 
 import (
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 	"net"
-	"romanesco/internal/event"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/wire"
 	"sync"
 	"sync/atomic"
 	"testing"

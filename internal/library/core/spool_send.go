@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/library/spool"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // unconfirmed is a batch that the peer has not confirmed.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
 )
 
 // stats counts what the link does not, and tells all of it from time to time.

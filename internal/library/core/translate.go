@@ -3,11 +3,11 @@ package core
 import (
 	"fmt"
 
-	"romanesco/internal/event"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/spool"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // batchSize is from how many bytes on a batch is written: what little may be

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // zeekSettings are those of a peer that speaks Zeek's WebSocket API.

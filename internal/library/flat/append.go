@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // AppendEvent appends ev as a record of KindEvent, with its record header.

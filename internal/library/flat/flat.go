@@ -13,7 +13,7 @@ import (
 	"fmt"
 	"math"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Kinds of records: enum link_kind.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/test/layout"
+	"github.com/romanesco-broccoli/romanesco/internal/test/layout"
 )
 
 const root = "../../.."

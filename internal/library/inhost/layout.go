@@ -6,9 +6,9 @@ import "C"
 import (
 	"unsafe"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
 )
 
 // The same in memory here and in C, or this does not compile. TestLayout compares all.

@@ -29,10 +29,10 @@ import (
 	"time"
 	"unsafe"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
 )
 
 // all has the connections. The C ABI knows each by the address of its link.

@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/event"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 const testVersion = "test"

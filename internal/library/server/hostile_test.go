@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // resident is how many bytes of its own this process has in memory: what it shares with hosts

@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/test/layout"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/test/layout"
 )
 
 const root = "../../.."

@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // member is a link that a trunk serves.

@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
 )
 
 // mapped is what a host shares with us of one connection.

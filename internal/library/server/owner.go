@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // owners has the kernel mark the links of this process when it ends, however that comes: a

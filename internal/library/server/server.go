@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"romanesco/internal/library/confine"
-	"romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
 )
 
 // Server has the connections of all hosts that use one core.

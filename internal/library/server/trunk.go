@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/core"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/core"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
 )
 
 // trunk is one connection to a peer for the links of several processes: to the core it is a

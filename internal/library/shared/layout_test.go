@@ -7,10 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/ring"
-	"romanesco/internal/library/shared"
-	"romanesco/internal/library/spool"
-	"romanesco/internal/test/layout"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/shared"
+	"github.com/romanesco-broccoli/romanesco/internal/library/spool"
+	"github.com/romanesco-broccoli/romanesco/internal/test/layout"
 )
 
 const root = "../../.."

@@ -6,7 +6,7 @@ package shared
 import (
 	"sync/atomic"
 
-	"romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
 )
 
 // Sizes and places, as in the header.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
 )
 
 // TestWritesThatFail: a file may not grow beyond a limit, so that a batch is

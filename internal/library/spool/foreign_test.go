@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
 )
 
 // TestForeignFile: what a host has put in the place of the file of the log is neither

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
 )
 
 // FuzzAdopt has whatever may stand in a folder adopted: a ring, and two segments

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
 )
 
 // Header is struct link_spool, with which the file of a ring begins.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/wal"
 
-	"romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
 )
 
 // ErrFull says that the spool directory has no room for a batch as configured.

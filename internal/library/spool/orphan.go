@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/descriptor"
-	"romanesco/internal/library/ring"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/library/ring"
 )
 
 // Names of folders (capi/spool.c).

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tidwall/wal"
 
-	"romanesco/internal/descriptor"
+	"github.com/romanesco-broccoli/romanesco/internal/descriptor"
 )
 
 // segmentLog is a log of the library, which keeps the file of its last segment open. The

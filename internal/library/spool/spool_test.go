@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
 )
 
 const testRing = 1 << 16

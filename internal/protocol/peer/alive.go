@@ -1,6 +1,6 @@
 package peer
 
-import "romanesco/internal/protocol/wire"
+import "github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 
 // watchPeer looks until the connection is closed, or the peer is found gone.
 func (c *Conn) watchPeer() {

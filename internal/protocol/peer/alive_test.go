@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // enough is for what must come in the end; nothing depends on how long it takes.

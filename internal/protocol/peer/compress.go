@@ -3,7 +3,7 @@ package peer
 import (
 	"fmt"
 
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // compress begins to compress what we send.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/traffic"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 func TestBothSidesCountTheSame(t *testing.T) {

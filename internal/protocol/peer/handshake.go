@@ -5,7 +5,7 @@ import (
 	"io"
 	"maps"
 
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // phase is how far one side is.

@@ -17,11 +17,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/traffic"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/traffic"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // Errors of a handshake or a connection; those of package wire come as they are.

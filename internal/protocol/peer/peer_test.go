@@ -16,9 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 func pair(t *testing.T, a, b Config) (*Conn, *Conn) {

@@ -4,7 +4,7 @@ import (
 	"net"
 	"syscall"
 
-	"romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
 
 	"golang.org/x/sys/unix"
 )

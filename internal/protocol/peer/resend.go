@@ -1,6 +1,6 @@
 package peer
 
-import "romanesco/internal/protocol/wire"
+import "github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 
 // seal ends a batch of events in the journal.
 func (c *Conn) seal() {

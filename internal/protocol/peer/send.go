@@ -3,9 +3,9 @@ package peer
 import (
 	"fmt"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // Send encodes an event; Flush writes it. An event that cannot be encoded is

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // blob builds serializations by hand, for what no recording has.

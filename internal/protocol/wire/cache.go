@@ -3,7 +3,7 @@ package wire
 import (
 	"unsafe"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // object is something that the peer may refer back to: a value, a type, or

@@ -1,6 +1,6 @@
 package wire
 
-import "romanesco/internal/event"
+import "github.com/romanesco-broccoli/romanesco/internal/event"
 
 // class says what a serialized object is: the lower eight bits number it
 // within its kind. Two bits above tell how Bro manages it.

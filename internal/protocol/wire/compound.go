@@ -3,7 +3,7 @@ package wire
 import (
 	"bytes"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // compound reads the content of values that are more than a scalar.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Decoder decodes what SERIAL messages carry. A connection has one: it keeps

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Encoder encodes events. It holds no state but its settings: the zero value

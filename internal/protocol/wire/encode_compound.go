@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // appendCompound appends what follows the type of a value of several parts.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // maxEncodeDepth bounds how deep what we send may nest: what the receiving

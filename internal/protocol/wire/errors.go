@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // What can be wrong with what a peer sends. Errors of this package wrap one

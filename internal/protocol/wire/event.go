@@ -3,7 +3,7 @@ package wire
 import (
 	"fmt"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // The kinds of object that a SERIAL message carries: the first byte of its

@@ -3,7 +3,7 @@ package wire
 import (
 	"fmt"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // ID is a variable or constant of a script, with its value if it has one.

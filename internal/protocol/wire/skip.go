@@ -1,6 +1,6 @@
 package wire
 
-import "romanesco/internal/event"
+import "github.com/romanesco-broccoli/romanesco/internal/event"
 
 // Expressions and statements have no place in package event, but they occur:
 // a set in a script may have been made from a list of expressions, and the

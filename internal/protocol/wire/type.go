@@ -4,7 +4,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // typeInfo is what we keep of a type: values bring their own types all the way

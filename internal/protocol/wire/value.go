@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // value reads a value, in full or by reference. What comes from the cache

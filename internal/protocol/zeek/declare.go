@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"romanesco/internal/event"
-	"romanesco/internal/regular"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/regular"
 )
 
 // maxDeclarations is how large a file of declarations may be.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Decoder reads messages. It is one connection's, and one goroutine's at a time.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Encoder makes data messages of events. It is one connection's, and one

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"iter"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Events returns the events that are declared, with the names of their arguments.

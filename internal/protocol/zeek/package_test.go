@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // TestPackage: the package for Zeek takes the events that sensors

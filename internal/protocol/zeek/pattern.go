@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"strings"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Zeek sends a pattern as a vector of the two expressions that it compiles:

@@ -3,7 +3,7 @@ package zeek
 import (
 	"fmt"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // Types is what Zeek's scripts declare and its messages leave out: the names

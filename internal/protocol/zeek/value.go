@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // data reads the data of a value of the type that its "@data-type" names.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 // answering is a peer that answers pings, in Go without C.

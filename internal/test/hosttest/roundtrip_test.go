@@ -20,10 +20,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/eventlog"
-	"romanesco/internal/event"
-	"romanesco/internal/library/flat"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/eventlog"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/flat"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 // A longer run, or another one: the number of cases of each round trip, and

@@ -16,8 +16,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // rawZeek is a Zeek of which the test writes and reads the frames itself.

@@ -18,11 +18,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
-	"romanesco/internal/secure"
-	"romanesco/internal/test/zeektest"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/test/zeektest"
 )
 
 // zeekServer is a Zeek to one client.

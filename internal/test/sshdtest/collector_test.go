@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 // patience is for what comes in the end, on whatever machine.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/collector/catalog"
-	"romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/catalog"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
 )
 
 // TestLoginsPerSecond measures what the sensor costs, beside Debian's own sshd

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // soak sends n events with the library, and returns when the program has ended.

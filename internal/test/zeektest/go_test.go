@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"romanesco/broccoli"
+	"github.com/romanesco-broccoli/romanesco/broccoli"
 )
 
 // sighting has a value of each kind that a Zeek passes on.

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // told is an event of a sensor, seconds after a time.
@@ -133,7 +133,7 @@ func TestSameRecords(t *testing.T) {
 func collector(t *testing.T, args ...string) (addr string, end func()) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "broccoli-collector")
-	out, err := exec.Command("go", "build", "-o", program, "romanesco/cmd/broccoli-collector").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", program, "github.com/romanesco-broccoli/romanesco/cmd/broccoli-collector").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.Command(program, append([]string{"-listen", "", "-zeek-listen", "127.0.0.1:0"}, args...)...)
 	said, err := cmd.StderrPipe()

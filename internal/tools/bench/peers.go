@@ -7,9 +7,9 @@ import (
 	"net"
 	"time"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/peer"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/peer"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 func open(nc net.Conn) (*peer.Conn, error) {

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"romanesco/internal/secure"
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/secure"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 //go:embed testdata/*.c

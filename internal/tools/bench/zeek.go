@@ -12,9 +12,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
-	"romanesco/internal/protocol/zeek/websocket"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek/websocket"
 )
 
 // What servers say that they are: the former gets each message filled up to 2 KiB.

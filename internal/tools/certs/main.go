@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"romanesco/internal/test/certs"
+	"github.com/romanesco-broccoli/romanesco/internal/test/certs"
 )
 
 func main() {

@@ -15,7 +15,7 @@ import (
 
 const (
 	root   = "../../.."
-	module = "romanesco/"
+	module = "github.com/romanesco-broccoli/romanesco/"
 )
 
 // row is one of the table of rooms: which packages, what they are, what they may import.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // Open makes a client of an established stream, within the time of ctx. The

@@ -9,8 +9,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // Why a connection is ended that the other side has done nothing wrong on. It is to

@@ -11,8 +11,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 func mustURL() *url.URL { return &url.URL{Scheme: "ws", Host: "h", Path: zeek.Path} }

@@ -3,8 +3,8 @@ package websocket
 import (
 	"fmt"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 const (

@@ -1,8 +1,8 @@
 package websocket
 
 import (
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
 )
 
 // rawForm makes the form that an event has on the Bro wire, so that a program

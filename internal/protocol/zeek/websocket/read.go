@@ -10,9 +10,9 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/arrival"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/arrival"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // reads sets where frames come from, after the upgrade.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // checkPath refuses a request for anything else than we serve.

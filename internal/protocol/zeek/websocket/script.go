@@ -11,9 +11,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/delivery"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/delivery"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // Confirm is what confirms events: a pong, which says that the server has read

@@ -8,9 +8,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/wire"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/wire"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // Send encodes an event; Flush writes it. An event that cannot be encoded is

@@ -9,8 +9,8 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"romanesco/internal/event"
-	"romanesco/internal/protocol/zeek"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/protocol/zeek"
 )
 
 // maxSubscriptions is how many prefixes a client may subscribe to.

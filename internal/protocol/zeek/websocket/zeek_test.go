@@ -14,7 +14,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
-	"romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
 )
 
 // frameOf reads a frame as the other side of c does.

@@ -22,9 +22,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"romanesco/internal/collector/refused"
-	"romanesco/internal/event"
-	"romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/collector/refused"
+	"github.com/romanesco-broccoli/romanesco/internal/event"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
 )
 
 // work is what a core does.

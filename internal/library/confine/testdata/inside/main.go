@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"unsafe"
 
-	"romanesco/internal/library/confine"
+	"github.com/romanesco-broccoli/romanesco/internal/library/confine"
 )
 
 // place is what the test has made ready, from the environment.

@@ -34,8 +34,11 @@
 #define ANSWER_MS 1000
 /* How often at the most it is looked whether a core is there. */
 #define LOOK_MS 100
-/* The pause before another is started: none, then so long, then twice as long each time. */
+/* The pause before another is started: none, then so long, then twice as long each time, up to a
+ * bound that is lower for one that had a connection. */
 #define PAUSE_MS 100
+#define PAUSE_DOUBLED 7u
+#define PAUSE_DOUBLED_UP 2u
 /* After so long a core has lived. */
 #define LIVED_MS 10000
 
@@ -535,12 +538,12 @@ outside_lost(BroConn *bc)
     struct outside *o = &bc->outside;
     int retry = bc->flags & BRO_CFLAG_RECONNECT && bc->peer;
     int64_t now = now_ms();
-    unsigned n;
+    unsigned n, most = conn_is(bc, LINK_IN(LINK_UP)) ? PAUSE_DOUBLED_UP : PAUSE_DOUBLED;
 
     pthread_mutex_lock(&bc->lock);
     close_end(&o->control, &o->control_id);
     n = o->deaths++;
-    o->again_at = n ? now + ((int64_t)PAUSE_MS << (n < 7 ? n : 7)) : now;
+    o->again_at = n ? now + ((int64_t)PAUSE_MS << (n < most ? n : most)) : now;
     count_again(bc);
     errors_cause(bc->link, text);
     __atomic_store_n(&bc->link->owner, 0, __ATOMIC_SEQ_CST);
@@ -563,7 +566,7 @@ start_another(BroConn *bc)
         return;
     if (connect_by_core(bc, TRUE, &why) != LINK_REFUSED)
         return;
-    bc->outside.again_at = now_ms() + ((int64_t)PAUSE_MS << 7);
+    bc->outside.again_at = now_ms() + ((int64_t)PAUSE_MS << PAUSE_DOUBLED);
     LOG_LATER(BRO_LOG_WARNING, "[%s] %s", bc->peer ? bc->peer : "", why.text);
 }
 
